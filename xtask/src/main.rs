@@ -1,0 +1,3 @@
+//! Placeholder of a binary under construction.
+
+fn main() {}
