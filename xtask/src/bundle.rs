@@ -1,0 +1,169 @@
+//! `cargo xtask bundle`: builds the plug-in and puts both bundles together in `target/bundled`.
+//!
+//! A bundle is complete by itself: the binary, ONNX Runtime, the default model and every license that must travel with
+//! them. It is made in a folder beside its place and exchanged as a whole, so that a host never meets half a bundle.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use crate::files;
+use crate::layout::{self, Entry, Source, System};
+use crate::licenses;
+use crate::onnx_runtime;
+use crate::places::{self, Places};
+use crate::setup;
+use crate::steps::Steps;
+
+/// The crate whose library is the plug-in.
+const PACKAGE: &str = "tributary";
+
+/// Sets up, builds and bundles.
+pub fn run(places: &Places) -> Result<()> {
+    let mut steps = Steps::default();
+    prepare(places, &mut steps)?;
+    steps.finish()
+}
+
+/// Set-up, build and bundling as the first steps of another command.
+pub fn prepare(places: &Places, steps: &mut Steps) -> Result<()> {
+    setup::prepare(places, steps)?;
+    let binary = steps.required("build the plug-in", || build(places))?;
+    steps.required("bundle", || assemble(places, &binary))
+}
+
+/// Builds the plug-in and returns the path of its library, as Cargo reports it.
+pub fn build(places: &Places) -> Result<PathBuf> {
+    let mut command = places.cargo();
+    command.args(["build", "--release", "--package", PACKAGE, "--message-format=json-render-diagnostics"]);
+    let built =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    if !built.status.success() {
+        bail!("the plug-in does not build; see the messages above");
+    }
+    let messages = String::from_utf8(built.stdout).context("cargo's messages are not UTF-8")?;
+    library_in(&messages).context("cargo built no library for the plug-in")
+}
+
+/// Finds the plug-in's dynamic library among Cargo's JSON messages, one a line.
+fn library_in(messages: &str) -> Option<PathBuf> {
+    let files = messages.lines().filter_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let target = &message["target"];
+        let is_ours = message["reason"] == "compiler-artifact"
+            && target["name"] == PACKAGE
+            && target["crate_types"].as_array()?.iter().any(|kind| kind == "cdylib");
+        is_ours.then(|| message["filenames"].as_array().cloned())?
+    });
+    files.flatten().filter_map(|file| file.as_str().map(PathBuf::from)).find(|file| {
+        file.extension().is_some_and(|ending| ["so", "dylib", "dll"].iter().any(|e| ending == *e))
+    })
+}
+
+/// Makes both bundles from a built library.
+pub fn assemble(places: &Places, binary: &Path) -> Result<()> {
+    let system = System::of(std::env::consts::OS)?;
+    let resources = resources(places)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let entries = layout::entries(system, std::env::consts::ARCH, binary, &resources, version);
+    let bundled = places.bundled();
+    exchange(&entries, &layout::top_level(system), &bundled)?;
+    for name in layout::top_level(system) {
+        println!("{}", places::display(places, &bundled.join(name)));
+    }
+    Ok(())
+}
+
+/// The files that the plug-in needs beside itself: runtime, model, licenses.
+fn resources(places: &Places) -> Result<Vec<Entry>> {
+    let runtime = onnx_runtime::folder(places);
+    let library = onnx_runtime::wheel_here()?.library;
+    let mut resources = vec![(library.into(), Source::File(runtime.join(library)))];
+    let model = places.default_model();
+    if !model.join("contract.json").is_file() {
+        bail!("the default model is missing: {} holds no contract.json", places::display(places, &model));
+    }
+    for path in files::below(&model)? {
+        resources.push((Path::new("models/default").join(&path), Source::File(model.join(path))));
+    }
+    let licenses = Path::new("licenses");
+    resources.push((licenses.join("Tributary.txt"), Source::File(places.root.join("LICENSE"))));
+    for name in onnx_runtime::NOTICES {
+        let ending = if name.ends_with(".txt") { "" } else { ".txt" };
+        let path = licenses.join(format!("ONNX-Runtime-{name}{ending}"));
+        resources.push((path, Source::File(runtime.join(name))));
+    }
+    let crates = licenses::of_crates(places, PACKAGE).context("cannot collect the licenses of the crates")?;
+    resources.push((licenses.join("Rust-crates.txt"), Source::Text(crates)));
+    Ok(resources)
+}
+
+/// Writes `entries` into a folder beside `bundled`, then moves each of `names` into place.
+fn exchange(entries: &[Entry], names: &[String], bundled: &Path) -> Result<()> {
+    let partial = files::suffixed(bundled, ".partial");
+    files::remove(&partial)?;
+    let written = entries.iter().try_for_each(|(path, source)| {
+        let to = partial.join(path);
+        match source {
+            Source::File(from) => files::copy(from, &to),
+            Source::Text(text) => files::write(&to, text),
+        }
+    });
+    let put = written.and_then(|()| {
+        names.iter().try_for_each(|name| files::put(&partial.join(name), &bundled.join(name)))
+    });
+    files::remove(&partial)?;
+    put
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::files::Scratch;
+
+    #[test]
+    fn the_library_is_found_among_cargos_messages() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"name":"serde","crate_types":["lib"]},"filenames":["/t/libserde.rlib"]}"#,
+            "\nnot JSON\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"tributary","crate_types":["bin"]},"filenames":["/t/tributary"]}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"name":"tributary","crate_types":["cdylib","lib"]},"#,
+            r#""filenames":["/t/libtributary.rlib","/t/libtributary.so"]}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(library_in(messages), Some("/t/libtributary.so".into()));
+        assert_eq!(library_in(""), None);
+    }
+
+    #[test]
+    fn bundles_are_exchanged_as_a_whole() {
+        let scratch = Scratch::new();
+        let bundled = scratch.0.join("bundled");
+        files::write(&bundled.join("Tributary/models/default/gone.onnx"), "an old model").unwrap();
+        files::write(&scratch.0.join("binary"), "the library").unwrap();
+        let system = System::Linux;
+        let resources = [("models/default/contract.json".into(), Source::Text("{}".into()))];
+        let entries = layout::entries(system, "x86_64", &scratch.0.join("binary"), &resources, "0");
+        exchange(&entries, &layout::top_level(system), &bundled).unwrap();
+        let mut expected: Vec<&Path> = entries.iter().map(|(path, _)| path.as_path()).collect();
+        expected.sort();
+        assert_eq!(files::below(&bundled).unwrap(), expected);
+        assert!(!files::suffixed(&bundled, ".partial").exists());
+    }
+
+    #[test]
+    fn a_bundle_that_cannot_be_made_leaves_the_old_one() {
+        let scratch = Scratch::new();
+        let bundled = scratch.0.join("bundled");
+        files::write(&bundled.join("Tributary.clap"), "old").unwrap();
+        let entries = layout::entries(System::Linux, "x86_64", &scratch.0.join("missing"), &[], "0");
+        assert!(exchange(&entries, &layout::top_level(System::Linux), &bundled).is_err());
+        assert_eq!(fs::read_to_string(bundled.join("Tributary.clap")).unwrap(), "old");
+        assert_eq!(files::below(&scratch.0).unwrap(), [Path::new("bundled/Tributary.clap")]);
+    }
+}

@@ -1,0 +1,216 @@
+//! `cargo xtask test`: everything that can be checked on this machine, in one go.
+//!
+//! First it says what it will download. Then it runs all steps, cheap ones first; a failed step is noted and the
+//! independent ones still run. Programs that are not part of the project – plug-in validators – are used when they are
+//! on `PATH` and reported as absent otherwise.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::bundle;
+use crate::demo;
+use crate::layout::NAME;
+use crate::onnx_runtime;
+use crate::places::Places;
+use crate::process;
+use crate::python::VirtualEnvironment;
+use crate::setup;
+use crate::steps::Steps;
+use crate::system;
+
+/// What can be said on the command line.
+#[derive(Args)]
+pub struct TestArguments {
+    /// Leave out the training code, whose PyTorch is a download of about 3 GB
+    #[arg(long)]
+    no_training: bool,
+}
+
+/// About what PyTorch and its companions weigh.
+const TRAINING_DOWNLOAD_MB: u32 = 3000;
+
+/// About what DawDreamer and its companions weigh.
+const HOSTS_DOWNLOAD_MB: u32 = 110;
+
+/// Sets up and runs every check.
+pub fn run(places: &Places, arguments: &TestArguments) -> Result<()> {
+    let training = !arguments.no_training;
+    announce(places, training);
+    let mut steps = Steps::default();
+    setup::prepare(places, &mut steps)?;
+    steps.required("system packages for tests", || system::provide(system::TO_TEST))?;
+    check_sources(places, &mut steps);
+    check_program(places, &mut steps);
+    if training {
+        check_training(places, &mut steps);
+    } else {
+        steps.skip("training code", "--no-training");
+    }
+    steps.finish()
+}
+
+/// The requirements of the Python program that hosts the VST3.
+pub fn host_requirements(places: &Places) -> PathBuf {
+    places.root.join("tests").join("python").join("requirements.lock")
+}
+
+/// The requirements of the training code and its checks.
+pub fn training_requirements(places: &Places) -> PathBuf {
+    places.model_export().join("requirements.lock")
+}
+
+fn announce(places: &Places, training: bool) {
+    let lacks = |requirements: &Path| {
+        requirements.is_file()
+            && !VirtualEnvironment::of(places, requirements)
+                .is_ok_and(|environment| environment.is_complete())
+    };
+    let downloads = downloads(
+        !onnx_runtime::is_there(places),
+        lacks(&host_requirements(places)),
+        training && lacks(&training_requirements(places)),
+    );
+    println!("Downloads for this run, kept in {}:", places.cache.display());
+    for line in downloads {
+        println!("  {line}");
+    }
+    println!("  Rust crates that Cargo does not have yet, up to 120 MB");
+    if !training {
+        println!("The training code is left out (--no-training).");
+    }
+}
+
+/// One line for each download that is still to come.
+fn downloads(runtime: bool, hosts: bool, training: bool) -> Vec<String> {
+    let all = [
+        (runtime, "ONNX Runtime", onnx_runtime::DOWNLOAD_MB),
+        (hosts, "DawDreamer and NumPy, to host the VST3", HOSTS_DOWNLOAD_MB),
+        (training, "PyTorch and its companions (leave out with --no-training)", TRAINING_DOWNLOAD_MB),
+    ];
+    all.iter().filter(|(wanted, ..)| *wanted).map(|(_, what, mb)| format!("{what}, about {mb} MB")).collect()
+}
+
+/// Formatting, lints and documentation. All use the release profile, so that Cargo shares what it can with the build.
+fn check_sources(places: &Places, steps: &mut Steps) {
+    let cargo = |arguments: &[&str]| process::run(places.cargo().args(arguments));
+    steps.checked("Cargo.lock is current", || {
+        process::capture(places.cargo().args(["metadata", "--locked", "--format-version=1"])).map(drop)
+    });
+    steps.checked("rustfmt", || cargo(&["fmt", "--all", "--check"]));
+    steps.checked("clippy", || {
+        cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+    });
+    // The library of `plugin` and the program of `cli` are both called tributary: their pages must not meet in one run.
+    for (name, targets) in [("rustdoc, libraries", "--lib"), ("rustdoc, programs", "--bins")] {
+        steps.checked(name, || {
+            let mut command = places.cargo();
+            command.args(["doc", "--release", "--workspace", "--no-deps", targets]);
+            process::run(command.env("RUSTDOCFLAGS", "--deny warnings"))
+        });
+    }
+}
+
+/// The build, the bundles, all Rust tests, and the bundles in hosts and validators.
+fn check_program(places: &Places, steps: &mut Steps) {
+    let bundled = steps.checked("build and bundle", || bundle::assemble(places, &bundle::build(places)?));
+    let hosts = python_environment(places, steps, "Python host", &host_requirements(places));
+    if !bundled {
+        for name in ["Rust tests", "demo", "validators"] {
+            steps.skip(name, "there are no bundles");
+        }
+        return;
+    }
+    steps.checked("Rust tests", || {
+        let mut command = places.cargo();
+        command.args(["test", "--release", "--workspace"]);
+        command.env("TRIBUTARY_BUNDLED", places.bundled());
+        command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
+        if let Some(hosts) = &hosts {
+            command.env("TRIBUTARY_PYTHON", hosts.interpreter());
+        }
+        process::run(&mut command)
+    });
+    steps.checked("demo", || demo::check(places));
+    check_with_validators(places, steps);
+}
+
+/// Builds a Python environment as a step of its own; none when that fails or its requirements are absent.
+fn python_environment(
+    places: &Places,
+    steps: &mut Steps,
+    what: &str,
+    requirements: &Path,
+) -> Option<VirtualEnvironment> {
+    let name = format!("{what}: environment");
+    if !requirements.is_file() {
+        steps.skip(&name, &format!("{} is absent", requirements.display()));
+        return None;
+    }
+    let mut built = None;
+    steps.checked(&name, || {
+        let environment = VirtualEnvironment::of(places, requirements)?;
+        environment.build()?;
+        built = Some(environment);
+        Ok(())
+    });
+    built
+}
+
+/// The validators, as far as they are on `PATH`: program, arguments before the plug-in, the plug-in's ending.
+const VALIDATORS: [(&str, &[&str], &str); 3] = [
+    ("clap-validator", &["validate"], "clap"),
+    ("validator", &[], "vst3"),
+    ("pluginval", &["--strictness-level", "5", "--skip-gui-tests", "--validate"], "vst3"),
+];
+
+fn check_with_validators(places: &Places, steps: &mut Steps) {
+    for (program, arguments, ending) in VALIDATORS {
+        match process::on_path(program) {
+            Some(path) => {
+                let plugin = places.bundled().join(format!("{NAME}.{ending}"));
+                steps.checked(program, || process::run(Command::new(path).args(arguments).arg(plugin)));
+            }
+            None => steps.skip(program, "absent: not on PATH"),
+        }
+    }
+}
+
+/// Lints and tests of the Python package that trains and exports models.
+fn check_training(places: &Places, steps: &mut Steps) {
+    let requirements = training_requirements(places);
+    let Some(environment) = python_environment(places, steps, "training", &requirements) else {
+        for name in ["ruff check", "ruff format", "pytest"] {
+            steps.skip(name, "there is no environment");
+        }
+        return;
+    };
+    let modules: [(&str, &[&str]); 3] = [
+        ("ruff check", &["ruff", "check", "."]),
+        ("ruff format", &["ruff", "format", "--check", "."]),
+        ("pytest", &["pytest"]),
+    ];
+    for (name, arguments) in modules {
+        steps.checked(name, || {
+            let mut command = environment.python();
+            command.arg("-m").args(arguments).current_dir(places.model_export());
+            process::run(&mut command)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_still_to_come_is_announced() {
+        assert!(downloads(false, false, false).is_empty());
+        let all = downloads(true, true, true);
+        assert_eq!(all.len(), 3);
+        assert!(all[2].contains("3000 MB") && all[2].contains("--no-training"), "{all:?}");
+        assert_eq!(downloads(true, false, false).len(), 1);
+    }
+}
