@@ -1,1 +1,25 @@
-//! Placeholder of a crate under construction.
+//! Fx-normalization after "Automatic music mixing with deep learning and out-of-domain data" (Martínez-Ramírez et al.,
+//! ISMIR 2022): every stem's loudness, spectrum, dynamics and panning are brought to the averages of a data set.
+//!
+//! The folder reads like the paper: one file per effect, each with a *meter* (measures a feature), a *target* (the
+//! average it must meet) and a *matcher* (applies the correction). [`FxNormalizer`] chains the matchers for all four
+//! stems, block by block; [`whole_file`] measures complete files and then streams them through the same matchers.
+//!
+//! The crate forbids unsafe code, does no input or output and starts no thread.
+#![forbid(unsafe_code)]
+
+pub mod block;
+pub mod normalizer;
+pub mod profile;
+pub mod recipe;
+pub mod stem;
+pub mod targets;
+pub mod whole_file;
+
+pub use block::{StemsBlock, StereoBlock, StereoBuffer};
+pub use normalizer::{FxNormalizer, NormalizerError, StemReading};
+pub use profile::{ProfileSource, SongProfile, StemProfile};
+pub use recipe::{Effect, Recipe, RecipeKind};
+pub use stem::{CHANNELS, Stem};
+pub use targets::{Targets, TargetsError};
+pub use whole_file::{Feature, TargetsBuilder, measure_feature, normalize_stem, profile_song};

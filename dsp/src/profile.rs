@@ -1,0 +1,207 @@
+//! What was decided for one song: the frozen correction of every effect and stem. A profile holds full corrections;
+//! the recipe's amounts scale them when they are applied. It is saved with a session and written by the command line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stem::Stem;
+
+/// Points of a stored correction curve: 0 Hz to the Nyquist frequency in 1024 equal steps, the grid on which the
+/// released code designs its FIR filter (`firwin2` with `nfreqs` = 1 + 2^10).
+pub const CURVE_POINTS: usize = 1025;
+
+/// Full equalization of one stem.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EqualizationCorrection {
+    /// Gain before the filter, left and right, in dB (brings the stem to −30 LUFS).
+    pub gain_db: [f64; 2],
+    /// One curve for both sides, or one for each: [`CURVE_POINTS`] gains in dB, 0 Hz to Nyquist.
+    pub curves_db: Vec<Vec<f32>>,
+}
+
+/// A compressor setting.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompressorSetting {
+    /// Input over output above the threshold, in dB per dB; 1 leaves the signal alone.
+    pub ratio: f64,
+    /// Threshold in dBFS, relative to the peak-normalized signal.
+    pub threshold_db: f64,
+}
+
+/// Full dynamics correction of one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DynamicsCorrection {
+    /// Gain, left and right, in dB (brings each side's peak to −10 dBFS).
+    pub gain_db: [f64; 2],
+    /// Compressor, left and right; `None` where the peaks already meet their target.
+    pub compressor: [Option<CompressorSetting>; 2],
+}
+
+/// Full panning correction of one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PanningCorrection {
+    /// Which side is louder: −1 left, +1 right; 0 leaves the position alone.
+    pub side: f64,
+}
+
+/// Full loudness correction of one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoudnessCorrection {
+    /// Gain in dB.
+    pub gain_db: f64,
+}
+
+/// Frozen corrections of one stem; an absent effect leaves the stem alone.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StemProfile {
+    /// Equalization.
+    pub equalization: Option<EqualizationCorrection>,
+    /// Dynamics.
+    pub dynamics: Option<DynamicsCorrection>,
+    /// Panning.
+    pub panning: Option<PanningCorrection>,
+    /// Loudness.
+    pub loudness: Option<LoudnessCorrection>,
+}
+
+/// Frozen corrections of one song, in stem order; an absent stem (silent, too quiet or missing) passes untouched.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SongProfile(pub [Option<StemProfile>; Stem::COUNT]);
+
+/// Where the corrections come from.
+#[allow(clippy::large_enum_variant, reason = "built once per engine; a box would only burden every caller")]
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum ProfileSource {
+    /// Running estimates, measured while the song plays.
+    #[default]
+    Adaptive,
+    /// A profile measured beforehand.
+    Fixed(SongProfile),
+}
+
+/// What is wrong with a profile.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProfileError {
+    /// A number that is not finite or far outside any sensible range.
+    #[error("the profile of {stem} has an unusable value for {what}")]
+    Value {
+        /// Stem.
+        stem: Stem,
+        /// What the value is.
+        what: &'static str,
+    },
+    /// A curve of the wrong size.
+    #[error(
+        "the profile of {stem} has {actual} equalization curves or points where one or two curves of {CURVE_POINTS} points belong"
+    )]
+    Curve {
+        /// Stem.
+        stem: Stem,
+        /// Curves, or points of the first bad curve.
+        actual: usize,
+    },
+}
+
+impl SongProfile {
+    /// The profile of one stem.
+    pub fn stem(&self, stem: Stem) -> Option<&StemProfile> {
+        self.0[stem.index()].as_ref()
+    }
+
+    /// Checks sizes and ranges, since profiles come from files and sessions.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub fn validate(&self) -> Result<(), ProfileError> {
+        for stem in Stem::ALL {
+            if let Some(profile) = self.stem(stem) {
+                profile.validate(stem)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gains beyond this are not corrections but damage: a stem at −400 dBFS is silent.
+const LARGEST_GAIN_DB: f64 = 400.0;
+
+impl StemProfile {
+    fn validate(&self, stem: Stem) -> Result<(), ProfileError> {
+        let value =
+            |what, usable: bool| if usable { Ok(()) } else { Err(ProfileError::Value { stem, what }) };
+        let gain = |gain_db: f64| gain_db.abs() <= LARGEST_GAIN_DB;
+        if let Some(equalization) = &self.equalization {
+            value("equalization gain_db", equalization.gain_db.into_iter().all(gain))?;
+            let curves = &equalization.curves_db;
+            if !(1..=2).contains(&curves.len()) {
+                return Err(ProfileError::Curve { stem, actual: curves.len() });
+            }
+            if let Some(curve) = curves.iter().find(|curve| curve.len() != CURVE_POINTS) {
+                return Err(ProfileError::Curve { stem, actual: curve.len() });
+            }
+            value("equalization curves_db", curves.iter().flatten().all(|point| gain(f64::from(*point))))?;
+        }
+        if let Some(dynamics) = &self.dynamics {
+            value("dynamics gain_db", dynamics.gain_db.into_iter().all(gain))?;
+            for setting in dynamics.compressor.into_iter().flatten() {
+                value("compressor ratio", (1.0..=1000.0).contains(&setting.ratio))?;
+                value("compressor threshold_db", gain(setting.threshold_db))?;
+            }
+        }
+        value("panning side", self.panning.is_none_or(|panning| panning.side.abs() <= 1.0))?;
+        value("loudness gain_db", self.loudness.is_none_or(|loudness| gain(loudness.gain_db)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn song() -> SongProfile {
+        let profile = StemProfile {
+            equalization: Some(EqualizationCorrection {
+                gain_db: [-3.25, 1.0 / 3.0],
+                curves_db: vec![(0..CURVE_POINTS).map(|point| (point as f32 * 0.1).sin()).collect()],
+            }),
+            dynamics: Some(DynamicsCorrection {
+                gain_db: [0.1, 0.2],
+                compressor: [Some(CompressorSetting { ratio: 4.0, threshold_db: -18.5 }), None],
+            }),
+            panning: Some(PanningCorrection { side: -1.0 }),
+            loudness: Some(LoudnessCorrection { gain_db: -7.123456789 }),
+        };
+        SongProfile([Some(profile), None, Some(StemProfile::default()), None])
+    }
+
+    #[test]
+    fn json_keeps_every_bit() {
+        let text = serde_json::to_string(&song()).expect("plain data");
+        assert_eq!(serde_json::from_str::<SongProfile>(&text).expect("own output"), song());
+    }
+
+    #[test]
+    fn damaged_profiles_are_refused() {
+        assert_eq!(song().validate(), Ok(()));
+        let damage = |change: fn(&mut StemProfile)| {
+            let mut song = song();
+            change(song.0[0].as_mut().expect("vocals"));
+            song.validate()
+        };
+        assert!(damage(|profile| profile.loudness = Some(LoudnessCorrection { gain_db: f64::NAN })).is_err());
+        assert!(damage(|profile| profile.panning = Some(PanningCorrection { side: 2.0 })).is_err());
+        assert!(damage(|profile| profile.equalization.as_mut().expect("present").curves_db.clear()).is_err());
+        assert!(
+            damage(|profile| profile.equalization.as_mut().expect("present").curves_db[0].truncate(7))
+                .is_err()
+        );
+        assert!(
+            damage(|profile| profile.equalization.as_mut().expect("present").curves_db[0][3] = f32::INFINITY)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! Which effects run, how strongly, and by whose rules: the part of a model's contract that training and inference
+//! must share. `paper` does what the paper says; `published` repeats the released code, slips included.
+
+use serde::{Deserialize, Serialize};
+
+/// One effect of the chain, in the order of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Average spectrum.
+    Equalization,
+    /// Onset peaks, by compression.
+    Dynamics,
+    /// Left/right similarity per frequency.
+    Panning,
+    /// Integrated loudness.
+    Loudness,
+}
+
+impl Effect {
+    /// The order in which the effects are measured and applied.
+    pub const ALL: [Effect; 4] = [Effect::Equalization, Effect::Dynamics, Effect::Panning, Effect::Loudness];
+
+    /// Lower-case name, as in a recipe.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Effect::Equalization => "equalization",
+            Effect::Dynamics => "dynamics",
+            Effect::Panning => "panning",
+            Effect::Loudness => "loudness",
+        }
+    }
+
+    /// The effect of that name; the released code's short names (`eq`, `compression`) are understood too.
+    pub fn from_name(name: &str) -> Option<Effect> {
+        match name.to_ascii_lowercase().as_str() {
+            "equalization" | "eq" => Some(Effect::Equalization),
+            "dynamics" | "compression" => Some(Effect::Dynamics),
+            "panning" => Some(Effect::Panning),
+            "loudness" => Some(Effect::Loudness),
+            _ => None,
+        }
+    }
+}
+
+/// By whose rules features are measured and matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipeKind {
+    /// What the paper says: bounded, smoothed, stereo balance kept.
+    #[default]
+    Paper,
+    /// What the released code does, so that released checkpoints hear what they were trained on.
+    Published,
+}
+
+/// Switch and strength of one effect.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EffectSetting {
+    /// Off: audio passes untouched, only delayed as if the effect were on.
+    pub enabled: bool,
+    /// 0 (untouched) to 1 (full correction), in the effect's own unit.
+    pub amount: f64,
+}
+
+impl Default for EffectSetting {
+    fn default() -> Self {
+        Self { enabled: true, amount: 1.0 }
+    }
+}
+
+impl EffectSetting {
+    /// Strength in force: 0 when switched off.
+    pub fn effective_amount(&self) -> f64 {
+        if self.enabled { self.amount } else { 0.0 }
+    }
+}
+
+/// The reverb send before the chain (vocals and other only).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReverbSetting {
+    /// Off by default.
+    pub enabled: bool,
+    /// Level of the reverberated signal, 0 to 1 (linear).
+    pub amount: f64,
+    /// Corner of the send's low shelf (−30 dB below), 500 to 700 Hz.
+    pub low_shelf_hz: f64,
+    /// Corner of the send's high shelf (−30 dB above), 7000 to 10000 Hz.
+    pub high_shelf_hz: f64,
+}
+
+impl Default for ReverbSetting {
+    fn default() -> Self {
+        Self { enabled: false, amount: 1.0, low_shelf_hz: 600.0, high_shelf_hz: 8500.0 }
+    }
+}
+
+/// The normalizer's part of a model contract.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// Rules.
+    pub kind: RecipeKind,
+    /// Average-spectrum matching.
+    pub equalization: EffectSetting,
+    /// Compression toward the target's onset peaks.
+    pub dynamics: EffectSetting,
+    /// Spectral re-panning.
+    pub panning: EffectSetting,
+    /// Integrated loudness.
+    pub loudness: EffectSetting,
+    /// Reverb send.
+    pub reverb: ReverbSetting,
+}
+
+/// What is wrong with a recipe.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RecipeError {
+    /// An amount outside 0 to 1.
+    #[error("the recipe's amount for {effect} is {amount}; it must lie between 0 and 1")]
+    Amount {
+        /// Name of the effect.
+        effect: &'static str,
+        /// The offending value.
+        amount: f64,
+    },
+    /// A shelf corner that is no audible frequency.
+    #[error("the recipe's reverb {shelf} corner is {hz} Hz; it must lie between 20 and 20000 Hz")]
+    Shelf {
+        /// Which shelf.
+        shelf: &'static str,
+        /// The offending value.
+        hz: f64,
+    },
+}
+
+impl Recipe {
+    /// What the released code does, in full.
+    pub fn published() -> Self {
+        Self { kind: RecipeKind::Published, ..Self::default() }
+    }
+
+    /// No effect at all: a pure delay.
+    pub fn bypass() -> Self {
+        Self::default().with_amounts([0.0; 4])
+    }
+
+    /// The same recipe with these amounts, in the order of [`Effect::ALL`].
+    pub fn with_amounts(mut self, amounts: [f64; 4]) -> Self {
+        for (effect, amount) in Effect::ALL.into_iter().zip(amounts) {
+            self.effect_mut(effect).amount = amount;
+        }
+        self
+    }
+
+    /// The same recipe with every other effect (and the reverb) switched off.
+    pub fn only(&self, effect: Effect) -> Self {
+        let mut recipe = self.clone();
+        for other in Effect::ALL.into_iter().filter(|other| *other != effect) {
+            recipe.effect_mut(other).enabled = false;
+        }
+        recipe.reverb.enabled = false;
+        recipe
+    }
+
+    /// Setting of one effect.
+    pub fn effect(&self, effect: Effect) -> &EffectSetting {
+        match effect {
+            Effect::Equalization => &self.equalization,
+            Effect::Dynamics => &self.dynamics,
+            Effect::Panning => &self.panning,
+            Effect::Loudness => &self.loudness,
+        }
+    }
+
+    /// Mutable setting of one effect.
+    pub fn effect_mut(&mut self, effect: Effect) -> &mut EffectSetting {
+        match effect {
+            Effect::Equalization => &mut self.equalization,
+            Effect::Dynamics => &mut self.dynamics,
+            Effect::Panning => &mut self.panning,
+            Effect::Loudness => &mut self.loudness,
+        }
+    }
+
+    /// Checks ranges.
+    ///
+    /// # Errors
+    /// The first value out of its range.
+    pub fn validate(&self) -> Result<(), RecipeError> {
+        let amounts = Effect::ALL.map(|effect| (effect.name(), self.effect(effect).amount));
+        for (effect, amount) in amounts.into_iter().chain([("reverb", self.reverb.amount)]) {
+            if !(0.0..=1.0).contains(&amount) {
+                return Err(RecipeError::Amount { effect, amount });
+            }
+        }
+        let corners = [("low shelf", self.reverb.low_shelf_hz), ("high shelf", self.reverb.high_shelf_hz)];
+        for (shelf, hz) in corners {
+            if !(20.0..=20_000.0).contains(&hz) {
+                return Err(RecipeError::Shelf { shelf, hz });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_recipe_is_the_full_paper_and_survives_json() {
+        let recipe = Recipe::default();
+        assert_eq!(recipe.kind, RecipeKind::Paper);
+        assert!(Effect::ALL.iter().all(|effect| recipe.effect(*effect).effective_amount() == 1.0));
+        let text = serde_json::to_string(&recipe).expect("plain data");
+        assert_eq!(serde_json::from_str::<Recipe>(&text).expect("own output"), recipe);
+        assert_eq!(serde_json::from_str::<Recipe>("{}").expect("all defaults"), recipe);
+    }
+
+    #[test]
+    fn unknown_fields_and_bad_amounts_are_refused() {
+        assert!(serde_json::from_str::<Recipe>(r#"{"tempo": 1}"#).is_err());
+        for amount in [-0.1, 1.1, f64::NAN] {
+            assert!(Recipe::default().with_amounts([0.0, amount, 0.0, 0.0]).validate().is_err());
+        }
+    }
+
+    #[test]
+    fn only_leaves_one_effect() {
+        let recipe = Recipe::default().only(Effect::Panning);
+        assert!(recipe.panning.enabled && !recipe.equalization.enabled && !recipe.loudness.enabled);
+    }
+}
