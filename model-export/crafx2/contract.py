@@ -1,0 +1,126 @@
+"""The model bundle on disk: `contract.json`, graphs, targets, card and parity vectors, written all or nothing.
+
+The engine refuses unknown fields, so this file and `engine/src/contract.rs` describe the same format (1). Anything
+else worth saying goes into `notes`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .front_end import FRAME_RATIO
+
+FORMAT = 1
+STEMS = ("vocals", "bass", "drums", "other")
+SAMPLE_RATE_HZ = 44_100
+#: Real samples the split front end needs on both sides of new ones.
+MARGIN_FRAMES = 128
+#: Largest absolute difference between ONNX Runtime and PyTorch that an export may have.
+PARITY_TOLERANCE = 1e-5
+#: Repository folder with `assets`; the package is used from its checkout.
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Window lengths in frames at the model's rate, all multiples of 64.
+
+    The defaults make 250 ms hops with 200 ms of lookahead in a window of 2.5 s.
+    """
+
+    context_frames: int = 90_368
+    hop_frames: int = 11_008
+    lookahead_frames: int = 8_832
+    crossfade_frames: int = 1_024
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value % FRAME_RATIO or value < 0:
+                raise ValueError(f"{name} is {value}; it must be a multiple of {FRAME_RATIO}")
+        if self.lookahead_frames < self.crossfade_frames + MARGIN_FRAMES:
+            raise ValueError("lookahead_frames must hold crossfade_frames and the front end's margin")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Switch and strength (0…1) of one normalization effect."""
+
+    enabled: bool = True
+    amount: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How stems are normalized for the model; the same in training and in the plug-in."""
+
+    kind: str = "paper"
+    equalization: Effect = field(default_factory=lambda: Effect(amount=0.3))
+    dynamics: Effect = field(default_factory=lambda: Effect(amount=0.5))
+    panning: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
+    loudness: Effect = field(default_factory=Effect)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Read a configuration table: effect amounts as numbers, `kind` as text."""
+        effects = {
+            name: Effect(enabled=float(value) > 0.0, amount=float(value))
+            for name, value in values.items()
+            if name != "kind"
+        }
+        return cls(kind=values.get("kind", "paper"), **effects)
+
+
+def sha256_of(path: Path) -> str:
+    """Lower-case hexadecimal checksum of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def file_reference(folder: Path, name: str) -> dict[str, str]:
+    """A contract's reference to a file of its bundle."""
+    return {"file": name, "sha256": sha256_of(folder / name)}
+
+
+def default_targets(source: Path | None = None, loudness_lufs: dict[str, float] | None = None) -> dict[str, Any]:
+    """MUSDB18 averages with other loudness targets, in the format of `tributary-dsp`.
+
+    With `loudness_lufs` absent the published averages (about −30 LUFS each) stay as they are.
+    """
+    source = source or REPOSITORY / "assets" / "targets" / "musdb18.json"
+    targets = json.loads(source.read_text(encoding="utf-8"))
+    for stem, level in (loudness_lufs or {}).items():
+        targets["stems"][stem]["loudness_lufs"] = level
+    if loudness_lufs:
+        targets["name"] = f"{targets['name']}, mix levels"
+    return targets
+
+
+def write_json(path: Path, value: object) -> None:
+    """Readable JSON with a final newline."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replaced_folder(target: Path) -> Iterator[Path]:
+    """A temporary folder beside `target` that takes its place when the block ends well, and vanishes otherwise."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    temporary.chmod(0o755)
+    try:
+        yield temporary
+        old = target.with_name(f".{target.name}-old-{os.getpid()}")
+        if target.exists():
+            os.rename(target, old)
+        os.rename(temporary, target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

@@ -1,0 +1,229 @@
+"""The CRAFx2 network: learned filter bank, mask from a temporal convolution net and a BLSTM, tied synthesis.
+
+Plain form, as described for FxNorm-Automix (Martínez-Ramírez et al., ISMIR 2022, "Ours"): the whole signal goes
+through at once. `export` rewrites it into streaming parts and proves that they compute the same.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .front_end import FRAME_RATIO, convolve, convolve_depthwise, filter_bank
+
+#: Output range of softplus ∘ tanh-bounded BLSTM: softplus(0) = ln 2 is the neutral mask.
+NEUTRAL_MASK = math.log(2.0)
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Constructor arguments of `CRAFx2`; the defaults are the published size (2,752,817 parameters)."""
+
+    stems: int = 4
+    channels: int = 2
+    filters: int = 128
+    taps: int = 64
+    smoothing_taps: int = 128
+    bottleneck: int = 256
+    hidden: int = 128
+    skip: int = 64
+    repeats: int = 4
+    blocks: int = 6
+    lstm_layers: int = 3
+    lstm_hidden: int = 64
+    squeeze: int = 2_048
+    dropout: float = 0.1
+
+    def to_dict(self) -> dict[str, int | float]:
+        """Plain numbers for checkpoints and contracts."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, int | float]) -> NetworkSize:
+        """Read `to_dict`'s result; unknown names are an error."""
+        known = {item.name for item in fields(cls)}
+        unknown = set(values) - known
+        if unknown:
+            raise ValueError(f"unknown network arguments: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+
+class TemporalBlock(nn.Module):
+    """One dilated block of the temporal convolution net; input and residual `(batch, bottleneck, N)`."""
+
+    def __init__(self, size: NetworkSize, dilation: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv1d(size.bottleneck, size.hidden, 1)
+        self.activation_1 = nn.PReLU()
+        self.norm_1 = nn.GroupNorm(1, size.hidden, eps=1e-8)
+        self.depthwise = nn.Conv1d(
+            size.hidden, size.hidden, 3, padding=dilation, dilation=dilation, groups=size.hidden
+        )
+        self.activation_2 = nn.PReLU()
+        self.norm_2 = nn.GroupNorm(1, size.hidden, eps=1e-8)
+        self.residual = nn.Conv1d(size.hidden, size.bottleneck, 1)
+        self.skip = nn.Conv1d(size.hidden, size.skip, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual `(batch, bottleneck, N)` and the skip `(batch, skip, N)`."""
+        y = self.norm_1(self.activation_1(self.expand(x)))
+        y = self.norm_2(self.activation_2(self.depthwise(y)))
+        return self.residual(y), self.skip(y)
+
+
+class TemporalNet(nn.Module):
+    """ConvTasNet-style mixer of latents `(batch, filters, N)` to `(batch, filters, N)`, all positive."""
+
+    def __init__(self, size: NetworkSize) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, size.filters, eps=1e-8)
+        self.bottleneck = nn.Conv1d(size.filters, size.bottleneck, 1)
+        self.blocks = nn.ModuleList(
+            TemporalBlock(size, 2**block) for _ in range(size.repeats) for block in range(size.blocks)
+        )
+        self.activation = nn.PReLU()
+        self.output = nn.Conv1d(size.skip, size.filters, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """`(batch, filters, N)` to `(batch, filters, N)`."""
+        x = self.bottleneck(self.norm(z))
+        total: Tensor | None = None
+        for block in self.blocks:
+            residual, skip = block(x)
+            x = x + residual
+            total = skip if total is None else total + skip
+        assert total is not None
+        return functional.softplus(self.output(self.activation(total)))
+
+
+class CRAFx2(nn.Module):
+    """Stems in, mix out: `(batch, stems · channels, frames)` to `(batch, channels, frames)`.
+
+    `frames` must be a multiple of 64. Channel order: vocals L, R, bass L, R, drums L, R, other L, R.
+    """
+
+    def __init__(self, size: NetworkSize | None = None) -> None:
+        super().__init__()
+        self.size = size = size or NetworkSize()
+        inputs = size.stems * size.channels
+        self.conv_1 = nn.Conv1d(inputs, size.filters, size.taps, bias=False)
+        self.conv_2 = nn.Conv1d(
+            size.filters, size.filters, size.smoothing_taps, groups=size.filters, bias=False
+        )
+        self.temporal = TemporalNet(size)
+        self.lstm = nn.LSTM(
+            size.filters,
+            size.lstm_hidden,
+            size.lstm_layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=size.dropout,
+        )
+        if 2 * size.lstm_hidden != size.filters:
+            # The published size needs no projection (2 × 64 = 128); a smaller BLSTM is brought back to the filters.
+            self.project: nn.Module = nn.Linear(2 * size.lstm_hidden, size.filters)
+        else:
+            self.project = nn.Identity()
+        self.squeeze = nn.Linear(size.filters, size.squeeze)
+        self.excite = nn.Linear(size.squeeze, size.filters)
+        self.chrono_initialize()
+
+    def chrono_initialize(self) -> None:
+        """Forget bias ln U(1, 31), input bias its negative, others 0 – on both bias vectors, as published."""
+        hidden = self.size.lstm_hidden
+        for name, parameter in self.lstm.named_parameters():
+            if not name.startswith("bias"):
+                continue
+            with torch.no_grad():
+                forget = torch.log(torch.empty(hidden).uniform_(1.0, 31.0))
+                parameter.zero_()
+                parameter[:hidden] = -forget
+                parameter[hidden : 2 * hidden] = forget
+
+    def transparent_initialize(self) -> None:
+        """Start as a transparent sum of the stems: filter bank in, constant mask and gate, compensated.
+
+        Each input channel gets `filters / (stems · channels)` bands. The last BLSTM layer's output gate and cell rows
+        and the last layer of the gate are zeroed, so mask = ln 2 and gate = ½ exactly; the analysis filters carry the
+        square root of the inverse, because the tied synthesis applies them twice.
+        """
+        size = self.size
+        inputs = size.stems * size.channels
+        bands = size.filters // inputs
+        bank = torch.from_numpy(filter_bank(bands, size.taps))
+        compensation = math.sqrt(1.0 / (NEUTRAL_MASK * 0.5))
+        hidden, last = size.lstm_hidden, size.lstm_layers - 1
+        with torch.no_grad():
+            # Plain BLSTM biases: the doubled chrono biases nearly close the input gates, which suits sequences of
+            # minutes, not windows of seconds.
+            for name, parameter in self.lstm.named_parameters():
+                if name.startswith("bias"):
+                    parameter.uniform_(-(hidden**-0.5), hidden**-0.5)
+            self.conv_1.weight.zero_()
+            for channel in range(inputs):
+                self.conv_1.weight[channel * bands : (channel + 1) * bands, channel] = bank * compensation
+            # |p| is about 0.01: without this gain softplus would stay on its flat foot and see nothing.
+            window = torch.hann_window(size.smoothing_taps, periodic=False)
+            self.conv_2.weight.copy_((20.0 * window / window.sum() * 2.0).expand_as(self.conv_2.weight))
+            if isinstance(self.project, nn.Linear):
+                self.project.weight.zero_()
+                self.project.bias.zero_()
+            else:
+                for name, parameter in self.lstm.named_parameters():
+                    # Cell rows (gate g) of the last layer: with a zero candidate the cell, so the output, stays 0.
+                    if f"_l{last}" in name:
+                        parameter[2 * hidden : 3 * hidden] = 0.0
+            self.excite.weight.zero_()
+            self.excite.bias.zero_()
+
+    def analyze(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Bands `(batch, filters, frames)` and latents `(batch, filters, frames / 64)` of `(batch, 8, frames)`."""
+        size = self.size
+        left = (size.taps - 1) // 2
+        bands = convolve(functional.pad(x, (left, size.taps - 1 - left)), self.conv_1.weight)
+        left = (size.smoothing_taps - 1) // 2
+        padded = functional.pad(bands.abs(), (left, size.smoothing_taps - 1 - left))
+        smooth = convolve_depthwise(padded, self.conv_2.weight)
+        return bands, functional.max_pool1d(functional.softplus(smooth), FRAME_RATIO)
+
+    def mask(self, latent: Tensor) -> Tensor:
+        """Mask `(batch, filters, N)` of latents `(batch, filters, N)`, before the gate."""
+        mixed = self.temporal(latent).transpose(1, 2)
+        return functional.softplus(self.project(self.lstm(mixed)[0])).transpose(1, 2)
+
+    def gate(self, mean_level: Tensor) -> Tensor:
+        """Squeeze-and-excitation gate `(batch, filters)` from the mean of |mask · band| over time."""
+        return torch.sigmoid(self.excite(functional.relu(self.squeeze(mean_level))))
+
+    def synthesize(self, masked: Tensor) -> Tensor:
+        """`(batch, filters, frames)` to the mix `(batch, channels, frames)`, tied weights, before tanh."""
+        size = self.size
+        left = (size.taps - 1) // 2
+        right = size.taps - 1 - left
+        weight = self.conv_1.weight.view(size.filters, size.stems, size.channels, size.taps).sum(dim=1)
+        full = functional.conv_transpose1d(masked, weight)
+        return full[:, :, left : full.shape[2] - right]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, stems · channels, frames)` to `(batch, channels, frames)`."""
+        bands, latent = self.analyze(x)
+        masked = functional.interpolate(self.mask(latent), scale_factor=float(FRAME_RATIO)) * bands
+        gate = self.gate(masked.abs().mean(dim=2))
+        return torch.tanh(self.synthesize(masked * gate[:, :, None]))
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def transparent_network(size: NetworkSize, seed: int) -> CRAFx2:
+    """A seeded network that is the transparent sum of its stems."""
+    torch.manual_seed(seed)
+    network = CRAFx2(size)
+    network.transparent_initialize()
+    return network
