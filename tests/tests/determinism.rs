@@ -1,0 +1,120 @@
+//! The same song gives the same bits: in any blocks, twice, in company, and through the command line.
+//!
+//! These run the shipped model, so the network, the normalizer and the worker are all in play.
+
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap_host::bundled::{model_folder, present_or_skipped};
+use clap_host::play::play_aligned;
+use clap_host::{AudioSetup, Bus, Partition, Stereo};
+use common::{MODEL_RATE_HZ, Plugin, activate, song};
+use tributary_cli::audio_file;
+use tributary_dsp::{Stem, StereoBuffer};
+
+/// Length of the test songs, in frames: several hops.
+const FRAMES: usize = 4 * 44_100;
+
+fn bounce(plugin: &mut Plugin, setup: AudioSetup, partition: &Partition, seed: u64) -> Stereo {
+    let mut processor = plugin.activate(setup);
+    let latency = plugin.instance.latency_frames();
+    let audio = song(FRAMES, setup.rate_hz, seed);
+    let mix = play_aligned(&mut processor, &audio, partition, latency).unwrap();
+    plugin.instance.deactivate(processor);
+    assert!(mix.is_finite() && mix.peak() > 0.01, "the mix has a peak of {}", mix.peak());
+    mix
+}
+
+#[test]
+fn the_mix_does_not_depend_on_the_blocks_and_repeats() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let setup = AudioSetup::offline(MODEL_RATE_HZ, 4096);
+    let reference = bounce(&mut plugin, setup, &Partition::Fixed(512), 1);
+    for partition in [
+        Partition::Fixed(512),
+        Partition::Fixed(4096),
+        Partition::Random { max_frames: 4096, seed: 1 },
+        Partition::Cycle(vec![1, 63, 1000]),
+    ] {
+        assert!(bounce(&mut plugin, setup, &partition, 1) == reference, "{partition:?} changes the mix");
+    }
+    assert!(bounce(&mut plugin, setup, &Partition::Fixed(512), 2) != reference, "two songs, one mix");
+}
+
+#[test]
+fn the_mix_does_not_depend_on_the_blocks_at_another_rate() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let setup = AudioSetup::offline(48_000.0, 2048);
+    let reference = bounce(&mut plugin, setup, &Partition::Fixed(512), 1);
+    let random = bounce(&mut plugin, setup, &Partition::Random { max_frames: 2048, seed: 2 }, 1);
+    assert!(random == reference);
+}
+
+#[test]
+fn a_host_that_hides_its_bounce_gets_the_same_mix() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let said = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 3);
+    let hidden = bounce(&mut plugin, AudioSetup::live(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 3);
+    let report = plugin.instance.save_state().unwrap().report();
+    assert!(hidden == said, "residual {:.1} dB, {report:?}", hidden.residual_db(&said));
+}
+
+#[test]
+fn eight_instances_at_once_each_make_their_own_mix() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let setup = AudioSetup::offline(MODEL_RATE_HZ, 512);
+    let alone: Vec<Stereo> =
+        (0..2).map(|seed| bounce(&mut plugin, setup, &Partition::Fixed(512), seed)).collect();
+    let path = plugin.path();
+    std::thread::scope(|scope| {
+        for instance in 0..8 {
+            let (path, alone) = (&path, &alone);
+            scope.spawn(move || {
+                let library = clap_host::Library::load(path).unwrap();
+                let mut own = library.instantiate(clap_host::bundled::CLAP_ID).unwrap();
+                let mut processor = activate(&mut own, setup);
+                let latency = own.latency_frames();
+                let audio = song(FRAMES, MODEL_RATE_HZ, instance % 2);
+                let mix = play_aligned(&mut processor, &audio, &Partition::Fixed(512), latency).unwrap();
+                own.deactivate(processor);
+                assert!(
+                    mix == alone[(instance % 2) as usize],
+                    "instance {instance} differs from the same song alone"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn the_command_line_makes_the_same_mix() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_demo-host")).with_file_name("tributary");
+    let Some(program) = present_or_skipped(program) else { return };
+    let folder = std::env::temp_dir().join(format!("tributary-equal-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let audio = song(FRAMES, MODEL_RATE_HZ, 4);
+    for stem in Stem::ALL {
+        let stereo = audio.bus(Bus::Stem(stem)).clone();
+        let buffer = StereoBuffer { left: stereo.left, right: stereo.right };
+        audio_file::write_wav(&folder.join(stem.name()).with_extension("wav"), &buffer, 44_100).unwrap();
+    }
+    let out = folder.join("out.wav");
+    let status = Command::new(program)
+        .args(["mix".as_ref(), folder.as_os_str(), "-o".as_ref(), out.as_os_str()])
+        .args(["--profile", "adaptive", "--model"])
+        .arg(model_folder("default"))
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let written = audio_file::read(&out).unwrap().audio;
+    std::fs::remove_dir_all(&folder).unwrap();
+    let from_cli = Stereo { left: written.left, right: written.right };
+    let from_plugin = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 4);
+    assert_eq!(from_cli.frames(), from_plugin.frames());
+    assert!(from_cli == from_plugin, "residual {:.1} dB", from_cli.residual_db(&from_plugin));
+}

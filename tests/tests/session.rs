@@ -1,0 +1,189 @@
+//! What a project saves comes back; what is damaged does no harm; what is from the future is kept.
+
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
+
+mod common;
+
+use clap_host::play::play;
+use clap_host::signals::Random;
+use clap_host::state::SavedState;
+use clap_host::{Instance, ParameterChange, Partition};
+use common::{MODEL_RATE_HZ, Plugin, song};
+use serde_json::{Value, json};
+
+/// Saved values of all parameters, in the plug-in's order.
+fn values(instance: &mut Instance) -> Vec<f64> {
+    let parameters = instance.parameters().unwrap();
+    parameters.iter().map(|parameter| instance.value(parameter).unwrap()).collect()
+}
+
+#[test]
+fn parameters_are_named_in_range_and_readable() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let parameters = plugin.instance.parameters().unwrap();
+    let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    assert_eq!(names, ["Mix", "Output gain", "Bypass", "Dry source"]);
+    for parameter in &parameters {
+        assert!(parameter.is_automatable, "{parameter:?}");
+        assert_eq!(plugin.instance.value(parameter).unwrap(), parameter.default);
+        assert!((parameter.min..=parameter.max).contains(&parameter.default), "{parameter:?}");
+        for position in [0.0, 0.5, 1.0] {
+            assert!(!plugin.instance.text(parameter, parameter.value_at(position)).unwrap().is_empty());
+        }
+    }
+    let mix = plugin.instance.parameter("Mix").unwrap();
+    assert_eq!(plugin.instance.text(&mix, mix.max).unwrap(), "100.0 %");
+}
+
+#[test]
+fn parameters_and_session_survive_saving_and_loading() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let mut processor = plugin.bounce(512);
+    let wanted = [("Mix", 0.3), ("Output gain", 0.6), ("Bypass", 1.0), ("Dry source", 1.0)];
+    let audio = song(44_100, MODEL_RATE_HZ, 1);
+    let changes: Vec<ParameterChange> = wanted
+        .map(|(name, position)| {
+            let parameter = plugin.instance.parameter(name).unwrap();
+            ParameterChange { frame: 0, parameter_id: parameter.id, value: parameter.value_at(position) }
+        })
+        .into();
+    clap_host::play::play_with(&mut processor, &audio, &Partition::Fixed(512), &changes, &mut |_| {})
+        .unwrap();
+    let saved = plugin.instance.save_state().unwrap();
+    plugin.instance.deactivate(processor);
+
+    let mut other = plugin.another();
+    assert_ne!(values(&mut other), values(&mut plugin.instance));
+    other.load_state(&saved).unwrap();
+    assert_eq!(values(&mut other), values(&mut plugin.instance));
+    let session = saved.session().unwrap();
+    assert_eq!(session["format"], 1);
+    assert!(!session["model"]["name"].as_str().unwrap().is_empty());
+    assert_eq!(session["model"]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(other.save_state().unwrap().session().unwrap()["model"], session["model"]);
+}
+
+#[test]
+fn the_report_tells_how_the_run_went() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let mut processor = plugin.bounce(512);
+    let latency = plugin.instance.latency_frames();
+    play(&mut processor, &song(4 * 44_100, MODEL_RATE_HZ, 1), &Partition::Fixed(512)).unwrap();
+    let report = plugin.instance.save_state().unwrap().report().unwrap();
+    plugin.instance.deactivate(processor);
+    assert_eq!(report.model_state().as_deref(), Some("ready"));
+    assert_eq!(report.latency_frames(), Some(latency as u64));
+    assert_eq!(report.underruns(), Some(0));
+    assert_eq!(report.stems().len(), 4);
+    for stem in report.stems() {
+        // All effects are off, so both loudnesses are that of the same signal.
+        let (before, after) = (stem.before_lufs.unwrap(), stem.after_lufs.unwrap());
+        assert!((before - after).abs() < 1.0 && (-40.0..-5.0).contains(&before), "{stem:?}");
+    }
+}
+
+#[test]
+fn a_session_from_the_future_is_kept_as_it_is() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let mut json = plugin.instance.save_state().unwrap().json().unwrap();
+    let future = json!({ "format": 99, "model": { "style": "opera" }, "new": [1, 2, { "deep": true }] });
+    json["fields"]["session"] = Value::String(future.to_string());
+    plugin.instance.load_state(&SavedState::from_json(&json)).unwrap();
+    assert_eq!(plugin.instance.save_state().unwrap().session().unwrap(), future);
+    // It still plays, and playing does not overwrite what it did not understand.
+    let mut processor = plugin.bounce(512);
+    let output = play(&mut processor, &song(88_200, MODEL_RATE_HZ, 1), &Partition::Fixed(512)).unwrap();
+    plugin.instance.deactivate(processor);
+    assert!(output.is_finite() && output.peak() > 0.0);
+    assert_eq!(plugin.instance.save_state().unwrap().session().unwrap(), future);
+}
+
+/// One way to damage a state.
+fn damaged(saved: &SavedState, random: &mut Random) -> SavedState {
+    let mut bytes = saved.bytes().to_vec();
+    match random.below(8) {
+        0 => bytes.truncate(random.below(bytes.len())),
+        1 => (0..1 + random.below(20)).for_each(|_| {
+            let at = random.below(bytes.len());
+            bytes[at] ^= 1 << random.below(8);
+        }),
+        2 => {
+            let length = random.bits() >> random.below(64);
+            bytes[..8].copy_from_slice(&length.to_le_bytes());
+        }
+        3 => bytes = (0..random.below(300)).map(|_| random.bits() as u8).collect(),
+        4 => {
+            let depth = 1 + random.below(5000);
+            return SavedState::from_json(
+                &json!({ "version": "1", "params": {}, "fields": { "session": "[".repeat(depth) } }),
+            );
+        }
+        5 => return with_strange_value(saved, random, "params"),
+        6 => return with_strange_value(saved, random, "fields"),
+        _ => {
+            let (from, to) = (random.below(bytes.len()), random.below(bytes.len()));
+            bytes[from..].reverse();
+            bytes.swap(from, to);
+        }
+    }
+    SavedState::from_bytes(bytes)
+}
+
+/// Puts something of another kind or size in the place of one entry of `part`.
+fn with_strange_value(saved: &SavedState, random: &mut Random, part: &str) -> SavedState {
+    let mut json = saved.json().unwrap();
+    let entries = json[part].as_object_mut().unwrap();
+    let keys: Vec<String> = entries.keys().cloned().collect();
+    let key = keys[random.below(keys.len())].clone();
+    let strange = [
+        Value::Null,
+        json!(1e300),
+        json!(-1e300),
+        json!(i64::MIN),
+        json!("NaN"),
+        json!("{\"format\": -1}"),
+        json!("{\"format\": 1, \"report\": \"none\", \"model\": 7}"),
+        json!("{\"format\": 18446744073709551615}"),
+        json!([[[]]]),
+        json!("x".repeat(1 + random.below(100_000))),
+    ];
+    entries.insert(key, strange[random.below(strange.len())].clone());
+    SavedState::from_json(&json)
+}
+
+#[test]
+fn a_thousand_damaged_states_do_no_harm() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let mut processor = plugin.bounce(512);
+    let audio = song(4410, MODEL_RATE_HZ, 1);
+    play(&mut processor, &audio, &Partition::Fixed(512)).unwrap();
+    let saved = plugin.instance.save_state().unwrap();
+    let parameters = plugin.instance.parameters().unwrap();
+    let mut random = Random::new(1);
+    let mut refused = 0;
+    for round in 0..1000 {
+        let state = damaged(&saved, &mut random);
+        refused += usize::from(plugin.instance.load_state(&state).is_err());
+        for parameter in &parameters {
+            let value = plugin.instance.value(parameter).unwrap();
+            assert!(
+                (parameter.min..=parameter.max).contains(&value),
+                "round {round}: {parameter:?} = {value}"
+            );
+        }
+        let now =
+            plugin.instance.save_state().unwrap_or_else(|_| panic!("round {round}: no state can be saved"));
+        assert!(now.bytes().len() < saved.bytes().len() + 300_000, "round {round}: the state grows");
+        if round % 50 == 0 {
+            let output = play(&mut processor, &audio, &Partition::Fixed(512)).unwrap();
+            assert!(output.is_finite(), "round {round}");
+        }
+    }
+    assert!(refused > 200, "only {refused} of 1,000 damaged states were refused: the damage does not damage");
+    plugin.instance.load_state(&saved).unwrap();
+    assert_eq!(
+        plugin.instance.save_state().unwrap().json().unwrap()["params"],
+        saved.json().unwrap()["params"]
+    );
+    plugin.instance.deactivate(processor);
+}
