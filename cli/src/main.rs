@@ -1,3 +1,50 @@
-//! Placeholder of a binary under construction.
+//! `tributary`: mix four stems, and prepare data sets of stems, from the command line.
+//!
+//! Each subcommand is one module below `commands`; this file only parses, runs and reports. Exit codes: 0 done, 1 failed
+//! (one line of error says why), 2 wrong usage.
 
-fn main() {}
+mod audio_file;
+mod batch;
+mod commands;
+mod dataset;
+mod ledger;
+mod metrics;
+mod normalization;
+mod progress;
+mod report;
+mod resample;
+mod song;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Four streams flow into one: mixes vocals, bass, drums and other.
+#[derive(Debug, Parser)]
+#[command(name = "tributary", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure a data set and write the averages that stems are brought to
+    Analyze(commands::analyze::Args),
+    /// Normalize the stems of a data set or of one song, for training
+    Normalize(commands::normalize::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match &Cli::parse().command {
+        Command::Analyze(args) => commands::analyze::run(args),
+        Command::Normalize(args) => commands::normalize::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

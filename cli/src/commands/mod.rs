@@ -1,0 +1,4 @@
+//! One module per subcommand; each has its arguments and one `run`.
+
+pub mod analyze;
+pub mod normalize;

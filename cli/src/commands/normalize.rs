@@ -1,0 +1,325 @@
+//! `tributary normalize`: writes every stem of every song as Fx-normalization leaves it, ready for training.
+//!
+//! This is the only way training data is normalized: the training side reads these WAVs, so training and the live
+//! plug-in share one implementation. Songs are independent; see [`crate::ledger`] for what makes the job resumable.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use serde_json::json;
+use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StereoBuffer, Targets, normalize_stem};
+
+use crate::audio_file::{self, AudioFile};
+use crate::batch::{self, Shard};
+use crate::dataset::{self, SongFiles, file_name};
+use crate::ledger::{Ledger, Partial, Record};
+use crate::normalization::NormalizationArgs;
+use crate::report::Table;
+use crate::song::{Rate, Song};
+use crate::{metrics, progress, report, resample};
+
+/// The rate of all training data, in Hz: that of the published method and of the models.
+pub const TRAINING_RATE_HZ: u32 = 44_100;
+/// A stem whose peak does not exceed −50 dBFS counts as empty, as in the published method.
+const QUIET_PEAK: f32 = 0.003_162_277_7;
+
+/// Arguments of `tributary normalize`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A data set (a folder of songs) or one song (a folder of stems)
+    input: PathBuf,
+    /// Folder to write <song>/<stem>.wav into; made if absent, resumed if not
+    #[arg(short, long, value_name = "FOLDER")]
+    output: PathBuf,
+    #[command(flatten)]
+    normalization: NormalizationArgs,
+    /// Songs worked on at the same time [default: one per processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Only the i-th of n equal parts of the songs, for job arrays
+    #[arg(long, value_name = "i/n", default_value = "1/1")]
+    shard: Shard,
+}
+
+/// Normalizes a data set.
+///
+/// # Errors
+/// No songs, wrong settings, an output folder that cannot be written, or not one song that could be normalized.
+pub fn run(args: &Args) -> Result<()> {
+    let songs = dataset::find_songs(&args.input)?;
+    refuse_overlap(&args.input, &args.output)?;
+    let (recipe, targets) = args.normalization.resolve()?;
+    let ledger = Ledger::open(&args.output)?;
+    let mine: Vec<&SongFiles> = songs
+        .iter()
+        .enumerate()
+        .filter(|&(position, _)| args.shard.contains(position))
+        .map(|(_, song)| song)
+        .collect();
+    let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
+    // Few songs, many processors: the stems of a song then share them.
+    let stem_jobs = (jobs / mine.len().max(1)).clamp(1, Stem::COUNT);
+    let job = Job { settings: settings_hash(&recipe, &targets)?, recipe, targets, ledger, stem_jobs };
+    let bar = progress::songs(mine.len(), "normalizing");
+    let outcomes = batch::run(&mine, jobs, |files| {
+        let outcome = job.song(files);
+        bar.inc(1);
+        tell(&bar, files, &outcome);
+        outcome
+    });
+    bar.finish_and_clear();
+
+    let names: Vec<String> = songs.iter().map(|song| song.name.clone()).collect();
+    let summary = json!({ "command": "normalize", "settings": job.settings, "recipe": job.recipe });
+    job.ledger.write_report(summary, &names)?;
+    conclude(&args.output, &outcomes)
+}
+
+/// What happened to one song in this run.
+#[derive(Debug)]
+enum Outcome {
+    Written(Record),
+    AlreadyThere,
+    Skipped(String),
+    Busy,
+    Failed(anyhow::Error),
+}
+
+/// What all songs share.
+struct Job {
+    recipe: Recipe,
+    targets: Targets,
+    settings: String,
+    ledger: Ledger,
+    stem_jobs: usize,
+}
+
+impl Job {
+    fn song(&self, files: &SongFiles) -> Outcome {
+        self.try_song(files).unwrap_or_else(Outcome::Failed)
+    }
+
+    fn try_song(&self, files: &SongFiles) -> Result<Outcome> {
+        let mut record = Record::of(files, &self.settings)?;
+        let Some(partial) = self.ledger.start(&files.name)? else { return Ok(Outcome::Busy) };
+        // Asked only under the lock: another run may just have finished it.
+        if let Some(done) = self.ledger.finished(&record) {
+            return Ok(done.skipped.map_or(Outcome::AlreadyThere, Outcome::Skipped));
+        }
+        match Song::read(files, Rate::Hz(TRAINING_RATE_HZ)) {
+            Ok(song) => {
+                self.write_song(files, song, &partial, &mut record)?;
+                self.ledger.finish(partial, &record)?;
+                Ok(Outcome::Written(record))
+            }
+            Err(error) => {
+                let reason = format!("{error:#}");
+                record.skipped = Some(reason.clone());
+                self.ledger.finish(partial, &record)?;
+                Ok(Outcome::Skipped(reason))
+            }
+        }
+    }
+
+    /// Normalizes and writes all stems and the mixture, and fills the record.
+    fn write_song(
+        &self,
+        files: &SongFiles,
+        song: Song,
+        partial: &Partial,
+        record: &mut Record,
+    ) -> Result<()> {
+        record.notes.clone_from(&song.notes);
+        record.sample_rate_hz = song.sample_rate_hz;
+        let mixture = Mixture::read(files, &mut record.notes)?;
+        record.frames = song.frames.max(mixture.as_ref().map_or(0, |m| m.file.audio.left.len()));
+        if record.frames != song.frames
+            || mixture.as_ref().is_some_and(|m| m.file.audio.left.len() < song.frames)
+        {
+            record
+                .notes
+                .push("the mixture and the stems differ in length; the shorter end in silence".into());
+        }
+        let entries = batch::run(&Stem::ALL, self.stem_jobs, |&stem| {
+            let audio = song.stems[stem.index()].as_ref()?;
+            Some((stem, self.write_stem(stem, audio, record.frames, &partial.folder)))
+        });
+        for (stem, written) in entries.into_iter().flatten() {
+            let (entry, note) = written?;
+            record.stems.insert(stem.name().into(), entry);
+            record.notes.extend(note.map(|note| format!("the {stem} stem {note}")));
+        }
+        if let Some(mixture) = mixture {
+            mixture.write(&partial.folder.join("mixture.wav"), record.frames)?;
+        }
+        Ok(())
+    }
+
+    /// Normalizes one stem and writes it; returns its entry in the record, and what to tell the user.
+    fn write_stem(
+        &self,
+        stem: Stem,
+        audio: &StereoBuffer,
+        frames: usize,
+        folder: &Path,
+    ) -> Result<(serde_json::Value, Option<String>)> {
+        let before = metrics::loudness(audio, TRAINING_RATE_HZ)?;
+        let rate_hz = f64::from(TRAINING_RATE_HZ);
+        let (mut normalized, profile) = normalize_stem(stem, audio, &self.recipe, &self.targets, rate_hz)
+            .with_context(|| format!("cannot normalize the {} stem", stem.name()))?;
+        let after = metrics::loudness(&normalized, TRAINING_RATE_HZ)?;
+        pad(&mut normalized, frames);
+        let path = folder.join(format!("{}.wav", stem.name()));
+        audio_file::write_wav(&path, &normalized, TRAINING_RATE_HZ)
+            .with_context(|| path.display().to_string())?;
+        let entry = json!({ "before": before, "after": after, "profile": without_curves(&profile) });
+        Ok((entry, self.left_alone(audio, &profile)))
+    }
+
+    /// Why a stem, or one feature of it, was not normalized.
+    fn left_alone(&self, audio: &StereoBuffer, profile: &StemProfile) -> Option<String> {
+        let peak = audio.peak();
+        let dynamics_wanted = self.recipe.effect(Effect::Dynamics).effective_amount() > 0.0;
+        if peak == 0.0 {
+            Some("is silent".into())
+        } else if peak <= QUIET_PEAK {
+            Some(format!("is too quiet to normalize (its peak is {:.1} dBFS)", 20.0 * peak.log10()))
+        } else {
+            (dynamics_wanted && profile.dynamics.is_none())
+                .then(|| "has no onsets; its dynamics are left alone".into())
+        }
+    }
+}
+
+/// The profile without its long equalization curves, which would make the report as large as audio.
+fn without_curves(profile: &StemProfile) -> serde_json::Value {
+    let mut profile = json!(profile);
+    if let Some(equalization) = profile.get_mut("equalization").and_then(|value| value.as_object_mut()) {
+        equalization.remove("curves_db");
+    }
+    profile
+}
+
+/// The human-made mix of a song, read once.
+struct Mixture {
+    source: PathBuf,
+    file: AudioFile,
+    untouched: bool,
+}
+
+impl Mixture {
+    /// Reads the mixture if there is one; an unreadable one becomes a note.
+    fn read(files: &SongFiles, notes: &mut Vec<String>) -> Result<Option<Self>> {
+        let Some(source) = &files.mixture else {
+            notes.push("there is no mixture".into());
+            return Ok(None);
+        };
+        let mut file = match audio_file::read(source) {
+            Ok(file) => file,
+            Err(error) => {
+                notes.push(format!("{} {error}; the song goes on without it", source.display()));
+                return Ok(None);
+            }
+        };
+        notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(source))));
+        let is_wav = source.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+        let untouched = is_wav && file.sample_rate_hz == TRAINING_RATE_HZ && file.notes.is_empty();
+        file.audio = resample::resample(file.audio, file.sample_rate_hz, TRAINING_RATE_HZ)?;
+        Ok(Some(Self { source: source.clone(), file, untouched }))
+    }
+
+    /// Links or copies the file when it fits as it is, else writes it anew.
+    fn write(mut self, path: &Path, frames: usize) -> Result<()> {
+        let fits = self.untouched && self.file.audio.left.len() == frames;
+        let source = self.source.canonicalize().unwrap_or(self.source);
+        if fits && (fs::hard_link(&source, path).is_ok() || fs::copy(&source, path).is_ok()) {
+            return Ok(());
+        }
+        pad(&mut self.file.audio, frames);
+        audio_file::write_wav(path, &self.file.audio, TRAINING_RATE_HZ)
+            .with_context(|| path.display().to_string())
+    }
+}
+
+fn pad(audio: &mut StereoBuffer, frames: usize) {
+    audio.left.resize(frames, 0.0);
+    audio.right.resize(frames, 0.0);
+}
+
+/// Refuses an output folder inside the input or the reverse: the job would read its own results, or replace the songs.
+fn refuse_overlap(input: &Path, output: &Path) -> Result<()> {
+    fs::create_dir_all(output).with_context(|| format!("cannot create the folder {}", output.display()))?;
+    let (input, output) = (input.canonicalize()?, output.canonicalize()?);
+    if input.starts_with(&output) || output.starts_with(&input) {
+        bail!("the output folder {} must lie outside of {}", output.display(), input.display());
+    }
+    Ok(())
+}
+
+/// Hash of everything but the audio that decides the result.
+fn settings_hash(recipe: &Recipe, targets: &Targets) -> Result<String> {
+    use sha2::Digest;
+    let text = serde_json::to_string(&json!({
+        "recipe": recipe,
+        "targets": targets,
+        "sample_rate_hz": TRAINING_RATE_HZ,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))?;
+    let digest = sha2::Sha256::digest(text.as_bytes());
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Says what happened to a song, above the progress bar.
+fn tell(bar: &ProgressBar, files: &SongFiles, outcome: &Outcome) {
+    let say = |text: &str| bar.suspend(|| report::note(&format!("{}: {text}", files.name)));
+    match outcome {
+        Outcome::Written(record) => record.notes.iter().for_each(|note| say(note)),
+        Outcome::AlreadyThere => {}
+        Outcome::Skipped(reason) => say(&format!("skipped: {reason}")),
+        Outcome::Busy => say("another run is working on it"),
+        Outcome::Failed(error) => say(&format!("failed: {error:#}")),
+    }
+}
+
+/// Loudness and peak of each stem before and after.
+fn stem_table(record: &Record) -> Table {
+    let mut table = Table::new(&["stem", "LUFS", "→ LUFS", "dBTP", "→ dBTP"]);
+    for stem in Stem::ALL {
+        let Some(entry) = record.stems.get(stem.name()) else { continue };
+        let number = |when: &str, what: &str| report::level(entry[when][what].as_f64());
+        table.row(vec![
+            stem.name().into(),
+            number("before", "integrated_lufs"),
+            number("after", "integrated_lufs"),
+            number("before", "true_peak_dbtp"),
+            number("after", "true_peak_dbtp"),
+        ]);
+    }
+    table
+}
+
+/// Prints the counts; an error when a song failed or nothing is there to train on.
+fn conclude(output: &Path, outcomes: &[Outcome]) -> Result<()> {
+    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
+    let written = count(|o| matches!(o, Outcome::Written(_)));
+    let there = count(|o| matches!(o, Outcome::AlreadyThere));
+    let skipped = count(|o| matches!(o, Outcome::Skipped(_)));
+    let busy = count(|o| matches!(o, Outcome::Busy));
+    let failed = count(|o| matches!(o, Outcome::Failed(_)));
+    if let [Outcome::Written(record)] = outcomes {
+        print!("{}", stem_table(record));
+    }
+    println!(
+        "{written} songs written, {there} already there, {skipped} skipped, {busy} busy elsewhere, {failed} failed; see {}",
+        output.join("report.json").display()
+    );
+    if failed > 0 {
+        bail!("{failed} of {} songs failed", outcomes.len());
+    }
+    if !outcomes.is_empty() && skipped == outcomes.len() {
+        bail!("no song could be normalized");
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! What a command says: aligned text tables, numbers with their units, and notes.
+//!
+//! Results go to standard output, notes and progress to standard error, so that a table can be piped.
+
+use std::fmt;
+
+/// A plain text table; the first column is text, all others are numbers or short words set flush right.
+#[derive(Debug, Default)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these column titles.
+    pub fn new(titles: &[&str]) -> Self {
+        Self { rows: vec![titles.iter().map(|title| (*title).to_owned()).collect()] }
+    }
+
+    /// Appends a row; missing cells stay empty.
+    pub fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        for (index, row) in self.rows.iter().enumerate() {
+            for (column, cell) in row.iter().enumerate() {
+                let width = widths[column];
+                match column {
+                    0 => write!(f, "{cell:<width$}")?,
+                    _ => write!(f, "  {cell:>width$}")?,
+                }
+            }
+            writeln!(f)?;
+            if index == 0 {
+                let line: usize = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
+                writeln!(f, "{}", "─".repeat(line))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A measured level with one decimal, or a dash for silence and for what is absent.
+pub fn level(value: Option<f64>) -> String {
+    match value {
+        Some(value) if value.is_finite() => format!("{value:.1}"),
+        _ => "–".into(),
+    }
+}
+
+/// Says a note about the input on standard error.
+pub fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let mut table = Table::new(&["stem", "LUFS"]);
+        table.row(vec!["vocals".into(), level(Some(-23.04))]);
+        table.row(vec!["bass".into(), level(Some(f64::NEG_INFINITY))]);
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines, ["stem     LUFS", "─────────────", "vocals  -23.0", "bass        –"]);
+    }
+}

@@ -1,0 +1,181 @@
+//! Shared by the integration tests: runs the built `tributary`, and makes the audio it is fed with.
+#![allow(dead_code)] // Every test binary uses its own part.
+
+use std::f64::consts::TAU;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The stem names in the network's order.
+pub const STEMS: [&str; 4] = ["vocals", "bass", "drums", "other"];
+
+/// A fresh folder for one test, under cargo's temporary folder for tests.
+pub fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).expect("the temporary folder can be made");
+    path
+}
+
+/// What the program said and how it ended.
+pub struct Run {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Run {
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        self
+    }
+
+    /// Ends with exit code 1 and exactly one line of error that holds `sentence`; panics are never that.
+    #[track_caller]
+    pub fn fails_with(self, sentence: &str) -> Self {
+        assert_eq!(self.code, Some(1), "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        let errors: Vec<&str> = self.err.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(errors.len(), 1, "stderr:\n{}", self.err);
+        assert!(errors[0].contains(sentence), "\"{sentence}\" is not in: {}", errors[0]);
+        assert!(!self.err.contains("panicked"), "stderr:\n{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn notes(self, sentence: &str) -> Self {
+        assert!(self.err.contains(sentence), "\"{sentence}\" is not in:\n{}", self.err);
+        self
+    }
+}
+
+/// Runs `tributary` with these arguments and without the user's own model and runtime settings.
+pub fn tributary<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Run {
+    Command::new(env!("CARGO_BIN_EXE_tributary"))
+        .args(arguments)
+        .env_remove("TRIBUTARY_MODEL")
+        .output()
+        .expect("the built program can be run")
+        .into()
+}
+
+/// A file to be written by [`write`].
+#[derive(Clone, Copy)]
+pub struct Wav {
+    pub rate_hz: u32,
+    pub channels: u16,
+    pub bits: u16,
+    pub float: bool,
+    pub seconds: f64,
+}
+
+impl Wav {
+    pub const CD: Self = Self { rate_hz: 44_100, channels: 2, bits: 16, float: false, seconds: 3.0 };
+    pub const FLOAT: Self = Self { bits: 32, float: true, ..Self::CD };
+
+    pub fn spec(self) -> hound::WavSpec {
+        let sample_format = if self.float { hound::SampleFormat::Float } else { hound::SampleFormat::Int };
+        hound::WavSpec {
+            channels: self.channels,
+            sample_rate: self.rate_hz,
+            bits_per_sample: self.bits,
+            sample_format,
+        }
+    }
+
+    pub fn frames(self) -> usize {
+        (self.seconds * f64::from(self.rate_hz)).round() as usize
+    }
+}
+
+/// The test signal of a stem: a plucked tone of its own pitch, twice a second, a little off the center.
+pub fn signal(stem: usize, time_s: f64, channel: u16) -> f64 {
+    let pitch_hz = [440.0, 82.5, 165.0, 660.0][stem];
+    let since_s = time_s % 0.5;
+    let envelope = (-6.0 * since_s).exp() * (1.0 - (-400.0 * since_s).exp());
+    let tone: f64 = (1..6).map(|k| (TAU * pitch_hz * f64::from(k) * time_s).sin() / f64::from(k)).sum();
+    [0.30, 0.22][usize::from(channel)] * envelope * tone
+}
+
+/// Writes the signal of a stem.
+pub fn write(path: &Path, stem: usize, wav: Wav) {
+    write_with(path, wav, |time_s, channel| signal(stem, time_s, channel));
+}
+
+/// Writes any signal of (seconds, channel).
+pub fn write_with(path: &Path, wav: Wav, signal: impl Fn(f64, u16) -> f64) {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).expect("the folder can be made");
+    }
+    let mut writer = hound::WavWriter::create(path, wav.spec()).expect("the file can be made");
+    for n in 0..wav.frames() {
+        for channel in 0..wav.channels {
+            let value = signal(n as f64 / f64::from(wav.rate_hz), channel);
+            if wav.float {
+                writer.write_sample(value as f32)
+            } else {
+                let full_scale = f64::from(1_u32 << (wav.bits - 1));
+                writer.write_sample((value * full_scale).round() as i32)
+            }
+            .expect("the sample can be written");
+        }
+    }
+    writer.finalize().expect("the file can be finished");
+}
+
+/// Writes a song of all four stems; returns its folder.
+pub fn song(folder: &Path, wav: Wav) -> PathBuf {
+    for (index, stem) in STEMS.iter().enumerate() {
+        write(&folder.join(format!("{stem}.wav")), index, wav);
+    }
+    folder.to_owned()
+}
+
+/// Audio of a written result: rate in Hz, left, right.
+pub fn read(path: &Path) -> (u32, Vec<f32>, Vec<f32>) {
+    let mut reader = hound::WavReader::open(path).expect("the result is a WAV file");
+    let spec = reader.spec();
+    assert_eq!(
+        (spec.channels, spec.bits_per_sample, spec.sample_format),
+        (2, 32, hound::SampleFormat::Float)
+    );
+    let samples: Vec<f32> = reader.samples().map(|sample| sample.expect("the result is complete")).collect();
+    let channel = |c: usize| samples.iter().skip(c).step_by(2).copied().collect();
+    (spec.sample_rate, channel(0), channel(1))
+}
+
+/// Root mean square of some samples.
+pub fn rms(samples: &[f32]) -> f64 {
+    (samples.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / samples.len().max(1) as f64).sqrt()
+}
+
+/// All files below a folder with their bytes, sorted by relative path.
+pub fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be listed") {
+            let path = entry.expect("the folder can be listed").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let bytes = fs::read(&path).expect("the file can be read");
+                files.push((path.strip_prefix(root).expect("it lies below").to_owned(), bytes));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+pub mod flac;
