@@ -4,6 +4,7 @@
 //! broken one, stages a copy of the `.clap` with that content beside it – so the plug-in's own way of finding its parts
 //! is under test as well. Stands apart because it is about files, not about sound.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -34,13 +35,21 @@ pub fn model_folder(name: &str) -> PathBuf {
 /// The built CLAP, or `None` and a loud line on the terminal. `cargo xtask test` always bundles first.
 #[must_use]
 pub fn built_clap() -> Option<PathBuf> {
-    present_or_skipped(bundled_folder().join("Tributary.clap"))
+    built("Tributary.clap")
 }
 
 /// The built VST3, or `None` and a loud line on the terminal.
 #[must_use]
 pub fn built_vst3() -> Option<PathBuf> {
-    present_or_skipped(bundled_folder().join("Tributary.vst3"))
+    built("Tributary.vst3")
+}
+
+/// Whoever names a folder promises that the bundles are in it; then their absence is a failure.
+fn built(name: &str) -> Option<PathBuf> {
+    let path = bundled_folder().join(name);
+    let promised = std::env::var_os("TRIBUTARY_BUNDLED").is_some();
+    assert!(path.exists() || !promised, "TRIBUTARY_BUNDLED is set, but {} is absent", path.display());
+    present_or_skipped(path)
 }
 
 /// `path` if it exists; else says that a test is skipped for want of it.
@@ -49,8 +58,14 @@ pub fn present_or_skipped(path: PathBuf) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: {} absent", path.display());
+    skipped(&format!("{} absent", path.display()));
     None
+}
+
+/// Says on the terminal that something is not tested. Goes past the test harness, which would swallow `eprintln!`.
+pub fn skipped(reason: &str) {
+    // A terminal that cannot be written to must not fail a test.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
 }
 
 /// What stands beside a staged plug-in in the place of its model.

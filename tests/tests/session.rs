@@ -4,11 +4,11 @@
 
 mod common;
 
-use clap_host::play::play;
+use clap_host::play::{play, play_aligned};
 use clap_host::signals::Random;
 use clap_host::state::SavedState;
 use clap_host::{Instance, ParameterChange, Partition};
-use common::{MODEL_RATE_HZ, Plugin, song};
+use common::{MODEL_RATE_HZ, NULL_DB, Plugin, song};
 use serde_json::{Value, json};
 
 /// Saved values of all parameters, in the plug-in's order.
@@ -61,6 +61,35 @@ fn parameters_and_session_survive_saving_and_loading() {
     assert!(!session["model"]["name"].as_str().unwrap().is_empty());
     assert_eq!(session["model"]["sha256"].as_str().unwrap().len(), 64);
     assert_eq!(other.save_state().unwrap().session().unwrap()["model"], session["model"]);
+}
+
+#[test]
+fn saving_and_loading_while_it_plays() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let mut processor = plugin.bounce(256);
+    let latency = plugin.instance.latency_frames();
+    let audio = song(10 * 44_100, MODEL_RATE_HZ, 3);
+    let saved = plugin.instance.save_state().unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    let mix = std::thread::scope(|scope| {
+        let playing = scope.spawn(|| {
+            let mix = play_aligned(&mut processor, &audio, &Partition::Fixed(256), latency).unwrap();
+            done.send(()).unwrap();
+            mix
+        });
+        let mut rounds = 0;
+        while is_done.try_recv().is_err() {
+            plugin.instance.serve_requests();
+            plugin.instance.load_state(&saved).unwrap();
+            assert!(plugin.instance.save_state().unwrap().session().is_some());
+            assert_eq!(plugin.instance.latency_frames(), latency);
+            rounds += 1;
+        }
+        assert!(rounds > 3, "the song was over before the state was saved {rounds} times");
+        playing.join().unwrap()
+    });
+    plugin.instance.deactivate(processor);
+    assert!(mix.residual_db(&audio.sum_of_stems()) <= NULL_DB);
 }
 
 #[test]
