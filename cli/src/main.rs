@@ -3,21 +3,18 @@
 //! Each subcommand is one module below `commands`; this file only parses, runs and reports. Exit codes: 0 done, 1 failed
 //! (one line of error says why), 2 wrong usage.
 
-mod audio_file;
 mod batch;
 mod commands;
-mod dataset;
 mod ledger;
 mod metrics;
 mod normalization;
 mod progress;
 mod report;
-mod resample;
-mod song;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tributary_cli::{audio_file, dataset, resample, song};
 
 /// Four streams flow into one: mixes vocals, bass, drums and other.
 #[derive(Debug, Parser)]

@@ -65,7 +65,7 @@ pub fn present_or_skipped(path: PathBuf) -> Option<PathBuf> {
 /// Says on the terminal that something is not tested. Goes past the test harness, which would swallow `eprintln!`.
 pub fn skipped(reason: &str) {
     // A terminal that cannot be written to must not fail a test.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+    let _ = std::io::stderr().write_all(format!("\nSKIPPED: {reason}\n").as_bytes());
 }
 
 /// What stands beside a staged plug-in in the place of its model.
