@@ -15,8 +15,9 @@ use crate::files::{self, Lock};
 use crate::places::Places;
 use crate::process;
 
-/// The oldest Python for which the locked packages exist.
+/// The oldest and the newest Python for which the locked packages exist.
 const OLDEST: (u32, u32) = (3, 11);
+const NEWEST: (u32, u32) = (3, 13);
 
 /// Written last into an environment; without it the environment is built anew.
 const MARKER: &str = "tributary-complete";
@@ -136,10 +137,14 @@ fn checked_version(printed: &str) -> Result<(u32, u32)> {
     let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
         bail!("python3 does not say its version (it printed {printed:?})");
     };
-    if (major, minor) < OLDEST {
-        let (oldest_major, oldest_minor) = OLDEST;
+    if !(OLDEST..=NEWEST).contains(&(major, minor)) {
         bail!(
-            "python3 is Python {major}.{minor}; tests and training need {oldest_major}.{oldest_minor} or newer on PATH"
+            "python3 is Python {major}.{minor}; the packages for tests and training exist for {}.{} to {}.{}. Put one \
+             of those first on PATH",
+            OLDEST.0,
+            OLDEST.1,
+            NEWEST.0,
+            NEWEST.1
         );
     }
     Ok((major, minor))
@@ -167,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn an_old_python_is_refused_in_words() {
+    fn a_python_without_packages_is_refused_in_words() {
         assert_eq!(checked_version("3 13\n").unwrap(), (3, 13));
         let error = checked_version("3 9\n").unwrap_err().to_string();
         assert!(error.contains("3.9") && error.contains("3.11"), "{error}");
+        assert!(checked_version("3 14\n").is_err());
         assert!(checked_version("").is_err());
     }
 

@@ -107,7 +107,7 @@ fn advice(installer: Installer, missing: &[&Need]) -> Option<String> {
         Installer::Apt | Installer::SudoApt => None,
         Installer::AptByHand => Some(format!(
             "system packages are missing. This line installs them; then run the command again:\n\n    \
-             sudo apt-get install --no-install-recommends {}\n",
+             sudo apt-get update && sudo apt-get install --no-install-recommends {}\n",
             packages(missing).join(" ")
         )),
         Installer::Unknown => Some(format!(
@@ -165,10 +165,7 @@ mod tests {
     #[test]
     fn without_rights_the_line_to_type_is_given() {
         let advice = advice(Installer::AptByHand, &unmet(NEEDS)).unwrap();
-        assert!(
-            advice.contains("sudo apt-get install --no-install-recommends package-a package-b"),
-            "{advice}"
-        );
+        assert!(advice.contains("apt-get install --no-install-recommends package-a package-b"), "{advice}");
     }
 
     #[test]
