@@ -26,9 +26,14 @@ pub const TO_BUILD: &[Need] = &[
     Need { what: "pip or venv for Python 3", package: "python3-venv", works: python::has_pip_or_venv },
 ];
 
-/// What `test` and `train` need besides: virtual environments, and the libraries that DawDreamer links.
+const VENV: Need = Need { what: "venv for Python 3", package: "python3-venv", works: python::has_venv };
+
+/// What `train` needs besides.
+pub const TO_TRAIN: &[Need] = &[VENV];
+
+/// What `test` needs besides: virtual environments, and the libraries that DawDreamer links.
 pub const TO_TEST: &[Need] = &[
-    Need { what: "venv for Python 3", package: "python3-venv", works: python::has_venv },
+    VENV,
     Need { what: "libGL.so.1", package: "libgl1", works: || python::can_load("libGL.so.1") },
     Need { what: "libX11.so.6", package: "libx11-6", works: || python::can_load("libX11.so.6") },
     Need {

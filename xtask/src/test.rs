@@ -30,7 +30,7 @@ pub struct TestArguments {
 }
 
 /// About what PyTorch and its companions weigh.
-const TRAINING_DOWNLOAD_MB: u32 = 3000;
+pub const TRAINING_DOWNLOAD_MB: u32 = 3000;
 
 /// About what DawDreamer and its companions weigh.
 const HOSTS_DOWNLOAD_MB: u32 = 110;

@@ -1,21 +1,139 @@
 //! `cargo xtask train`: from nothing to a model bundle, with one command.
 //!
-//! The training package's own command line does the work in its own environment.
+//! The package in `model-export` generates songs, has `tributary normalize` normalize them, trains and exports. Here its
+//! environment and that program are provided, and the folders are named. An interrupted run goes on where it was.
 
-use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::places::Places;
+use crate::onnx_runtime;
+use crate::places::{self, Places};
+use crate::process;
+use crate::python::VirtualEnvironment;
+use crate::setup;
+use crate::steps::Steps;
+use crate::system;
+use crate::test;
 
 /// What can be said on the command line.
 #[derive(Args)]
 pub struct TrainArguments {
     /// The name of a training configuration in model-export/configs
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", default_value = "default")]
     config: String,
+    /// Where the model bundle goes [default: target/models/NAME; assets/models/default is what ships]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Stop training after this many minutes, with the best so far
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// The device that PyTorch trains on
+    #[arg(long, default_value = "cpu")]
+    device: String,
 }
 
 /// Generates, normalizes, trains, exports.
-pub fn run(_places: &Places, arguments: &TrainArguments) -> Result<()> {
-    bail!("there is no training configuration {:?}", arguments.config);
+pub fn run(places: &Places, arguments: &TrainArguments) -> Result<()> {
+    check_config(places, &arguments.config)?;
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    let out = arguments
+        .out
+        .as_ref()
+        .map_or_else(|| places.target.join("models").join(&arguments.config), |folder| here.join(folder));
+    let environment = VirtualEnvironment::of(places, &test::training_requirements(places))?;
+    if !environment.is_complete() {
+        println!("PyTorch and its companions will be downloaded, about {} MB", test::TRAINING_DOWNLOAD_MB);
+    }
+    let mut steps = Steps::default();
+    setup::prepare(places, &mut steps)?;
+    steps.required("venv", || system::provide(system::TO_TRAIN))?;
+    steps.required("training: environment", || environment.build())?;
+    steps.required("build the command line program", || build_program(places))?;
+    steps.required("generate, normalize, train, export", || {
+        let mut command = environment.python();
+        command.args(words(places, arguments, &out)).current_dir(places.model_export());
+        process::run(command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?))
+    })?;
+    steps.finish()?;
+    println!("The model bundle: {}", places::display(places, &out));
+    Ok(())
+}
+
+/// Builds `tributary`, which normalizes songs.
+pub fn build_program(places: &Places) -> Result<()> {
+    process::run(places.cargo().args(["build", "--release", "--package", "tributary-cli"]))
+}
+
+/// The built `tributary`.
+pub fn program(places: &Places) -> PathBuf {
+    places.target.join("release").join(format!("tributary{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn check_config(places: &Places, name: &str) -> Result<()> {
+    let folder = places.model_export().join("configs");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            (path.extension()? == "toml").then(|| Some(path.file_stem()?.to_string_lossy().into_owned()))?
+        })
+        .collect();
+    if !names.iter().any(|known| known == name) {
+        names.sort();
+        bail!("there is no training configuration {name:?}; there are: {}", names.join(", "));
+    }
+    Ok(())
+}
+
+/// The command line of the package, after Python's own name.
+fn words(places: &Places, arguments: &TrainArguments, out: &Path) -> Vec<std::ffi::OsString> {
+    let mut command = Command::new("python");
+    command.args(["-m", "crafx2", "make", &arguments.config, "--device", &arguments.device]);
+    command.arg("--output").arg(out);
+    command.arg("--work").arg(places.target.join("train").join(&arguments.config));
+    command.arg("--tributary").arg(program(places));
+    if let Some(minutes) = arguments.minutes {
+        command.args(["--minutes", &minutes.to_string()]);
+    }
+    command.get_args().map(Into::into).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::{self, Scratch};
+
+    fn places(scratch: &Scratch) -> Places {
+        Places { root: scratch.0.clone(), target: scratch.0.join("target"), cache: scratch.0.join("cache") }
+    }
+
+    #[test]
+    fn an_unknown_configuration_is_answered_with_the_known_ones() {
+        let scratch = Scratch::new();
+        let places = places(&scratch);
+        for name in ["smoke.toml", "default.toml", "notes.txt"] {
+            files::write(&places.model_export().join("configs").join(name), "").unwrap();
+        }
+        assert!(check_config(&places, "smoke").is_ok());
+        let error = check_config(&places, "large").unwrap_err().to_string();
+        assert!(error.contains("default, smoke") && !error.contains("notes"), "{error}");
+    }
+
+    #[test]
+    fn the_package_is_told_config_folders_and_program() {
+        let scratch = Scratch::new();
+        let places = places(&scratch);
+        let arguments =
+            TrainArguments { config: "smoke".into(), out: None, minutes: Some(1.5), device: "cpu".into() };
+        let words = words(&places, &arguments, Path::new("/bundle"));
+        let text: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+        assert_eq!(text[..4], ["-m", "crafx2", "make", "smoke"]);
+        let after = |name: &str| text.iter().position(|word| word == name).map(|at| text[at + 1].to_string());
+        assert_eq!(after("--output").as_deref(), Some("/bundle"));
+        assert_eq!(after("--minutes").as_deref(), Some("1.5"));
+        assert_eq!(after("--tributary"), Some(program(&places).display().to_string()));
+    }
 }
