@@ -1,1 +1,49 @@
-//! Placeholder of a crate under construction.
+//! Stems to mix: the engine behind Tributary. It reads a model bundle's contract, Fx-normalizes four stems, runs a mix
+//! model over a sliding window and aligns the result to its input to the sample – synchronously for files
+//! ([`pipeline`], [`offline`]) and in real time behind a worker thread ([`realtime`]).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`contract`], [`bundle`] | the model's JSON and files, read as hostile input |
+//! | [`model`], [`onnx`] | the trait every model implements; networks through ONNX Runtime |
+//! | [`window`], [`crossfade`], [`resample`] | the sliding window, joints between hops, sample rates |
+//! | [`pipeline`] | all of it in one synchronous object |
+//! | [`offline`] | whole songs |
+//! | [`realtime`] | the audio side, the worker, the stream protocol |
+//! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
+
+pub mod bundle;
+pub mod contract;
+pub mod crossfade;
+mod delay_line;
+pub mod error;
+mod faded_stream;
+pub mod latency;
+pub mod meters;
+pub mod model;
+pub mod offline;
+pub mod onnx;
+mod output;
+pub mod pipeline;
+mod protocol;
+pub mod realtime;
+pub mod resample;
+pub mod settings;
+pub mod telemetry;
+#[doc(hidden)]
+pub mod test_support;
+pub mod window;
+mod worker;
+
+pub use bundle::ModelBundle;
+pub use contract::{Contract, WindowGeometry};
+pub use error::{BundleError, EngineError, LibraryError, ModelError};
+pub use latency::{LatencyPart, LatencyReport};
+pub use model::{MixHop, MixModel, SumModel};
+pub use offline::{OfflineMix, mix_song};
+pub use onnx::OnnxLibrary;
+pub use pipeline::Pipeline;
+pub use realtime::{AudioSide, Engine, EngineConfig, EngineHandle, ModelSource};
+pub use settings::{DrySource, Settings};
+pub use telemetry::{EngineState, ModelName, Report, StemReport, Telemetry};
+pub use window::StemWindow;

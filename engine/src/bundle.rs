@@ -1,0 +1,153 @@
+//! A model bundle on disk: the folder with contract, targets, graphs and parity vectors. Opening one reads and checks
+//! the two small JSON files only, so that a plug-in knows its latency at once; graphs are read, hashed and handed to
+//! ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tributary_dsp::{Recipe, Targets};
+
+use crate::contract::{
+    CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, Network, TARGETS_LIMIT_BYTES,
+    WindowGeometry,
+};
+use crate::error::{BundleError, ModelError};
+use crate::model::{MixModel, SumModel};
+use crate::onnx::OnnxLibrary;
+
+/// An opened and checked bundle. Cheap to clone; holds no graph.
+#[derive(Debug, Clone)]
+pub struct ModelBundle {
+    folder: PathBuf,
+    contract: Contract,
+    contract_sha256: String,
+    targets: Targets,
+}
+
+impl ModelBundle {
+    /// Reads and checks `contract.json` and the targets it names.
+    ///
+    /// # Errors
+    /// A [`BundleError`] whose text says what is missing or wrong.
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, BundleError> {
+        let folder = folder.as_ref().to_path_buf();
+        let path = folder.join("contract.json");
+        let json = read_limited(&path, CONTRACT_LIMIT_BYTES)?;
+        let contract_sha256 = sha256_hex(&json);
+        let json = String::from_utf8(json)
+            .map_err(|_| BundleError::Malformed { reason: "it is not UTF-8 text".into() })?;
+        let contract = Contract::from_json(&json)?;
+        let targets = read_checked(&folder, &contract.targets, TARGETS_LIMIT_BYTES)?;
+        let targets = String::from_utf8(targets)
+            .map_err(|_| BundleError::Targets { reason: "they are not UTF-8 text".into() })?;
+        let targets =
+            Targets::from_json(&targets).map_err(|e| BundleError::Targets { reason: e.to_string() })?;
+        Ok(Self { folder, contract, contract_sha256, targets })
+    }
+
+    /// The folder the bundle lies in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The contract.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// SHA-256 of `contract.json`. The contract names the checksums of everything else, so this identifies the model.
+    pub fn sha256(&self) -> &str {
+        &self.contract_sha256
+    }
+
+    /// The window lengths.
+    pub fn geometry(&self) -> WindowGeometry {
+        self.contract.geometry()
+    }
+
+    /// How stems are normalized for this model.
+    pub fn recipe(&self) -> &Recipe {
+        &self.contract.recipe
+    }
+
+    /// The data-set averages stems are normalized to.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Whether the model needs ONNX Runtime.
+    pub fn needs_library(&self) -> bool {
+        !matches!(self.contract.network, Network::Sum {})
+    }
+
+    /// Reads a graph, checks its length and checksum.
+    pub(crate) fn read_graph(&self, reference: &FileReference) -> Result<Vec<u8>, BundleError> {
+        read_checked(&self.folder, reference, GRAPH_LIMIT_BYTES)
+    }
+
+    /// Loads the network: checksums, sessions, shapes, one warm-up run. Takes up to seconds; never call it on the
+    /// audio or GUI thread. A bundle of kind "sum" ignores `library`.
+    ///
+    /// # Errors
+    /// [`ModelError`] with the reason in plain words.
+    pub fn load_model(&self, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
+        match &self.contract.network {
+            Network::Sum {} => Ok(Box::new(SumModel::new(self.geometry()))),
+            _ => crate::onnx::load(self, library),
+        }
+    }
+
+    /// Finds ONNX Runtime only when the network needs it, then loads the model. `library` names the file to use; when
+    /// it is `None` the usual places are searched.
+    ///
+    /// # Errors
+    /// As [`Self::load_model`], and when the library is missing or too old.
+    pub fn find_library_and_load(&self, library: Option<&Path>) -> Result<Box<dyn MixModel>, ModelError> {
+        if self.needs_library() {
+            self.load_model(&OnnxLibrary::find(library)?)
+        } else {
+            Ok(Box::new(SumModel::new(self.geometry())))
+        }
+    }
+}
+
+/// Reads a whole file of at most `limit_bytes`. The limit holds for what is read, not for what the file system claims.
+fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
+    let unreadable =
+        |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.to_string() };
+    let file = File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => BundleError::Missing { path: path.to_path_buf() },
+        _ => unreadable(e),
+    })?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason: "it is not a file".into() });
+    }
+    let too_large =
+        |actual_bytes| BundleError::TooLarge { path: path.to_path_buf(), actual_bytes, limit_bytes };
+    if metadata.len() > limit_bytes {
+        return Err(too_large(metadata.len()));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > limit_bytes {
+        return Err(too_large(bytes.len() as u64));
+    }
+    Ok(bytes)
+}
+
+fn read_checked(folder: &Path, reference: &FileReference, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
+    let path = folder.join(&reference.file);
+    let bytes = read_limited(&path, limit_bytes)?;
+    if sha256_hex(&bytes) != reference.sha256 {
+        return Err(BundleError::Checksum { path });
+    }
+    Ok(bytes)
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,350 @@
+//! The model's contract: the JSON that says what a bundle holds, at which rate and window lengths its network works,
+//! how the stems must be normalized for it and which checksums its files have. A bundle comes from anywhere, so it is
+//! read as hostile input: every size is limited before a byte is read, unknown fields are refused, file names may not
+//! leave the folder, and every refusal is one plain sentence.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tributary_dsp::{Recipe, Stem};
+
+use crate::error::BundleError;
+
+/// The contract format this engine reads.
+pub const CONTRACT_FORMAT: u32 = 1;
+/// Largest contract in bytes.
+pub const CONTRACT_LIMIT_BYTES: u64 = 64 * 1024;
+/// Largest targets file in bytes.
+pub const TARGETS_LIMIT_BYTES: u64 = 1024 * 1024;
+/// Largest ONNX graph in bytes.
+pub const GRAPH_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
+/// Every window length is a multiple of this: the network's latent frame.
+pub const FRAME_RATIO: usize = 64;
+/// Longest window in frames: 60 s at 48 kHz. Bounds the memory a contract can ask for.
+pub const WINDOW_LIMIT_FRAMES: usize = 2_880_000;
+/// Frames by which a split front end runs behind the newest sample.
+pub const SPLIT_MARGIN_FRAMES: usize = 128;
+
+/// Window lengths in frames at the model's rate, after checking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowGeometry {
+    /// Sample rate the model works at.
+    pub sample_rate_hz: u32,
+    /// Past frames the model sees.
+    pub context_frames: usize,
+    /// Frames made per run.
+    pub hop_frames: usize,
+    /// Future frames the model sees; holds margin and crossfade.
+    pub lookahead_frames: usize,
+    /// Frames over which consecutive hops are joined.
+    pub crossfade_frames: usize,
+    /// Newest frames the model cannot use yet (front end of a split network); 0 for others.
+    pub margin_frames: usize,
+}
+
+impl WindowGeometry {
+    /// The window of the bundled default model. Used while no bundle can be read, so that the latency a host sees
+    /// stays the usual one and the dry signal is aligned.
+    pub const DEFAULT: Self = Self {
+        sample_rate_hz: 44_100,
+        context_frames: 99_200,
+        hop_frames: 11_008,
+        lookahead_frames: 8_832,
+        crossfade_frames: 1_024,
+        margin_frames: SPLIT_MARGIN_FRAMES,
+    };
+
+    /// Context + hop + lookahead.
+    pub fn window_frames(&self) -> usize {
+        self.context_frames + self.hop_frames + self.lookahead_frames
+    }
+
+    /// Frames a model writes per run: hop + crossfade.
+    pub fn mix_frames(&self) -> usize {
+        self.hop_frames + self.crossfade_frames
+    }
+
+    /// Checks the lengths against each other.
+    ///
+    /// # Errors
+    /// A sentence that names the field, its value and the rule.
+    pub fn check(&self) -> Result<(), String> {
+        let lengths = [
+            ("context_frames", self.context_frames),
+            ("hop_frames", self.hop_frames),
+            ("lookahead_frames", self.lookahead_frames),
+            ("crossfade_frames", self.crossfade_frames),
+            ("margin_frames", self.margin_frames),
+        ];
+        for (name, value) in lengths {
+            if value > WINDOW_LIMIT_FRAMES {
+                return Err(format!("{name} is {value}; at most {WINDOW_LIMIT_FRAMES} are allowed"));
+            }
+            if value % FRAME_RATIO != 0 {
+                return Err(format!("{name} is {value}; it must be a multiple of {FRAME_RATIO}"));
+            }
+        }
+        if !(8_000..=192_000).contains(&self.sample_rate_hz) {
+            return Err(format!("sample_rate_hz is {}; expected 8000 to 192000", self.sample_rate_hz));
+        }
+        if self.hop_frames == 0 {
+            return Err("hop_frames is 0; a run must make at least one frame".into());
+        }
+        if self.crossfade_frames > self.hop_frames {
+            return Err(format!(
+                "crossfade_frames is {} and hop_frames is {}; a crossfade must fit into a hop",
+                self.crossfade_frames, self.hop_frames
+            ));
+        }
+        if self.lookahead_frames < self.crossfade_frames + self.margin_frames {
+            return Err(format!(
+                "lookahead_frames is {}; it must hold crossfade_frames and the margin, {} together",
+                self.lookahead_frames,
+                self.crossfade_frames + self.margin_frames
+            ));
+        }
+        if self.window_frames() > WINDOW_LIMIT_FRAMES {
+            return Err(format!(
+                "the window is {} frames long; at most {WINDOW_LIMIT_FRAMES} are allowed",
+                self.window_frames()
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A file of the bundle with its checksum.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileReference {
+    /// Plain file name inside the bundle folder.
+    pub file: String,
+    /// Lower-case hexadecimal SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// Window lengths as written in the contract, in frames at the model's rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractWindow {
+    /// Past frames.
+    pub context_frames: usize,
+    /// Frames made per run.
+    pub hop_frames: usize,
+    /// Future frames.
+    pub lookahead_frames: usize,
+    /// Frames over which hops are joined.
+    pub crossfade_frames: usize,
+}
+
+/// What the network is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Network {
+    /// CRAFx2 in three graphs: front and back end run on new samples only, the latent mixer on a window of frames.
+    Split {
+        /// Samples per latent frame.
+        frame_ratio: usize,
+        /// Filters of the front end.
+        filters: usize,
+        /// Frames the front end runs behind the newest sample.
+        margin_frames: usize,
+        /// `stems` → `latent`, `level`, `bands`.
+        front: FileReference,
+        /// `latent`, `level` → `mask`.
+        latent: FileReference,
+        /// `bands`, `mask` → `mix`.
+        back: FileReference,
+    },
+    /// One graph over the whole window.
+    Whole {
+        /// The graph.
+        graph: FileReference,
+        /// Name of the input, shape (1, 8, frames).
+        input: String,
+        /// Name of the output, shape (1, 2, frames).
+        output: String,
+    },
+    /// The plain sum of the normalized stems; needs no ONNX Runtime.
+    Sum {},
+}
+
+/// Vectors that prove a graph computes what its author's did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parity {
+    /// Raw little-endian f32, planar (8, frames).
+    pub input: String,
+    /// Raw little-endian f32, planar (2, frames).
+    pub output: String,
+    /// Frames of both.
+    pub frames: usize,
+    /// Largest allowed absolute difference.
+    pub tolerance: f64,
+}
+
+/// The contract as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Format of this file, [`CONTRACT_FORMAT`].
+    pub format: u32,
+    /// The model's name, shown in the editor.
+    pub name: String,
+    /// The model's version.
+    pub version: String,
+    /// Architecture, for the reader.
+    pub architecture: String,
+    /// Licence of the weights.
+    pub license: String,
+    /// One plain sentence on the training data.
+    pub trained_on: String,
+    /// Sample rate the model works at.
+    pub sample_rate_hz: u32,
+    /// Input order; must be the one of [`Stem::ALL`].
+    pub stems: Vec<String>,
+    /// Channels per stem; must be 2.
+    pub channels_per_stem: usize,
+    /// Window lengths.
+    pub window: ContractWindow,
+    /// The network.
+    pub network: Network,
+    /// Data-set averages the stems are normalized to.
+    pub targets: FileReference,
+    /// How the stems are normalized.
+    pub recipe: Recipe,
+    /// Parity vectors, when the bundle has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parity: Option<Parity>,
+    /// Anything else the author wants to say; not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Contract {
+    /// Reads and checks a contract.
+    ///
+    /// # Errors
+    /// [`BundleError::Malformed`] for what is not the format, [`BundleError::Unsupported`] for what this engine does
+    /// not do, [`BundleError::TooLarge`] for more than [`CONTRACT_LIMIT_BYTES`].
+    pub fn from_json(json: &str) -> Result<Self, BundleError> {
+        if json.len() as u64 > CONTRACT_LIMIT_BYTES {
+            return Err(BundleError::TooLarge {
+                path: Path::new("contract.json").to_path_buf(),
+                actual_bytes: json.len() as u64,
+                limit_bytes: CONTRACT_LIMIT_BYTES,
+            });
+        }
+        // The format is looked at first: a contract of the future should be called that, not full of unknown fields.
+        #[derive(Deserialize)]
+        struct FormatOnly {
+            format: u32,
+        }
+        let malformed = |e: serde_json::Error| BundleError::Malformed { reason: e.to_string() };
+        let FormatOnly { format } = serde_json::from_str(json).map_err(malformed)?;
+        if format != CONTRACT_FORMAT {
+            return Err(BundleError::Unsupported {
+                reason: format!("its format is {format}, this version reads format {CONTRACT_FORMAT}"),
+            });
+        }
+        let contract: Self = serde_json::from_str(json).map_err(malformed)?;
+        contract.check().map_err(|reason| BundleError::Unsupported { reason })?;
+        Ok(contract)
+    }
+
+    /// The checked window lengths.
+    pub fn geometry(&self) -> WindowGeometry {
+        let margin_frames = match &self.network {
+            Network::Split { margin_frames, .. } => *margin_frames,
+            Network::Whole { .. } | Network::Sum {} => 0,
+        };
+        WindowGeometry {
+            sample_rate_hz: self.sample_rate_hz,
+            context_frames: self.window.context_frames,
+            hop_frames: self.window.hop_frames,
+            lookahead_frames: self.window.lookahead_frames,
+            crossfade_frames: self.window.crossfade_frames,
+            margin_frames,
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let texts = [("name", &self.name), ("version", &self.version)];
+        for (field, text) in texts {
+            if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+                return Err(format!("{field} must be 1 to 100 printable characters"));
+            }
+        }
+        if !self.stems.iter().map(String::as_str).eq(Stem::ALL.iter().map(|stem| stem.name())) {
+            return Err(format!("stems is {:?}; expected vocals, bass, drums, other", self.stems));
+        }
+        if self.channels_per_stem != 2 {
+            return Err(format!("channels_per_stem is {}; expected 2", self.channels_per_stem));
+        }
+        self.geometry().check()?;
+        check_file(&self.targets)?;
+        match &self.network {
+            Network::Split { frame_ratio, filters, margin_frames, front, latent, back } => {
+                if *frame_ratio != FRAME_RATIO {
+                    return Err(format!("frame_ratio is {frame_ratio}; expected {FRAME_RATIO}"));
+                }
+                if !(1..=1024).contains(filters) {
+                    return Err(format!("filters is {filters}; expected 1 to 1024"));
+                }
+                if *margin_frames != SPLIT_MARGIN_FRAMES {
+                    return Err(format!("margin_frames is {margin_frames}; expected {SPLIT_MARGIN_FRAMES}"));
+                }
+                if self.window.context_frames < FRAME_RATIO {
+                    return Err(format!(
+                        "context_frames is {}; a split network needs at least {FRAME_RATIO}",
+                        self.window.context_frames
+                    ));
+                }
+                for graph in [front, latent, back] {
+                    check_file(graph)?;
+                }
+            }
+            Network::Whole { graph, input, output } => {
+                check_file(graph)?;
+                if input.is_empty() || output.is_empty() {
+                    return Err("the network's input and output must be named".into());
+                }
+            }
+            Network::Sum {} => {}
+        }
+        self.parity.as_ref().map_or(Ok(()), check_parity)
+    }
+}
+
+fn check_parity(parity: &Parity) -> Result<(), String> {
+    check_file_name(&parity.input)?;
+    check_file_name(&parity.output)?;
+    if parity.frames == 0 || parity.frames > WINDOW_LIMIT_FRAMES {
+        return Err(format!("parity.frames is {}; expected 1 to {WINDOW_LIMIT_FRAMES}", parity.frames));
+    }
+    if !(parity.tolerance > 0.0 && parity.tolerance <= 1e-2) {
+        return Err(format!(
+            "parity.tolerance is {}; expected more than 0 and at most 0.01",
+            parity.tolerance
+        ));
+    }
+    Ok(())
+}
+
+fn check_file(reference: &FileReference) -> Result<(), String> {
+    check_file_name(&reference.file)?;
+    let hexadecimal = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    if reference.sha256.len() != 64 || !reference.sha256.chars().all(hexadecimal) {
+        return Err(format!("the sha256 of {} is not 64 lower-case hexadecimal digits", reference.file));
+    }
+    Ok(())
+}
+
+/// A plain name: letters, digits, `.`, `_` and `-`, not starting with a dot. Nothing that could leave the folder.
+fn check_file_name(name: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(format!("{name:?} is not a plain file name"));
+    }
+    Ok(())
+}

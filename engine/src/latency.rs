@@ -1,0 +1,88 @@
+//! Latency as a sum of named parts. The pipeline aligns its output to its input to the sample, so there is no group
+//! delay to measure: latency is the time that must pass before an output frame can exist. Every part is stated in
+//! frames of the host's rate, and the parts add up to the total exactly.
+
+use serde::{Deserialize, Serialize};
+use tributary_dsp::FxNormalizer;
+
+use crate::contract::WindowGeometry;
+use crate::error::EngineError;
+use crate::resample;
+
+/// One reason for latency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyPart {
+    /// What takes the time, for display: "equalization", "panning", "lookahead", "hop", …
+    pub name: String,
+    /// Host frames.
+    pub frames: usize,
+}
+
+/// The latency of a pipeline or an engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct LatencyReport {
+    /// The host's sample rate.
+    pub rate_hz: f64,
+    /// The named parts.
+    pub parts: Vec<LatencyPart>,
+}
+
+impl LatencyReport {
+    /// The sum of the parts in host frames.
+    pub fn total_frames(&self) -> usize {
+        self.parts.iter().map(|part| part.frames).sum()
+    }
+
+    /// The sum of the parts in milliseconds.
+    pub fn total_ms(&self) -> f64 {
+        if self.rate_hz > 0.0 { 1000.0 * self.total_frames() as f64 / self.rate_hz } else { 0.0 }
+    }
+
+    /// Appends a part, leaving out empty ones.
+    pub(crate) fn with(mut self, name: &str, frames: usize) -> Self {
+        if frames > 0 {
+            self.parts.push(LatencyPart { name: name.into(), frames });
+        }
+        self
+    }
+}
+
+/// What the synchronous pipeline needs: y[n] exists once x[0 ..= n + total] has been pushed. Asked before any model is
+/// loaded, so that a host can be told at once.
+///
+/// # Errors
+/// When the host's rate is out of range.
+pub fn pipeline_latency(
+    geometry: WindowGeometry,
+    normalizer: &FxNormalizer,
+    host_rate_hz: f64,
+) -> Result<LatencyReport, EngineError> {
+    let model_rate_hz = f64::from(geometry.sample_rate_hz);
+    let host_per_model = host_rate_hz / model_rate_hz;
+    let to_model = resample::lookahead_frames(host_rate_hz, model_rate_hz)?;
+    let to_host = resample::lookahead_frames(model_rate_hz, host_rate_hz)?;
+    let mut model_parts: Vec<(&str, usize)> = normalizer.latency_parts();
+    model_parts
+        .push(("lookahead", geometry.lookahead_frames - geometry.crossfade_frames - geometry.margin_frames));
+    model_parts.push(("front end", geometry.margin_frames));
+    model_parts.push(("crossfade", geometry.crossfade_frames));
+    model_parts.push(("hop", geometry.hop_frames));
+
+    // Parts are rounded where they end, not where they are long, so that they add up.
+    let mut report = LatencyReport { rate_hz: host_rate_hz, parts: Vec::new() };
+    let (mut model_end, mut host_end) = (0, 0);
+    for (name, frames) in model_parts {
+        model_end += frames;
+        let end = (model_end as f64 * host_per_model).ceil() as usize;
+        report = report.with(name, end - host_end);
+        host_end = end;
+    }
+    let resampling = if to_model + to_host == 0 {
+        0
+    } else {
+        // One more frame on either side: an output time rarely falls on a frame of the other rate.
+        let whole = ((model_end + to_host + 1) as f64 * host_per_model).ceil() as usize;
+        whole - host_end + to_model + 1
+    };
+    Ok(report.with("resampling", resampling))
+}

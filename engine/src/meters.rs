@@ -1,0 +1,146 @@
+//! Loudness meters along the pipeline: each stem before and after normalization, the normalized sum and the mix,
+//! after ITU-R BS.1770-4 through the `ebur128` crate. They run on the worker thread; the editor and the fallback
+//! gains read what the worker publishes from here. Integrated loudness uses histograms, so memory does not grow.
+
+use ebur128::{EbuR128, Mode};
+use tributary_dsp::CHANNELS;
+
+/// What a meter says when there is nothing to measure, LUFS or dB.
+pub const SILENCE_DB: f64 = -120.0;
+
+/// One stereo meter.
+struct Meter {
+    inner: EbuR128,
+}
+
+/// Loudness of one signal. [`SILENCE_DB`] where there is nothing to measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Loudness {
+    /// Over the last 400 ms.
+    pub momentary_lufs: f64,
+    /// Over the last 3 s.
+    pub short_term_lufs: f64,
+    /// Since the stream started, gated.
+    pub integrated_lufs: f64,
+}
+
+impl Default for Loudness {
+    fn default() -> Self {
+        Self { momentary_lufs: SILENCE_DB, short_term_lufs: SILENCE_DB, integrated_lufs: SILENCE_DB }
+    }
+}
+
+/// All meters of a pipeline. Rates are the model's.
+pub struct MeterBank {
+    before: [Meter; 4],
+    after: [Meter; 4],
+    raw_sum: Meter,
+    sum: Meter,
+    mix: Meter,
+    raw: [Vec<f32>; 2],
+}
+
+impl MeterBank {
+    /// Meters for streams at the given rate; `None` when the meter crate refuses the rate.
+    pub fn new(sample_rate_hz: u32) -> Option<Self> {
+        let plain = || Meter::new(sample_rate_hz, Mode::I | Mode::HISTOGRAM);
+        let four = || Some([plain()?, plain()?, plain()?, plain()?]);
+        let short = || Meter::new(sample_rate_hz, Mode::S);
+        Some(Self {
+            before: four()?,
+            after: four()?,
+            raw_sum: short()?,
+            sum: short()?,
+            mix: Meter::new(sample_rate_hz, Mode::I | Mode::S | Mode::HISTOGRAM | Mode::TRUE_PEAK)?,
+            raw: [Vec::new(), Vec::new()],
+        })
+    }
+
+    /// Back to the start of a stream.
+    pub fn reset(&mut self) {
+        let single = [&mut self.raw_sum, &mut self.sum, &mut self.mix];
+        for meter in self.before.iter_mut().chain(&mut self.after).chain(single) {
+            meter.inner.reset();
+        }
+    }
+
+    pub(crate) fn add_stems_before(&mut self, stems: [&[f32]; CHANNELS]) {
+        for (meter, pair) in self.before.iter_mut().zip(stems.chunks_exact(2)) {
+            meter.add([pair[0], pair[1]]);
+        }
+        for (side, raw) in self.raw.iter_mut().enumerate() {
+            raw.clear();
+            raw.extend_from_slice(stems[side]);
+            for stem in 1..CHANNELS / 2 {
+                for (sum, x) in raw.iter_mut().zip(stems[2 * stem + side]) {
+                    *sum += x;
+                }
+            }
+        }
+        self.raw_sum.add([&self.raw[0], &self.raw[1]]);
+    }
+
+    pub(crate) fn add_stems_after(&mut self, stems: [&[f32]; CHANNELS], sum: [&[f32]; 2]) {
+        for (meter, pair) in self.after.iter_mut().zip(stems.chunks_exact(2)) {
+            meter.add([pair[0], pair[1]]);
+        }
+        self.sum.add(sum);
+    }
+
+    pub(crate) fn add_mix(&mut self, mix: [&[f32]; 2]) {
+        self.mix.add(mix);
+    }
+
+    /// Each stem as it came in, in stem order.
+    pub fn before(&self) -> [Loudness; 4] {
+        std::array::from_fn(|stem| self.before[stem].loudness())
+    }
+
+    /// Each stem after normalization, in stem order.
+    pub fn after(&self) -> [Loudness; 4] {
+        std::array::from_fn(|stem| self.after[stem].loudness())
+    }
+
+    /// The plain sum of the stems as they came in (no integrated value).
+    pub fn raw_sum(&self) -> Loudness {
+        self.raw_sum.loudness()
+    }
+
+    /// The plain sum of the normalized stems (no integrated value).
+    pub fn sum(&self) -> Loudness {
+        self.sum.loudness()
+    }
+
+    /// The mix.
+    pub fn mix(&self) -> Loudness {
+        self.mix.loudness()
+    }
+
+    /// The mix's largest true peak since the stream started, dBTP.
+    pub fn mix_true_peak_db(&self) -> f64 {
+        let peak = |channel| self.mix.inner.true_peak(channel).unwrap_or(0.0);
+        (20.0 * peak(0).max(peak(1)).log10()).max(SILENCE_DB)
+    }
+}
+
+impl Meter {
+    fn new(sample_rate_hz: u32, mode: Mode) -> Option<Self> {
+        EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self { inner })
+    }
+
+    fn add(&mut self, frames: [&[f32]; 2]) {
+        // The only error is slices of unequal length, which the pipeline does not make.
+        let _ = self.inner.add_frames_planar_f32(&frames);
+    }
+
+    fn loudness(&self) -> Loudness {
+        let audible = |value: Result<f64, ebur128::Error>| {
+            value.ok().filter(|lufs| lufs.is_finite()).map_or(SILENCE_DB, |lufs| lufs.max(SILENCE_DB))
+        };
+        Loudness {
+            momentary_lufs: audible(self.inner.loudness_momentary()),
+            short_term_lufs: audible(self.inner.loudness_shortterm()),
+            integrated_lufs: audible(self.inner.loudness_global()),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Finds and loads the ONNX Runtime library, once per process. The runtime allows one environment per process and never
+//! unloads, so the first library found stays; a second engine, or a second plug-in instance, shares it. The library
+//! ships beside the plug-in: its place is found through the address of a function of ours, because the host's own
+//! executable says nothing about where the plug-in lies.
+
+#![allow(unsafe_code)] // dladdr: there is no safe way to ask which file a function was loaded from.
+
+use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+
+use crate::error::LibraryError;
+
+/// The runtime version that ships with Tributary.
+pub const RUNTIME_VERSION: &str = "1.31.1";
+/// Overrides every other place.
+pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// A loaded ONNX Runtime.
+#[derive(Debug, Clone)]
+pub struct OnnxLibrary {
+    path: PathBuf,
+    environment: Environment,
+}
+
+static LOADED: OnceLock<Result<OnnxLibrary, LibraryError>> = OnceLock::new();
+
+impl OnnxLibrary {
+    /// Loads the runtime at `explicit`, or else the first one found: `ORT_DYLIB_PATH`, the folder of this binary, its
+    /// `Tributary` folder, `../Resources`, the user's cache. Only the first call of a process loads; later calls return
+    /// the same library whatever they ask for. A failure is not remembered, so that a library put in place later is
+    /// found. Takes up to a second; never call it on the audio or GUI thread.
+    ///
+    /// # Errors
+    /// [`LibraryError`] with a sentence on what is missing or too old.
+    pub fn find(explicit: Option<&Path>) -> Result<Self, LibraryError> {
+        static GATE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _one_at_a_time = GATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(Ok(library)) = LOADED.get() {
+            return Ok(library.clone());
+        }
+        let path = explicit.map_or_else(locate, |path| Ok(path.to_path_buf()))?;
+        let library = load(&path)?;
+        let _ = LOADED.set(Ok(library.clone()));
+        Ok(library)
+    }
+
+    /// The file in use.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
+    let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
+    if !path.is_file() {
+        return Err(unusable("there is no such file".into()));
+    }
+    let path = path.canonicalize().map_err(|e| unusable(e.to_string()))?;
+    let environment = ort::init_from(&path)
+        .map_err(|e| unusable(e.to_string()))?
+        .with_name("tributary")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| unusable(e.to_string()))?;
+    Ok(OnnxLibrary { path, environment })
+}
+
+/// The first library in the usual places.
+fn locate() -> Result<PathBuf, LibraryError> {
+    if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let mut folders = Vec::new();
+    let executable = std::env::current_exe().ok();
+    for binary in [own_binary(), executable].into_iter().flatten() {
+        if let Some(folder) = binary.parent() {
+            folders.extend([
+                folder.to_path_buf(),
+                folder.join("Tributary"),
+                folder.join("../Resources"),
+                folder.join("../Resources/Tributary"),
+            ]);
+        }
+    }
+    folders.extend(user_cache().map(|cache| cache.join(format!("tributary/onnxruntime-{RUNTIME_VERSION}"))));
+    folders
+        .iter()
+        .find_map(|folder| library_in(folder))
+        .ok_or_else(|| LibraryError::NotFound { file_name: preferred_file_name() })
+}
+
+/// The library in a folder: the shipped version first, else any.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    let preferred = folder.join(preferred_file_name());
+    if preferred.is_file() {
+        return Some(preferred);
+    }
+    let is_library = |name: &OsStr| {
+        let name = name.to_string_lossy();
+        name.starts_with("libonnxruntime.so")
+            || name == "onnxruntime.dll"
+            || (name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
+    };
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_file() && path.file_name().is_some_and(is_library))
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+fn preferred_file_name() -> String {
+    if cfg!(windows) {
+        "onnxruntime.dll".into()
+    } else if cfg!(target_os = "macos") {
+        format!("libonnxruntime.{RUNTIME_VERSION}.dylib")
+    } else {
+        format!("libonnxruntime.so.{RUNTIME_VERSION}")
+    }
+}
+
+fn user_cache() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))
+}
+
+/// The file this code was loaded from: the plug-in, not the host.
+#[cfg(unix)]
+pub fn own_binary() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+
+    /// `Dl_info` of <dlfcn.h>.
+    #[repr(C)]
+    struct DlInfo {
+        file_name: *const c_char,
+        file_base: *mut c_void,
+        symbol_name: *const c_char,
+        symbol_address: *mut c_void,
+    }
+    unsafe extern "C" {
+        fn dladdr(address: *const c_void, info: *mut DlInfo) -> c_int;
+    }
+    let mut info = DlInfo {
+        file_name: std::ptr::null(),
+        file_base: std::ptr::null_mut(),
+        symbol_name: std::ptr::null(),
+        symbol_address: std::ptr::null_mut(),
+    };
+    // SAFETY: `info` is a valid Dl_info to write to; on success (non-zero) `file_name` points to a string that lives as
+    // long as the binary is loaded, and we run from that binary.
+    let name = unsafe {
+        if dladdr(own_binary as *const c_void, &mut info) == 0 || info.file_name.is_null() {
+            return None;
+        }
+        CStr::from_ptr(info.file_name)
+    };
+    PathBuf::from(OsStr::from_bytes(name.to_bytes())).canonicalize().ok()
+}
+
+/// The file this code was loaded from. Known on Unix only; elsewhere the variable or an explicit path must name the
+/// library.
+#[cfg(not(unix))]
+pub fn own_binary() -> Option<PathBuf> {
+    None
+}

@@ -1,0 +1,132 @@
+//! The last stage of the pipeline: a stereo stream at the model's rate becomes a queue of frames at the host's rate.
+//! Hops that were skipped pass through as silence and come out marked as missing (NaN), widened by the resampler's
+//! reach, so that nothing that touches the gap is ever mistaken for the mix.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::error::EngineError;
+use crate::resample::Resampler;
+
+/// Frames of silence handed to the resampler at a time.
+const SILENCE_FRAMES: usize = 1024;
+
+/// A stereo queue behind a resampler.
+pub(crate) struct HostOutput {
+    resampler: Resampler<2>,
+    model_per_host: f64,
+    /// Model frames taken in since the stream started.
+    taken_frames: u64,
+    /// Host frames made since the stream started.
+    made_frames: u64,
+    ready: [VecDeque<f32>; 2],
+    /// Gaps in model frames, widened by the filter's reach, oldest first.
+    gaps: VecDeque<Range<f64>>,
+}
+
+impl HostOutput {
+    pub(crate) fn new(model_rate_hz: f64, host_rate_hz: f64) -> Result<Self, EngineError> {
+        Ok(Self {
+            resampler: Resampler::new(model_rate_hz, host_rate_hz)?,
+            model_per_host: model_rate_hz / host_rate_hz,
+            taken_frames: 0,
+            made_frames: 0,
+            ready: [VecDeque::new(), VecDeque::new()],
+            gaps: VecDeque::new(),
+        })
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.resampler.reset();
+        self.taken_frames = 0;
+        self.made_frames = 0;
+        self.ready.iter_mut().for_each(VecDeque::clear);
+        self.gaps.clear();
+    }
+
+    pub(crate) fn model_per_host(&self) -> f64 {
+        self.model_per_host
+    }
+
+    pub(crate) fn taken_frames(&self) -> u64 {
+        self.taken_frames
+    }
+
+    pub(crate) fn made_frames(&self) -> u64 {
+        self.made_frames
+    }
+
+    pub(crate) fn ready_frames(&self) -> usize {
+        self.ready[0].len()
+    }
+
+    /// Takes planar stereo frames at the model's rate.
+    pub(crate) fn take(&mut self, frames: [&[f32]; 2]) {
+        let Self { resampler, ready, made_frames, gaps, model_per_host, .. } = self;
+        resampler.process(frames, |piece| {
+            let first = *made_frames;
+            *made_frames += piece[0].len() as u64;
+            for (queue, samples) in ready.iter_mut().zip(piece) {
+                queue.extend(samples);
+            }
+            while gaps.front().is_some_and(|gap| gap.end < first as f64 * *model_per_host) {
+                gaps.pop_front();
+            }
+            if !gaps.is_empty() {
+                mark(ready, piece[0].len(), first, *model_per_host, gaps);
+            }
+        });
+        self.taken_frames += frames[0].len() as u64;
+    }
+
+    /// Takes the place of `frames` model frames that were never made.
+    pub(crate) fn take_missing(&mut self, frames: usize) {
+        let reach = self.resampler.reach_frames() as f64;
+        let from = self.taken_frames as f64;
+        self.gaps.push_back(from - reach..from + frames as f64 + reach);
+        let silence = [0.0; SILENCE_FRAMES];
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(SILENCE_FRAMES);
+            self.take([&silence[..count], &silence[..count]]);
+            left -= count;
+        }
+    }
+
+    /// Writes up to `out[0].len()` frames and returns how many.
+    pub(crate) fn pull(&mut self, out: &mut [&mut [f32]; 2]) -> usize {
+        let count = out[0].len().min(self.ready_frames());
+        for (queue, side) in self.ready.iter_mut().zip(out) {
+            for (sample, value) in side.iter_mut().zip(queue.drain(..count)) {
+                *sample = value;
+            }
+        }
+        count
+    }
+
+    /// Drops frames beyond the stream's first `frames`.
+    pub(crate) fn truncate(&mut self, frames: u64) {
+        let surplus = self.made_frames.saturating_sub(frames) as usize;
+        let keep = self.ready_frames().saturating_sub(surplus);
+        self.ready.iter_mut().for_each(|queue| queue.truncate(keep));
+        self.made_frames -= surplus as u64;
+    }
+}
+
+/// Marks the newest `count` frames of the queue that lie in a gap.
+fn mark(
+    ready: &mut [VecDeque<f32>; 2],
+    count: usize,
+    first: u64,
+    model_per_host: f64,
+    gaps: &VecDeque<Range<f64>>,
+) {
+    let base = ready[0].len() - count;
+    for i in 0..count {
+        let at = (first + i as u64) as f64 * model_per_host;
+        if gaps.iter().any(|gap| gap.contains(&at)) {
+            ready[0][base + i] = f32::NAN;
+            ready[1][base + i] = f32::NAN;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What the audio thread and the worker share besides the three rings of interleaved frames: the stream protocol.
+//!
+//! Frames are never labeled. Both sides count them: a frame's absolute number is how many frames went through the ring
+//! before it. A *stream* starts at an absolute input frame; the audio side starts a new one after a reset or an
+//! overflow by storing that number in `stream_start` **before** it writes the stream's first frame. The worker looks at
+//! the ring's fill **before** it loads `stream_start`, so whenever it sees a frame of a stream it also sees that the
+//! stream began, and drops what came before. It then publishes where the stream's output begins in its two rings and
+//! last, with release ordering, `acknowledged`. The audio side reads `acknowledged` with acquire ordering; when it equals
+//! its own `stream_start`, the two output positions belong to that stream, because the worker writes them only in
+//! answer to a new `stream_start`, which only the audio side can cause. Until then it throws output away.
+//!
+//! A stream is identified by its start, so two resets with no frame in between are one, which is harmless: no output
+//! exists for it yet.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+/// The shared words. Each is written by one side only.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// Main thread: the worker should end.
+    stop: AtomicBool,
+    /// Audio side: absolute input frame at which the current stream starts.
+    stream_start: AtomicU64,
+    /// Worker: absolute mix frame at which the acknowledged stream's output starts.
+    mix_start: AtomicU64,
+    /// Worker: absolute sum frame at which the acknowledged stream's output starts.
+    sum_start: AtomicU64,
+    /// Worker: the stream it works on.
+    acknowledged: AtomicU64,
+}
+
+impl Shared {
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Release);
+    }
+
+    pub(crate) fn should_stop(&self) -> bool {
+        self.stop.load(Acquire)
+    }
+
+    /// Audio side: a stream starts with the input frame that will be written next.
+    pub(crate) fn start_stream(&self, written_frames: u64) {
+        self.stream_start.store(written_frames, Release);
+    }
+
+    /// Worker: the stream to work on. Load this after looking at the input ring's fill.
+    pub(crate) fn requested_stream(&self) -> u64 {
+        self.stream_start.load(Acquire)
+    }
+
+    /// Worker: output written from now on belongs to `stream`.
+    pub(crate) fn acknowledge(&self, stream: u64, mix_written_frames: u64, sum_written_frames: u64) {
+        self.mix_start.store(mix_written_frames, Relaxed);
+        self.sum_start.store(sum_written_frames, Relaxed);
+        self.acknowledged.store(stream, Release);
+    }
+
+    /// Audio side: where the output of `stream` starts in the mix and sum rings, once the worker is on it.
+    pub(crate) fn output_starts(&self, stream: u64) -> Option<(u64, u64)> {
+        (self.acknowledged.load(Acquire) == stream)
+            .then(|| (self.mix_start.load(Relaxed), self.sum_start.load(Relaxed)))
+    }
+}

@@ -1,0 +1,562 @@
+//! The engine in a host: starts a worker thread and gives the audio thread its side. The audio side copies stems into a
+//! ring, takes mix frames out of another, delays the dry signal and applies smoothed gains; everything that takes time
+//! happens in `worker.rs`. It allocates nothing, takes no lock, makes no system call that waits and never wakes the
+//! worker in real time – the worker sleeps just until the frames it lacks can have arrived. Only when the host renders
+//! faster than real time does it wait for the worker, with limits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use rtrb::{Producer, RingBuffer};
+use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+
+use crate::bundle::ModelBundle;
+use crate::contract::WindowGeometry;
+use crate::delay_line::{DryDelay, Ramp};
+use crate::error::{EngineError, ModelError};
+use crate::faded_stream::FadedStream;
+use crate::latency::{LatencyReport, pipeline_latency};
+use crate::model::MixModel;
+use crate::pipeline::build_normalizer;
+use crate::protocol::Shared;
+use crate::settings::{DrySource, Settings};
+use crate::telemetry::{ModelName, PEAK_FALL_PER_SECOND, Report, Telemetry};
+use crate::worker::{Worker, WorkerConfig};
+
+/// Length of the crossfade between mix and fallback. At least 5 ms keeps it free of clicks.
+const FADE_MS: f64 = 6.0;
+/// Time in which mix, output gain and bypass move to a new value.
+const SMOOTHING_MS: f64 = 20.0;
+/// Room in the rings beyond the latency: how long the worker may be held up before a stream must start anew.
+const RING_SLACK_S: f64 = 1.0;
+/// The audio clock is ahead of the wall clock by more than this (or half the latency): the host renders offline.
+const OFFLINE_LEAD_S: f64 = 0.5;
+/// Longest wait for the model to load while rendering offline.
+const LOADING_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a hop while rendering offline.
+const HOP_PATIENCE: Duration = Duration::from_secs(10);
+/// Pause between two looks while waiting.
+const WAIT_STEP: Duration = Duration::from_micros(200);
+/// Longest time dropping a handle waits for the worker to finish its hop.
+const JOIN_PATIENCE: Duration = Duration::from_secs(10);
+/// Largest block handled in one go; longer ones are cut.
+const MAX_BLOCK_LIMIT: usize = 65_536;
+
+/// Loads a model on the worker thread. The argument reports progress, 0 to 1.
+pub type LoadModel = Box<dyn FnOnce(&dyn Fn(f32)) -> Result<Box<dyn MixModel>, ModelError> + Send>;
+
+/// Where the model comes from.
+pub enum ModelSource {
+    /// A bundle on disk. `library` is the ONNX Runtime file to use; `None` searches the usual places.
+    Bundle {
+        /// The opened bundle.
+        bundle: Box<ModelBundle>,
+        /// The ONNX Runtime library.
+        library: Option<PathBuf>,
+    },
+    /// There is no usable bundle. The engine passes the aligned dry signal, at the latency of
+    /// [`WindowGeometry::DEFAULT`], and shows the reason.
+    Missing {
+        /// One plain sentence.
+        reason: String,
+    },
+    /// Any model: doubles in tests, models that are not on disk.
+    Custom {
+        /// Must be what the loaded model returns.
+        geometry: WindowGeometry,
+        /// How stems are normalized.
+        recipe: Recipe,
+        /// What they are normalized to.
+        targets: Box<Targets>,
+        /// Called once, on the worker thread.
+        load: LoadModel,
+    },
+}
+
+impl ModelSource {
+    /// Opens the bundle in `folder`; when that fails, [`ModelSource::Missing`] with the reason.
+    pub fn open(folder: impl Into<PathBuf>, library: Option<PathBuf>) -> Self {
+        match ModelBundle::open(folder.into()) {
+            Ok(bundle) => Self::Bundle { bundle: Box::new(bundle), library },
+            Err(error) => Self::Missing { reason: error.to_string() },
+        }
+    }
+}
+
+/// What an engine is built from.
+pub struct EngineConfig {
+    /// The model.
+    pub model: ModelSource,
+    /// Where the normalizer's corrections come from.
+    pub profile: ProfileSource,
+    /// The host's sample rate, 8 to 768 kHz.
+    pub host_rate_hz: f64,
+    /// Largest block the host announces. Larger ones work, but leave the worker less time than planned.
+    pub max_block: usize,
+}
+
+/// Starts engines.
+pub struct Engine;
+
+impl Engine {
+    /// Starts a worker and returns both sides. Call it on the main thread; takes milliseconds, because the library and
+    /// the model are loaded by the worker. The latency is known at once and constant. Never fails: without a usable
+    /// model, or at an impossible rate, the engine passes the aligned dry signal and says why.
+    pub fn start(config: EngineConfig) -> (AudioSide, EngineHandle) {
+        let telemetry = Arc::new(Telemetry::default());
+        let shared = Arc::new(Shared::default());
+        let max_block = config.max_block.clamp(1, MAX_BLOCK_LIMIT);
+        let name = config.model.name();
+        let latency = match config.model.latency(&config.profile, config.host_rate_hz, max_block) {
+            Ok(latency) => latency,
+            Err(error) => {
+                telemetry.set_failed(error.to_string());
+                LatencyReport { rate_hz: config.host_rate_hz, parts: Vec::new() }
+            }
+        };
+        let total_frames = latency.total_frames();
+        let ring_frames = total_frames
+            + 2 * max_block
+            + (RING_SLACK_S * config.host_rate_hz.clamp(0.0, 768e3)) as usize
+            + 1024;
+        let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
+        let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
+        let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
+        let (finished, has_finished) = channel();
+        let worker = WorkerConfig {
+            model: config.model,
+            profile: config.profile,
+            host_rate_hz: config.host_rate_hz,
+            latency_frames: total_frames,
+            shared: Arc::clone(&shared),
+            telemetry: Arc::clone(&telemetry),
+            input: worker_input,
+            mix: worker_mix,
+            sum: worker_sum,
+        };
+        let spawned = std::thread::Builder::new().name("tributary-worker".into()).spawn(move || {
+            Worker::main(worker);
+            let _ = finished.send(());
+        });
+        let thread = match spawned {
+            Ok(thread) => Some(thread),
+            Err(error) => {
+                telemetry.set_failed(format!("The worker thread cannot be started: {error}."));
+                None
+            }
+        };
+        let fade_frames = fade_frames(config.host_rate_hz);
+        let smoothing_frames = (SMOOTHING_MS * 1e-3 * config.host_rate_hz.clamp(0.0, 768e3)) as usize;
+        let side = AudioSide {
+            shared: Arc::clone(&shared),
+            telemetry: Arc::clone(&telemetry),
+            worker: thread.as_ref().map(|thread| thread.thread().clone()),
+            input,
+            interleaved: vec![0.0; max_block * CHANNELS],
+            written: 0,
+            overflowed: false,
+            stream: 0,
+            position: -(total_frames as i64),
+            stream_frames: 0,
+            latency_frames: total_frames,
+            mix: FadedStream::new(mix, fade_frames, max_block),
+            sum: FadedStream::new(sum, fade_frames, max_block),
+            dry: DryDelay::new(total_frames),
+            max_block,
+            fade_frames,
+            rate_hz: config.host_rate_hz,
+            peaks: [0.0; 4],
+            output_peak: 0.0,
+            mix_gain: Ramp::new(1.0, smoothing_frames),
+            output_gain: Ramp::new(1.0, smoothing_frames),
+            bypass: Ramp::new(0.0, smoothing_frames),
+            bus: Ramp::new(1.0, smoothing_frames),
+            ready: Ramp::new(0.0, smoothing_frames),
+            sum_gain: Ramp::new(1.0, smoothing_frames),
+            raw_gain: Ramp::new(1.0, smoothing_frames),
+            settled: false,
+            clock: Clock::default(),
+            out_of_patience: false,
+        };
+        let handle = EngineHandle { shared, telemetry, latency, name, thread, has_finished };
+        (side, handle)
+    }
+}
+
+fn fade_frames(rate_hz: f64) -> usize {
+    (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
+}
+
+impl ModelSource {
+    fn name(&self) -> ModelName {
+        match self {
+            Self::Bundle { bundle, .. } => ModelName {
+                name: bundle.contract().name.clone(),
+                version: bundle.contract().version.clone(),
+                sha256: bundle.sha256().into(),
+            },
+            Self::Missing { .. } | Self::Custom { .. } => ModelName::default(),
+        }
+    }
+
+    /// The engine's latency: the pipeline's, and what real time takes on top.
+    fn latency(
+        &self,
+        profile: &ProfileSource,
+        host_rate_hz: f64,
+        max_block: usize,
+    ) -> Result<LatencyReport, EngineError> {
+        let defaults = (WindowGeometry::DEFAULT, Recipe::default(), Targets::default());
+        let (geometry, recipe, targets) = match self {
+            Self::Bundle { bundle, .. } => (bundle.geometry(), bundle.recipe(), bundle.targets()),
+            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2),
+            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets),
+        };
+        geometry.check().map_err(|reason| EngineError::Geometry { reason })?;
+        if !crate::resample::RATE_RANGE_HZ.contains(&host_rate_hz) {
+            return Err(EngineError::SampleRate { rate_hz: host_rate_hz });
+        }
+        let model_rate_hz = f64::from(geometry.sample_rate_hz);
+        let normalizer = build_normalizer(recipe, targets, profile.clone(), model_rate_hz)?;
+        let computing = (geometry.hop_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
+        Ok(pipeline_latency(geometry, &normalizer, host_rate_hz)?
+            .with("computing", computing)
+            .with("fade", fade_frames(host_rate_hz) + 1)
+            .with("block", max_block))
+    }
+}
+
+/// The main thread's side. Dropping it stops the worker and waits until it has ended, at most ten seconds.
+pub struct EngineHandle {
+    shared: Arc<Shared>,
+    telemetry: Arc<Telemetry>,
+    latency: LatencyReport,
+    name: ModelName,
+    thread: Option<JoinHandle<()>>,
+    has_finished: Receiver<()>,
+}
+
+impl EngineHandle {
+    /// Live values; clone the `Arc` for the editor.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// The latency to report to the host. Constant for the life of the engine.
+    pub fn latency(&self) -> &LatencyReport {
+        &self.latency
+    }
+
+    /// The model; empty names when there is none.
+    pub fn model(&self) -> &ModelName {
+        &self.name
+    }
+
+    /// The run so far in figures. Allocates: for the main thread.
+    pub fn report(&self) -> Report {
+        self.telemetry.report(self.name.clone(), &self.latency)
+    }
+}
+
+impl Drop for EngineHandle {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A plain join cannot be limited. A worker that hangs inside a run is left behind rather than the host.
+            if self.has_finished.recv_timeout(JOIN_PATIENCE).is_ok() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// How far the audio clock is ahead of the wall clock.
+#[derive(Debug, Default)]
+struct Clock {
+    last_call: Option<Instant>,
+    lead_s: f64,
+    last_block_s: f64,
+}
+
+impl Clock {
+    /// A block is being asked for. A pause lets the wall clock get ahead, which says nothing about the blocks after
+    /// it, so the lead never falls below zero.
+    fn tick(&mut self, block_s: f64) {
+        let now = Instant::now();
+        if let Some(last) = self.last_call {
+            let elapsed_s = now.duration_since(last).as_secs_f64();
+            self.lead_s = (self.lead_s + self.last_block_s - elapsed_s).max(0.0);
+        }
+        self.last_call = Some(now);
+        self.last_block_s = block_s;
+    }
+}
+
+/// The audio thread's side: call [`AudioSide::process`] for every block.
+pub struct AudioSide {
+    shared: Arc<Shared>,
+    telemetry: Arc<Telemetry>,
+    worker: Option<Thread>,
+    input: Producer<f32>,
+    interleaved: Vec<f32>,
+    /// Absolute frames written to the input ring.
+    written: u64,
+    /// Input was lost because the ring was full; the stream starts anew as soon as there is room.
+    overflowed: bool,
+    /// The current stream's start.
+    stream: u64,
+    /// Stream frame that the next output frame shows; negative while the stream has not come through.
+    position: i64,
+    /// Frames since the engine started, for the time of an underrun.
+    stream_frames: u64,
+    latency_frames: usize,
+    mix: FadedStream,
+    sum: FadedStream,
+    dry: DryDelay,
+    max_block: usize,
+    fade_frames: usize,
+    rate_hz: f64,
+    peaks: [f32; 4],
+    output_peak: f32,
+    mix_gain: Ramp,
+    output_gain: Ramp,
+    bypass: Ramp,
+    bus: Ramp,
+    ready: Ramp,
+    sum_gain: Ramp,
+    raw_gain: Ramp,
+    /// Gains have had their first value.
+    settled: bool,
+    clock: Clock,
+    out_of_patience: bool,
+}
+
+impl AudioSide {
+    /// Frames between an input and its output.
+    pub fn latency_frames(&self) -> usize {
+        self.latency_frames
+    }
+
+    /// Forgets everything, as after a transport jump: what follows is the start of a stream. The output is silent for
+    /// one latency. Real-time safe.
+    pub fn reset(&mut self) {
+        self.restart_stream(true);
+        self.dry.reset();
+        self.clock = Clock::default();
+        self.out_of_patience = false;
+        self.settled = false;
+    }
+
+    /// Processes one block in place: `main` holds the main input and receives the output; `stems` are eight planar
+    /// channels in stem order, left before right. Any length; a stem slice shorter than `main` counts as silent beyond
+    /// its end. Real-time safe: no allocation, lock or wait – except when the host renders faster than real time,
+    /// where it waits for the worker (at most 30 s for loading and 10 s for a hop).
+    pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
+        let settings = settings.sanitized();
+        let [left, right] = main;
+        let frames = left.len().min(right.len());
+        let mut from = 0;
+        while from < frames {
+            let to = frames.min(from + self.max_block);
+            let part = |channel: usize| {
+                let stem: &[f32] = stems[channel];
+                &stem[from.min(stem.len())..to.min(stem.len())]
+            };
+            self.process_part(
+                [&mut left[from..to], &mut right[from..to]],
+                std::array::from_fn(part),
+                &settings,
+            );
+            from = to;
+        }
+    }
+
+    fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
+        let frames = main[0].len();
+        self.clock.tick(frames as f64 / self.rate_hz);
+        self.gather(frames, stems);
+        if !self.telemetry.is_failed() {
+            self.send(frames, settings.offline);
+            if let Some((mix_start, sum_start)) = self.shared.output_starts(self.stream) {
+                self.mix.go_live(mix_start);
+                self.sum.go_live(sum_start);
+            }
+            self.await_mix(frames, settings.offline);
+        }
+        let underruns = self.mix.render(self.position, frames);
+        self.sum.render(self.position, frames);
+        if underruns > 0 && self.telemetry.is_ready() {
+            self.telemetry.underruns.fetch_add(underruns as u64, std::sync::atomic::Ordering::Relaxed);
+            self.telemetry
+                .last_underrun_frame
+                .store(self.stream_frames, std::sync::atomic::Ordering::Relaxed);
+        }
+        self.set_gains(settings);
+        self.write(main);
+        self.position += frames as i64;
+        self.stream_frames += frames as u64;
+    }
+
+    /// Interleaves the stems, cleans them and notes their peaks.
+    fn gather(&mut self, frames: usize, stems: [&[f32]; CHANNELS]) {
+        let fall = PEAK_FALL_PER_SECOND.powf(frames as f32 / self.rate_hz as f32);
+        self.interleaved[..frames * CHANNELS].fill(0.0);
+        for (channel, samples) in stems.iter().enumerate() {
+            let peak = &mut self.peaks[channel / 2];
+            if channel % 2 == 0 {
+                *peak *= fall;
+            }
+            for (frame, &sample) in self.interleaved.chunks_exact_mut(CHANNELS).zip(samples.iter()) {
+                let clean = clean(sample);
+                *peak = peak.max(clean.abs());
+                frame[channel] = clean;
+            }
+        }
+        for (stem, peak) in self.telemetry.stems.iter().zip(self.peaks) {
+            stem.input_peak.set(peak);
+        }
+    }
+
+    /// Writes the gathered block to the worker. When it does not fit, the stream is given up; a new one starts with the
+    /// first block that fits again.
+    fn send(&mut self, frames: usize, offline: bool) {
+        let needed = frames * CHANNELS;
+        if self.input.slots() < needed && self.may_wait(offline) {
+            self.wait(HOP_PATIENCE, |side| side.input.slots() >= needed);
+        }
+        if self.input.slots() < needed {
+            if !self.overflowed {
+                self.overflowed = true;
+                self.restart_stream(false);
+            }
+            return;
+        }
+        if self.overflowed {
+            self.overflowed = false;
+            self.restart_stream(false);
+        }
+        if self.input.push_entire_slice(&self.interleaved[..needed]).is_ok() {
+            self.written += frames as u64;
+        }
+    }
+
+    /// Declares the next written frame to be the first of a stream.
+    fn restart_stream(&mut self, fresh: bool) {
+        self.stream = self.written;
+        self.shared.start_stream(self.stream);
+        self.position = -(self.latency_frames as i64);
+        self.mix.restart(fresh);
+        self.sum.restart(fresh);
+        self.telemetry.restarts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Whether the host renders faster than real time, so that waiting is right.
+    fn may_wait(&self, offline: bool) -> bool {
+        let half_latency_s = 0.5 * self.latency_frames as f64 / self.rate_hz;
+        !self.out_of_patience && (offline || self.clock.lead_s > OFFLINE_LEAD_S.min(half_latency_s))
+    }
+
+    /// While rendering offline, waits until the mix covers the block.
+    fn await_mix(&mut self, frames: usize, offline: bool) {
+        let until = self.position + (frames + self.fade_frames) as i64 + 1;
+        if until <= 0 {
+            return;
+        }
+        self.mix.look_ahead(self.position, frames);
+        if self.mix.has_until(until) {
+            self.out_of_patience = false;
+            return;
+        }
+        if !self.may_wait(offline) {
+            return;
+        }
+        let patience = if self.telemetry.is_ready() { HOP_PATIENCE } else { LOADING_PATIENCE };
+        let position = self.position;
+        let came = self.wait(patience, |side| {
+            if let Some((mix_start, sum_start)) = side.shared.output_starts(side.stream) {
+                side.mix.go_live(mix_start);
+                side.sum.go_live(sum_start);
+            }
+            side.mix.look_ahead(position, frames);
+            side.mix.has_until(until) || side.mix.is_blocked() || side.telemetry.is_failed()
+        });
+        self.out_of_patience = !came;
+    }
+
+    /// Waits for `done`, nudging the worker. Only ever called while rendering offline.
+    fn wait(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let start = Instant::now();
+        while !done(self) {
+            if start.elapsed() > patience {
+                return false;
+            }
+            if let Some(worker) = &self.worker {
+                worker.unpark();
+            }
+            std::thread::sleep(WAIT_STEP);
+        }
+        true
+    }
+
+    fn set_gains(&mut self, settings: &Settings) {
+        // Before the stream comes through nothing is heard, so gains need not move smoothly – and an offline render
+        // must not depend on when the model became ready.
+        let jump = !self.settled || self.position < 0;
+        let on = |yes: bool| if yes { 1.0 } else { 0.0 };
+        self.mix_gain.set(settings.mix, !self.settled);
+        self.output_gain.set(settings.output_gain, !self.settled);
+        self.bypass.set(on(settings.bypass), !self.settled);
+        self.bus.set(on(settings.dry_source == DrySource::Bus), !self.settled);
+        self.ready.set(on(self.telemetry.is_ready()), jump);
+        self.sum_gain.set(self.telemetry.sum_gain.get(), jump);
+        self.raw_gain.set(self.telemetry.raw_gain.get(), jump);
+        self.settled = true;
+    }
+
+    /// Delays the dry signals and writes the output.
+    fn write(&mut self, main: [&mut [f32]; 2]) {
+        let [left, right] = main;
+        let fall = PEAK_FALL_PER_SECOND.powf(left.len() as f32 / self.rate_hz as f32);
+        let mut output_peak = self.output_peak * fall;
+        for (i, (left, right)) in left.iter_mut().zip(right.iter_mut()).enumerate() {
+            let stems = &self.interleaved[i * CHANNELS..(i + 1) * CHANNELS];
+            let raw = |side: usize| stems[side] + stems[side + 2] + stems[side + 4] + stems[side + 6];
+            let delayed = self.dry.step([clean(*left), clean(*right), raw(0), raw(1)]);
+            let mix_share = self.mix_gain.next();
+            let gain = self.output_gain.next();
+            let bypass = self.bypass.next();
+            let bus = self.bus.next();
+            let ready = self.ready.next();
+            let sum_gain = self.sum_gain.next();
+            let raw_gain = self.raw_gain.next();
+            let mix = [self.mix.left[i], self.mix.right[i]];
+            let sum = [self.sum.left[i], self.sum.right[i]];
+            let (mix_weight, sum_weight) = (self.mix.weights[i], self.sum.weights[i]);
+            for (side, out) in [left, right].into_iter().enumerate() {
+                let (main, raw) = (delayed[side], delayed[side + 2]);
+                let dry = blend(raw, main, bus);
+                let fallback = blend(raw * raw_gain, sum[side] * sum_gain, sum_weight);
+                let wet = blend(dry, blend(fallback, mix[side], mix_weight), ready);
+                *out = blend(blend(dry, wet, mix_share) * gain, main, bypass);
+                output_peak = output_peak.max(out.abs());
+            }
+        }
+        self.output_peak = output_peak;
+        self.telemetry.output_peak.set(output_peak);
+    }
+}
+
+/// What is not a number becomes silence, and what is beyond audio (+120 dB full scale) stops there, so that no sum or
+/// gain overflows. Everything else passes bit for bit.
+fn clean(x: f32) -> f32 {
+    if x.is_nan() { 0.0 } else { x.clamp(-1e6, 1e6) }
+}
+
+/// `a` at weight 0, `b` at weight 1, each exactly.
+fn blend(a: f32, b: f32, weight: f32) -> f32 {
+    a * (1.0 - weight) + b * weight
+}

@@ -1,0 +1,258 @@
+//! Sample-rate conversion with exact alignment. A [`Resampler`] turns a stream at one rate into a stream at another so
+//! that output frame k lies exactly at input time k · in/out: the filter's delay is removed by choosing how many zeros
+//! to feed before the stream and how many outputs to drop, so that an output phase coincides with the first input
+//! frame. Any host rate from 8 to 768 kHz works, and the result does not depend on how the input is cut into pieces.
+//!
+//! The filter is rubato's windowed sinc. Where the rates have a ratio of small terms (48 k, 96 k, …) every output
+//! phase has its own filter (`Nearest` with an oversampling factor equal to the number of phases), which is an exact
+//! polyphase resampler at one dot product per sample; other ratios interpolate between 256 phases. Rubato's FFT
+//! resampler is cheaper still but gathers a whole FFT block, which costs tens of milliseconds of latency.
+
+use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
+use rubato::{
+    Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
+};
+
+use tributary_dsp::StereoBuffer;
+
+use crate::error::EngineError;
+
+/// Lowest and highest host rate.
+pub const RATE_RANGE_HZ: std::ops::RangeInclusive<f64> = 8_000.0..=768_000.0;
+
+/// Length of the sinc in frames of the lower rate: at −97 dB stop band the transition is 2.5 kHz wide at 44.1 kHz.
+const SINC_FRAMES: f64 = 128.0;
+/// Input frames per call of the filter: small against every hop, large against the cost of a call.
+const CHUNK_FRAMES: usize = 64;
+/// Ratios with more phases than this interpolate between phases instead.
+const EXACT_PHASES_LIMIT: u64 = 4_096;
+/// Phases to interpolate between; the error of cubic interpolation is then below −120 dB.
+const INTERPOLATED_PHASES: usize = 256;
+/// How many output phases to search for one that coincides with an input frame when the ratio is not rational.
+const PHASE_SEARCH: usize = 4_096;
+
+/// Converts a planar stream of `CHANNELS` channels.
+pub struct Resampler<const CHANNELS: usize> {
+    /// `None` at equal rates: frames pass through untouched.
+    filter: Option<Filter>,
+    in_per_out: f64,
+}
+
+struct Filter {
+    inner: Async<f32>,
+    /// Zeros fed before the stream.
+    lead_in_frames: usize,
+    /// Outputs dropped at the start.
+    skip_frames: usize,
+    /// Frames after an output's position that the filter needs, not counting gathering.
+    reach_frames: usize,
+    gathered: Vec<Vec<f32>>,
+    output: Vec<Vec<f32>>,
+    skipped: usize,
+}
+
+impl<const CHANNELS: usize> Resampler<CHANNELS> {
+    /// A converter from `from_hz` to `to_hz`.
+    ///
+    /// # Errors
+    /// When a rate is outside [`RATE_RANGE_HZ`].
+    pub fn new(from_hz: f64, to_hz: f64) -> Result<Self, EngineError> {
+        for rate_hz in [from_hz, to_hz] {
+            if !RATE_RANGE_HZ.contains(&rate_hz) {
+                return Err(EngineError::SampleRate { rate_hz });
+            }
+        }
+        let in_per_out = from_hz / to_hz;
+        let filter = if from_hz == to_hz { None } else { Some(Filter::new(from_hz, to_hz, CHANNELS)?) };
+        Ok(Self { filter, in_per_out })
+    }
+
+    /// Frames of input that must lie beyond an output frame's time before that frame comes out, at most: half the
+    /// filter and the gathering of a chunk.
+    pub fn lookahead_frames(&self) -> usize {
+        self.filter.as_ref().map_or(0, |filter| filter.reach_frames + CHUNK_FRAMES)
+    }
+
+    /// Half-length of the filter in input frames: input farther away than this from an output frame does not
+    /// influence it.
+    pub fn reach_frames(&self) -> usize {
+        self.filter.as_ref().map_or(0, |filter| filter.reach_frames)
+    }
+
+    /// Input frames per output frame.
+    pub fn in_per_out(&self) -> f64 {
+        self.in_per_out
+    }
+
+    /// Back to an empty stream.
+    pub fn reset(&mut self) {
+        if let Some(filter) = &mut self.filter {
+            filter.reset();
+        }
+    }
+
+    /// Takes planar input of any length and hands output to `sink` in pieces, in order.
+    pub fn process(&mut self, input: [&[f32]; CHANNELS], mut sink: impl FnMut([&[f32]; CHANNELS])) {
+        let Some(filter) = &mut self.filter else {
+            sink(input);
+            return;
+        };
+        let frames = input[0].len();
+        let mut taken = 0;
+        while taken < frames {
+            let room = CHUNK_FRAMES - filter.gathered[0].len();
+            let count = room.min(frames - taken);
+            for (gathered, channel) in filter.gathered.iter_mut().zip(input) {
+                gathered.extend_from_slice(&channel[taken..taken + count]);
+            }
+            taken += count;
+            if filter.gathered[0].len() == CHUNK_FRAMES {
+                let range = filter.run();
+                if !range.is_empty() {
+                    sink(std::array::from_fn(|channel| &filter.output[channel][range.clone()]));
+                }
+            }
+        }
+    }
+}
+
+/// [`Resampler::lookahead_frames`] without building one.
+///
+/// # Errors
+/// When a rate is outside [`RATE_RANGE_HZ`].
+pub fn lookahead_frames(from_hz: f64, to_hz: f64) -> Result<usize, EngineError> {
+    for rate_hz in [from_hz, to_hz] {
+        if !RATE_RANGE_HZ.contains(&rate_hz) {
+            return Err(EngineError::SampleRate { rate_hz });
+        }
+    }
+    Ok(if from_hz == to_hz { 0 } else { sinc_frames(from_hz, to_hz) / 2 + 2 + CHUNK_FRAMES })
+}
+
+/// Length of the filter in input frames: longer when the output rate is the lower one.
+fn sinc_frames(from_hz: f64, to_hz: f64) -> usize {
+    ((SINC_FRAMES * (from_hz / to_hz).max(1.0)).ceil() as usize).next_multiple_of(8)
+}
+
+impl Filter {
+    fn new(from_hz: f64, to_hz: f64, channels: usize) -> Result<Self, EngineError> {
+        let sinc_frames = sinc_frames(from_hz, to_hz);
+        let phases = exact_phases(from_hz, to_hz);
+        let (oversampling_factor, interpolation) = match phases {
+            Some(phases) => (phases, SincInterpolationType::Nearest),
+            None => (INTERPOLATED_PHASES, SincInterpolationType::Cubic),
+        };
+        let parameters = SincInterpolationParameters::new(sinc_frames, WindowFunction::BlackmanHarris2)
+            .oversampling_factor(oversampling_factor)
+            .interpolation(interpolation);
+        let inner =
+            Async::new_sinc(to_hz / from_hz, 1.0, &parameters, CHUNK_FRAMES, channels, FixedAsync::Input)
+                .map_err(|e| EngineError::Resampler { reason: e.to_string() })?;
+        let (lead_in_frames, skip_frames) = alignment(from_hz, to_hz, sinc_frames, oversampling_factor);
+        let output = vec![vec![0.0; inner.output_frames_max()]; channels];
+        let gathered = vec![Vec::with_capacity(CHUNK_FRAMES); channels];
+        let reach_frames = sinc_frames / 2 + 2;
+        let mut filter =
+            Self { inner, lead_in_frames, skip_frames, reach_frames, gathered, output, skipped: 0 };
+        filter.reset();
+        Ok(filter)
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+        self.skipped = 0;
+        for gathered in &mut self.gathered {
+            gathered.clear();
+        }
+        let mut left = self.lead_in_frames;
+        while left > 0 {
+            let count = left.min(CHUNK_FRAMES);
+            for gathered in &mut self.gathered {
+                gathered.resize(count, 0.0);
+            }
+            left -= count;
+            if count == CHUNK_FRAMES {
+                self.run();
+            }
+        }
+    }
+
+    /// Converts one gathered chunk; the returned range of `output` is new, after dropping what precedes the stream.
+    fn run(&mut self) -> std::ops::Range<usize> {
+        let channels = self.gathered.len();
+        let capacity = self.output[0].len();
+        let input = SequentialSliceOfVecs::new(&self.gathered, channels, CHUNK_FRAMES);
+        let output = SequentialSliceOfVecs::new_mut(&mut self.output, channels, capacity);
+        let made = match (input, output) {
+            (Ok(input), Ok(mut output)) => {
+                self.inner.process_into_buffer(&input, &mut output, None).map_or(0, |(_, made)| made)
+            }
+            // Both sizes are fixed at construction; a mismatch cannot occur and would only lose audio.
+            _ => 0,
+        };
+        for gathered in &mut self.gathered {
+            gathered.clear();
+        }
+        let dropped = made.min(self.skip_frames - self.skipped);
+        self.skipped += dropped;
+        dropped..made
+    }
+}
+
+/// Number of distinct output phases when the ratio is rational with terms below [`EXACT_PHASES_LIMIT`].
+fn exact_phases(from_hz: f64, to_hz: f64) -> Option<usize> {
+    if from_hz.fract() != 0.0 || to_hz.fract() != 0.0 {
+        return None;
+    }
+    let (mut a, mut b) = (from_hz as u64, to_hz as u64);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    let phases = to_hz as u64 / a;
+    (phases <= EXACT_PHASES_LIMIT).then_some(phases as usize)
+}
+
+/// How many zeros to feed and how many outputs to drop so that the first output kept lies on the stream's first frame.
+///
+/// Rubato's output k lies at input position (k + 1)·r − sinc/2 + 1/phases, r = in/out: its index starts at −(sinc − 1)
+/// and is advanced before each output, and its filter table of phase s peaks at sinc/2 − 1 + (s + 1)/phases. Among the
+/// outputs at positions ≥ 0 the one closest to a whole frame is taken; for rational ratios it is exact.
+fn alignment(from_hz: f64, to_hz: f64, sinc_frames: usize, phases: usize) -> (usize, usize) {
+    let offset = sinc_frames as f64 / 2.0 - 1.0 / phases as f64;
+    let position = |k: usize| (k + 1) as f64 * from_hz / to_hz - offset;
+    let first = (offset * to_hz / from_hz).ceil() as usize;
+    let mut best = (f64::INFINITY, 0, 0);
+    for k in first.saturating_sub(1)..first + PHASE_SEARCH {
+        let at = position(k);
+        let error = (at - at.round()).abs();
+        if at.round() >= 0.0 && error < best.0 - 1e-9 {
+            best = (error, at.round() as usize, k);
+        }
+    }
+    (best.1, best.2)
+}
+
+/// Converts a whole stereo file; the result is as long as the input to the nearest frame and starts at the same
+/// instant. Any two rates in [`RATE_RANGE_HZ`].
+///
+/// # Errors
+/// When a rate is outside the range.
+pub fn convert(audio: &StereoBuffer, from_hz: f64, to_hz: f64) -> Result<StereoBuffer, EngineError> {
+    let mut resampler = Resampler::<2>::new(from_hz, to_hz)?;
+    let frames = (audio.left.len() as f64 * to_hz / from_hz).round() as usize;
+    let mut result = StereoBuffer { left: Vec::with_capacity(frames), right: Vec::with_capacity(frames) };
+    let mut collect = |piece: [&[f32]; 2]| {
+        result.left.extend_from_slice(piece[0]);
+        result.right.extend_from_slice(piece[1]);
+    };
+    resampler.process([&audio.left, &audio.right], &mut collect);
+    let tail = vec![0.0; resampler.lookahead_frames() + (from_hz / to_hz).ceil() as usize + 1];
+    resampler.process([&tail, &tail], &mut collect);
+    result.left.resize(frames, 0.0);
+    result.right.resize(frames, 0.0);
+    Ok(result)
+}
+
+#[cfg(test)]
+#[path = "resample_tests.rs"]
+mod tests;

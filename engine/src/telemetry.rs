@@ -1,0 +1,296 @@
+//! What the engine lets others see while it runs: levels, loudness, load, underruns, state. The audio and worker
+//! threads write, the editor reads, and nobody ever waits: every value is one atomic, and values that belong together
+//! may for a moment stem from neighboring blocks, which no eye can tell. [`Report`] is the same as plain data, built on
+//! the main thread for the plug-in's state and for tests.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use serde::{Deserialize, Serialize};
+use tributary_dsp::{Stem, StemReading};
+
+use crate::latency::LatencyReport;
+use crate::meters::SILENCE_DB;
+
+/// An `f32` that threads share without waiting.
+#[derive(Debug)]
+pub struct AtomicF32(AtomicU32);
+
+impl AtomicF32 {
+    /// A shared value.
+    pub const fn new(value: f32) -> Self {
+        Self(AtomicU32::new(value.to_bits()))
+    }
+
+    /// The latest value.
+    pub fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Relaxed))
+    }
+
+    /// Publishes a value.
+    pub fn set(&self, value: f32) {
+        self.0.store(value.to_bits(), Relaxed);
+    }
+}
+
+/// What the engine is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EngineState {
+    /// The runtime and the model are being loaded; the aligned dry signal passes.
+    Loading {
+        /// 0 to 1.
+        progress: f32,
+    },
+    /// The model mixes.
+    Ready,
+    /// There is no model; the aligned dry signal passes.
+    Failed {
+        /// One plain sentence.
+        reason: String,
+    },
+}
+
+const LOADING: u8 = 0;
+const READY: u8 = 1;
+const FAILED: u8 = 2;
+
+/// One stem's live values.
+#[derive(Debug)]
+pub struct StemTelemetry {
+    /// Largest input sample of both channels, linear, falling by [`PEAK_FALL_PER_SECOND`]. 0 when no signal arrives.
+    pub input_peak: AtomicF32,
+    /// Momentary loudness as it arrives.
+    pub before_lufs: AtomicF32,
+    /// Momentary loudness after normalization.
+    pub after_lufs: AtomicF32,
+    /// Integrated loudness as it arrives.
+    pub before_integrated_lufs: AtomicF32,
+    /// Integrated loudness after normalization.
+    pub after_integrated_lufs: AtomicF32,
+}
+
+/// How fast peak values fall: to a tenth (−20 dB) per second.
+pub const PEAK_FALL_PER_SECOND: f32 = 0.1;
+
+/// Live values of one engine.
+#[derive(Debug)]
+pub struct Telemetry {
+    state: AtomicU8,
+    loading_progress: AtomicF32,
+    failure: OnceLock<String>,
+    /// Per stem, in stem order.
+    pub stems: [StemTelemetry; 4],
+    /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
+    corrections: [[AtomicF32; 7]; 4],
+    /// Momentary loudness of the mix.
+    pub mix_momentary_lufs: AtomicF32,
+    /// Integrated loudness of the mix since the stream started.
+    pub mix_integrated_lufs: AtomicF32,
+    /// Largest true peak of the mix since the stream started.
+    pub mix_true_peak_db: AtomicF32,
+    /// Largest output sample, linear, falling by [`PEAK_FALL_PER_SECOND`].
+    pub output_peak: AtomicF32,
+    /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
+    pub load: AtomicF32,
+    /// The largest single-hop load since the stream started.
+    pub load_peak: AtomicF32,
+    /// Underruns since the engine started: times the mix was due and not there.
+    pub underruns: AtomicU64,
+    /// Hops the worker gave up because they were wholly overdue.
+    pub skipped_hops: AtomicU64,
+    /// Hops made.
+    pub hops: AtomicU64,
+    /// Stream frame (host rate) of the latest underrun, or `u64::MAX`.
+    pub last_underrun_frame: AtomicU64,
+    /// Times the stream started anew: reset, overflow.
+    pub restarts: AtomicU64,
+    /// Gain that brings the normalized sum to the mix's loudness, linear.
+    pub(crate) sum_gain: AtomicF32,
+    /// Gain that brings the plain sum of the stems to the mix's loudness, linear.
+    pub(crate) raw_gain: AtomicF32,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        let silence = || AtomicF32::new(SILENCE_DB as f32);
+        let stem = |_| StemTelemetry {
+            input_peak: AtomicF32::new(0.0),
+            before_lufs: silence(),
+            after_lufs: silence(),
+            before_integrated_lufs: silence(),
+            after_integrated_lufs: silence(),
+        };
+        Self {
+            state: AtomicU8::new(LOADING),
+            loading_progress: AtomicF32::new(0.0),
+            failure: OnceLock::new(),
+            stems: std::array::from_fn(stem),
+            corrections: std::array::from_fn(|_| std::array::from_fn(|_| AtomicF32::new(0.0))),
+            mix_momentary_lufs: silence(),
+            mix_integrated_lufs: silence(),
+            mix_true_peak_db: silence(),
+            output_peak: AtomicF32::new(0.0),
+            load: AtomicF32::new(0.0),
+            load_peak: AtomicF32::new(0.0),
+            underruns: AtomicU64::new(0),
+            skipped_hops: AtomicU64::new(0),
+            hops: AtomicU64::new(0),
+            last_underrun_frame: AtomicU64::new(u64::MAX),
+            restarts: AtomicU64::new(0),
+            sum_gain: AtomicF32::new(1.0),
+            raw_gain: AtomicF32::new(1.0),
+        }
+    }
+}
+
+impl Telemetry {
+    /// What the engine is doing. Allocates for a failure's text: for the main thread.
+    pub fn state(&self) -> EngineState {
+        match self.state.load(Relaxed) {
+            READY => EngineState::Ready,
+            FAILED => EngineState::Failed { reason: self.failure.get().cloned().unwrap_or_default() },
+            _ => EngineState::Loading { progress: self.loading_progress.get() },
+        }
+    }
+
+    /// Whether the model mixes. Real-time safe.
+    pub fn is_ready(&self) -> bool {
+        self.state.load(Relaxed) == READY
+    }
+
+    /// Whether the engine has given up. Real-time safe.
+    pub fn is_failed(&self) -> bool {
+        self.state.load(Relaxed) == FAILED
+    }
+
+    /// The corrections the normalizer applies to a stem at present. Real-time safe.
+    pub fn correction(&self, stem: Stem) -> StemReading {
+        let value = |i: usize| self.corrections[stem.index()][i].get();
+        StemReading {
+            settled: value(0) > 0.5,
+            equalization_gain_db: value(1),
+            gain_reduction_db: value(2),
+            threshold_db: value(3),
+            ratio: value(4),
+            pan_side: value(5),
+            loudness_gain_db: value(6),
+        }
+    }
+
+    pub(crate) fn set_correction(&self, stem: Stem, reading: &StemReading) {
+        let values = [
+            f32::from(u8::from(reading.settled)),
+            reading.equalization_gain_db,
+            reading.gain_reduction_db,
+            reading.threshold_db,
+            reading.ratio,
+            reading.pan_side,
+            reading.loudness_gain_db,
+        ];
+        for (shared, value) in self.corrections[stem.index()].iter().zip(values) {
+            shared.set(value);
+        }
+    }
+
+    pub(crate) fn set_loading(&self, progress: f32) {
+        self.loading_progress.set(progress);
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.state.store(READY, Relaxed);
+    }
+
+    /// The first reason stays; whatever fails afterwards follows from it.
+    pub(crate) fn set_failed(&self, reason: String) {
+        let _ = self.failure.set(reason);
+        self.state.store(FAILED, Relaxed);
+    }
+
+    /// The live values as plain data. For the main thread.
+    pub fn report(&self, model: ModelName, latency: &LatencyReport) -> Report {
+        let (state, reason) = match self.state() {
+            EngineState::Loading { .. } => ("loading", String::new()),
+            EngineState::Ready => ("ready", String::new()),
+            EngineState::Failed { reason } => ("failed", reason),
+        };
+        Report {
+            state: state.into(),
+            reason,
+            model,
+            latency_frames: latency.total_frames(),
+            latency_ms: latency.total_ms(),
+            rate_hz: latency.rate_hz,
+            hops: self.hops.load(Relaxed),
+            underruns: self.underruns.load(Relaxed),
+            skipped_hops: self.skipped_hops.load(Relaxed),
+            load: self.load.get(),
+            load_peak: self.load_peak.get(),
+            stems: std::array::from_fn(|i| StemReport {
+                name: Stem::ALL[i].name().into(),
+                before_lufs: self.stems[i].before_integrated_lufs.get(),
+                after_lufs: self.stems[i].after_integrated_lufs.get(),
+            }),
+            mix_lufs: self.mix_integrated_lufs.get(),
+            mix_true_peak_db: self.mix_true_peak_db.get(),
+        }
+    }
+}
+
+/// Which model an engine runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelName {
+    /// Name from the contract.
+    pub name: String,
+    /// Version from the contract.
+    pub version: String,
+    /// Checksum of the contract.
+    pub sha256: String,
+}
+
+/// One stem of a [`Report`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StemReport {
+    /// "vocals", "bass", "drums" or "other".
+    pub name: String,
+    /// Integrated loudness as it arrived, −120 for none.
+    pub before_lufs: f32,
+    /// Integrated loudness after normalization, −120 for none.
+    pub after_lufs: f32,
+}
+
+/// The last run in figures. Saved with the plug-in's state; unknown fields are ignored and missing ones default, so
+/// that states travel between versions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    /// "loading", "ready" or "failed".
+    pub state: String,
+    /// Why it failed, one sentence.
+    pub reason: String,
+    /// The model.
+    pub model: ModelName,
+    /// Latency in host frames.
+    pub latency_frames: usize,
+    /// Latency in milliseconds.
+    pub latency_ms: f64,
+    /// The host's sample rate.
+    pub rate_hz: f64,
+    /// Hops made.
+    pub hops: u64,
+    /// Underruns.
+    pub underruns: u64,
+    /// Hops given up.
+    pub skipped_hops: u64,
+    /// Time used / time available.
+    pub load: f32,
+    /// Largest load of a single hop.
+    pub load_peak: f32,
+    /// Per stem, in stem order.
+    pub stems: [StemReport; 4],
+    /// Integrated loudness of the mix, −120 for none.
+    pub mix_lufs: f32,
+    /// True peak of the mix, −120 for none.
+    pub mix_true_peak_db: f32,
+}

@@ -1,0 +1,73 @@
+//! Doubles for tests and benches of this and other crates: a model that takes its time, and normalizers that change
+//! nothing. Not part of the product.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tributary_dsp::{Recipe, Targets};
+
+use crate::contract::WindowGeometry;
+use crate::error::ModelError;
+use crate::model::{MixHop, MixModel, SumModel};
+use crate::realtime::ModelSource;
+use crate::window::StemWindow;
+
+/// A small window: 1024 frames of context, hop 512, lookahead 512, crossfade 128, at 44.1 kHz.
+pub const SMALL_GEOMETRY: WindowGeometry = WindowGeometry {
+    sample_rate_hz: 44_100,
+    context_frames: 1024,
+    hop_frames: 512,
+    lookahead_frames: 512,
+    crossfade_frames: 128,
+    margin_frames: 0,
+};
+
+/// A recipe in which every effect's amount is 0: the normalizer only delays.
+pub fn neutral_recipe() -> Recipe {
+    Recipe::bypass()
+}
+
+/// How long a [`SlowModel`] takes per run, settable from outside while it runs, in microseconds.
+pub type Slowness = Arc<AtomicU64>;
+
+/// The sum of the stems, slowly.
+pub struct SlowModel {
+    inner: SumModel,
+    slowness: Slowness,
+}
+
+impl SlowModel {
+    /// A sum model that sleeps for `slowness` microseconds in every run.
+    pub fn new(geometry: WindowGeometry, slowness: Slowness) -> Self {
+        Self { inner: SumModel::new(geometry), slowness }
+    }
+}
+
+impl MixModel for SlowModel {
+    fn geometry(&self) -> WindowGeometry {
+        self.inner.geometry()
+    }
+
+    fn reset(&mut self) {
+        self.inner.reset();
+    }
+
+    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
+        std::thread::sleep(Duration::from_micros(self.slowness.load(Relaxed)));
+        self.inner.run(window, mix)
+    }
+}
+
+/// A model source that needs no files: neutral normalizer, any model.
+pub fn custom_source(
+    geometry: WindowGeometry,
+    build: impl FnOnce() -> Box<dyn MixModel> + Send + 'static,
+) -> ModelSource {
+    ModelSource::Custom {
+        geometry,
+        recipe: neutral_recipe(),
+        targets: Box::new(Targets::default()),
+        load: Box::new(move |_| Ok(build())),
+    }
+}

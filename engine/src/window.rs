@@ -1,0 +1,112 @@
+//! The sliding window of normalized stems that models look at: context (past), hop (to be made) and lookahead
+//! (future), eight planar channels. Frames are appended at the end as they arrive and the window moves on by one hop
+//! at a time; what lies ahead of the window simply waits. The storage is linear, so a window is always one slice per
+//! channel and a model can hand it to ONNX Runtime without gathering.
+
+use tributary_dsp::CHANNELS;
+
+use crate::contract::WindowGeometry;
+
+/// Samples at or below this magnitude (−140 dB full scale) count as silence when deciding whether a window is silent.
+const SILENCE_LINEAR: f32 = 1e-7;
+
+/// Window positions are compacted to the front of the storage once this many windows' worth of frames lies behind.
+const COMPACT_AFTER_WINDOWS: usize = 1;
+
+/// Normalized stems, oldest frame first, positioned at the next hop to be made.
+pub struct StemWindow {
+    geometry: WindowGeometry,
+    channels: [Vec<f32>; CHANNELS],
+    /// Index into `channels` of the current window's oldest frame.
+    start: usize,
+    /// Frames by which the window moved since the model last ran.
+    advanced: usize,
+    /// One past the newest frame that is not silent, as an index into `channels`.
+    sound_end: usize,
+}
+
+impl StemWindow {
+    /// An empty stream: the context is silence and the first hop starts at the stream's first frame.
+    pub fn new(geometry: WindowGeometry) -> Self {
+        let capacity = (COMPACT_AFTER_WINDOWS + 1) * geometry.window_frames() + 2 * geometry.hop_frames;
+        let channels = std::array::from_fn(|_| {
+            let mut samples = Vec::with_capacity(capacity);
+            samples.resize(geometry.context_frames, 0.0);
+            samples
+        });
+        Self { geometry, channels, start: 0, advanced: fresh_frames(geometry), sound_end: 0 }
+    }
+
+    /// Back to an empty stream without releasing memory.
+    pub fn reset(&mut self) {
+        for samples in &mut self.channels {
+            samples.clear();
+            samples.resize(self.geometry.context_frames, 0.0);
+        }
+        self.start = 0;
+        self.advanced = fresh_frames(self.geometry);
+        self.sound_end = 0;
+    }
+
+    /// Appends frames, eight planar slices of equal length.
+    pub fn append(&mut self, stems: [&[f32]; CHANNELS]) {
+        let before = self.channels[0].len();
+        for (samples, new) in self.channels.iter_mut().zip(stems) {
+            samples.extend_from_slice(new);
+            if let Some(last) = new.iter().rposition(|x| x.abs() > SILENCE_LINEAR) {
+                self.sound_end = self.sound_end.max(before + last + 1);
+            }
+        }
+    }
+
+    /// Whether every frame of the current window has arrived.
+    pub fn is_complete(&self) -> bool {
+        self.channels[0].len() >= self.start + self.geometry.window_frames()
+    }
+
+    /// Frames that must still arrive before the current window is complete.
+    pub fn missing_frames(&self) -> usize {
+        (self.start + self.geometry.window_frames()).saturating_sub(self.channels[0].len())
+    }
+
+    /// Whether the whole current window is silent.
+    pub fn is_silent(&self) -> bool {
+        self.sound_end <= self.start
+    }
+
+    /// One channel of the current window, `geometry.window_frames()` samples, oldest first. Channel order is that of
+    /// the stems, left before right.
+    ///
+    /// # Panics
+    /// When the window is not complete.
+    pub fn channel(&self, channel: usize) -> &[f32] {
+        &self.channels[channel][self.start..self.start + self.geometry.window_frames()]
+    }
+
+    /// How many of the window's newest frames the model has not seen in its last run: one hop normally, more after
+    /// skipped hops, hop + lookahead at the start of a stream (the silent context is what a reset model assumes).
+    pub fn advanced_frames(&self) -> usize {
+        self.advanced.min(self.geometry.window_frames())
+    }
+
+    /// Moves on to the next hop. `seen` says whether the model ran on the current window.
+    pub fn advance(&mut self, seen: bool) {
+        let hop = self.geometry.hop_frames;
+        self.advanced = if seen { hop } else { self.advanced.saturating_add(hop) };
+        self.start += hop;
+        if self.start >= COMPACT_AFTER_WINDOWS * self.geometry.window_frames() {
+            let start = self.start;
+            for samples in &mut self.channels {
+                samples.copy_within(start.., 0);
+                samples.truncate(samples.len() - start);
+            }
+            self.start = 0;
+            self.sound_end = self.sound_end.saturating_sub(start);
+        }
+    }
+}
+
+/// What a model has not seen of a fresh stream.
+fn fresh_frames(geometry: WindowGeometry) -> usize {
+    geometry.hop_frames + geometry.lookahead_frames
+}

@@ -1,0 +1,319 @@
+//! The worker thread of one engine: loads the model, then turns input frames into the normalized sum and the mix for as
+//! long as the engine lives. It owns the [`Pipeline`] and everything that may allocate or take time. Nobody wakes it in
+//! real time: having worked off what there is, it sleeps until the frames it lacks can have arrived.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer};
+use tributary_dsp::{CHANNELS, ProfileSource, Stem};
+
+use crate::error::EngineError;
+use crate::meters::MeterBank;
+use crate::pipeline::{HopOutcome, Pipeline};
+use crate::protocol::Shared;
+use crate::realtime::ModelSource;
+use crate::telemetry::Telemetry;
+
+/// Frames taken from the input ring at a time.
+const TAKE_FRAMES: usize = 1024;
+/// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
+const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
+/// Frames between two publications of the meters: 50 ms at 48 kHz.
+const PUBLISH_FRAMES: u64 = 2400;
+/// Weight of the newest hop in the smoothed load.
+const LOAD_WEIGHT: f32 = 0.1;
+/// Signals quieter than this do not move the fallback gains.
+const AUDIBLE_LUFS: f64 = -60.0;
+/// Fallback gains stay within these bounds.
+const FALLBACK_GAIN_RANGE_DB: (f64, f64) = (-40.0, 20.0);
+
+/// What a worker is given.
+pub(crate) struct WorkerConfig {
+    pub(crate) model: ModelSource,
+    pub(crate) profile: ProfileSource,
+    pub(crate) host_rate_hz: f64,
+    pub(crate) latency_frames: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) input: Consumer<f32>,
+    pub(crate) mix: Producer<f32>,
+    pub(crate) sum: Producer<f32>,
+}
+
+/// The running worker.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    telemetry: Arc<Telemetry>,
+    input: Consumer<f32>,
+    mix: OutputRing,
+    sum: OutputRing,
+    pipeline: Pipeline,
+    latency_frames: u64,
+    /// Absolute frames taken from the input ring.
+    taken: u64,
+    /// The stream being worked on.
+    stream: u64,
+    planar: [Vec<f32>; CHANNELS],
+    published: u64,
+    busy: Duration,
+}
+
+/// A ring the worker writes interleaved stereo frames to.
+struct OutputRing {
+    ring: Producer<f32>,
+    written: u64,
+    planar: [Vec<f32>; 2],
+    interleaved: Vec<f32>,
+}
+
+/// What one round of the worker found to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Round {
+    Busy,
+    Idle,
+}
+
+impl Worker {
+    /// The thread's body: loads, works, and turns every failure, panics included, into a state the editor can show.
+    pub(crate) fn main(config: WorkerConfig) {
+        let telemetry = Arc::clone(&config.telemetry);
+        if telemetry.is_failed() {
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut worker = Self::load(config)?;
+            worker.telemetry.set_ready();
+            worker.run()
+        }));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => telemetry.set_failed(reason),
+            Err(_) => telemetry.set_failed("The engine stopped because of an internal error.".into()),
+        }
+    }
+
+    fn load(config: WorkerConfig) -> Result<Self, String> {
+        let WorkerConfig { model, profile, host_rate_hz, latency_frames, shared, telemetry, .. } = config;
+        let pipeline = build_pipeline(model, profile, host_rate_hz, &telemetry)?;
+        // The audio side relies on it: what the host was told must cover what the pipeline needs.
+        if pipeline.latency().total_frames() > latency_frames {
+            return Err("The model's window is longer than its contract says.".into());
+        }
+        Ok(Self {
+            shared,
+            telemetry,
+            input: config.input,
+            mix: OutputRing::new(config.mix),
+            sum: OutputRing::new(config.sum),
+            pipeline,
+            latency_frames: latency_frames as u64,
+            taken: 0,
+            stream: 0,
+            planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
+            published: 0,
+            busy: Duration::ZERO,
+        })
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        while !self.shared.should_stop() {
+            if self.round()? == Round::Idle {
+                std::thread::park_timeout(self.sleep_time());
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows stream changes, takes all input there is, makes at most one hop.
+    fn round(&mut self) -> Result<Round, String> {
+        let started = Instant::now();
+        // The order of these two looks is the protocol: see `protocol.rs`.
+        let filled = self.input.slots() / CHANNELS;
+        let requested = self.shared.requested_stream();
+        if requested != self.stream {
+            self.begin_stream(requested);
+        }
+        let stale = self.stream.saturating_sub(self.taken).min(filled as u64) as usize;
+        self.discard(stale);
+        let fresh = filled - stale;
+        self.take(fresh);
+        if fresh > 0 {
+            self.sum.drain(|out| self.pipeline.pull_sum(out));
+            self.publish();
+        }
+        self.busy += started.elapsed();
+        if self.pipeline.hop_is_due() {
+            self.make_hop()?;
+            return Ok(Round::Busy);
+        }
+        Ok(if filled > 0 { Round::Busy } else { Round::Idle })
+    }
+
+    fn begin_stream(&mut self, stream: u64) {
+        self.pipeline.reset();
+        self.stream = stream;
+        self.published = 0;
+        self.busy = Duration::ZERO;
+        self.telemetry.load_peak.set(0.0);
+        self.shared.acknowledge(stream, self.mix.written, self.sum.written);
+    }
+
+    fn discard(&mut self, frames: usize) {
+        if let Ok(chunk) = self.input.read_chunk(frames * CHANNELS) {
+            chunk.commit_all();
+            self.taken += frames as u64;
+        }
+    }
+
+    /// Hands frames of the current stream to the pipeline.
+    fn take(&mut self, frames: usize) {
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(TAKE_FRAMES);
+            let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
+            self.planar.iter_mut().for_each(Vec::clear);
+            let (head, tail) = chunk.as_slices();
+            for (i, &sample) in head.iter().chain(tail).enumerate() {
+                self.planar[i % CHANNELS].push(sample);
+            }
+            chunk.commit_all();
+            self.taken += count as u64;
+            self.pipeline.ingest(std::array::from_fn(|channel| &self.planar[channel][..]));
+            left -= count;
+        }
+    }
+
+    /// Makes the due hop, or gives it up when its last frame has been due already.
+    fn make_hop(&mut self) -> Result<(), String> {
+        let started = Instant::now();
+        if self.pipeline.next_hop_end_frame() <= self.due_frame() {
+            self.pipeline.skip_hop();
+            self.telemetry.skipped_hops.fetch_add(1, Relaxed);
+        } else {
+            match self.pipeline.run_hop().map_err(|e| e.to_string())? {
+                HopOutcome::Mixed => self.telemetry.hops.fetch_add(1, Relaxed),
+                HopOutcome::Rested => 0,
+                HopOutcome::Discarded => self.telemetry.skipped_hops.fetch_add(1, Relaxed),
+            };
+            self.busy += started.elapsed();
+            self.publish_load();
+        }
+        self.mix.drain(|out| self.pipeline.pull_mix(out));
+        Ok(())
+    }
+
+    /// The stream frame the audio side puts out next: all it wrote, less the latency.
+    fn due_frame(&self) -> u64 {
+        let waiting = (self.input.slots() / CHANNELS) as u64;
+        (self.taken + waiting).saturating_sub(self.stream).saturating_sub(self.latency_frames)
+    }
+
+    /// Until the missing frames can have arrived.
+    fn sleep_time(&self) -> Duration {
+        let geometry = self.pipeline.geometry();
+        let missing_ms = 1000.0 * self.pipeline.missing_frames() as f64 / f64::from(geometry.sample_rate_hz);
+        Duration::from_secs_f64(missing_ms.clamp(SLEEP_RANGE_MS.0, SLEEP_RANGE_MS.1) * 1e-3)
+    }
+
+    fn publish_load(&mut self) {
+        let geometry = self.pipeline.geometry();
+        let available_s = geometry.hop_frames as f64 / f64::from(geometry.sample_rate_hz);
+        let load = (self.busy.as_secs_f64() / available_s) as f32;
+        self.busy = Duration::ZERO;
+        let smoothed = self.telemetry.load.get();
+        let first = self.telemetry.hops.load(Relaxed) <= 1;
+        let weight = if first { 1.0 } else { LOAD_WEIGHT };
+        self.telemetry.load.set(smoothed + weight * (load - smoothed));
+        self.telemetry.load_peak.set(self.telemetry.load_peak.get().max(load));
+    }
+
+    fn publish(&mut self) {
+        let pushed = self.pipeline.pushed_frames();
+        if pushed < self.published + PUBLISH_FRAMES {
+            return;
+        }
+        self.published = pushed;
+        if let Some(meters) = self.pipeline.meters() {
+            publish_meters(&self.telemetry, meters);
+        }
+        for (stem, reading) in Stem::ALL.into_iter().zip(self.pipeline.normalizer_readings()) {
+            self.telemetry.set_correction(stem, &reading);
+        }
+    }
+}
+
+fn build_pipeline(
+    model: ModelSource,
+    profile: ProfileSource,
+    host_rate_hz: f64,
+    telemetry: &Telemetry,
+) -> Result<Pipeline, String> {
+    let progress = |share: f32| telemetry.set_loading(share);
+    progress(0.05);
+    let built: Result<Pipeline, EngineError> = match model {
+        ModelSource::Missing { reason } => return Err(reason),
+        ModelSource::Bundle { bundle, library } => bundle
+            .find_library_and_load(library.as_deref())
+            .map_err(EngineError::from)
+            .and_then(|model| Pipeline::new(model, bundle.recipe(), bundle.targets(), profile, host_rate_hz)),
+        ModelSource::Custom { recipe, targets, load, .. } => load(&progress)
+            .map_err(EngineError::from)
+            .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, host_rate_hz)),
+    };
+    progress(1.0);
+    built.map(Pipeline::with_meters).map_err(|e| e.to_string())
+}
+
+fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
+    let (before, after) = (meters.before(), meters.after());
+    for (i, stem) in telemetry.stems.iter().enumerate() {
+        stem.before_lufs.set(before[i].momentary_lufs as f32);
+        stem.after_lufs.set(after[i].momentary_lufs as f32);
+        stem.before_integrated_lufs.set(before[i].integrated_lufs as f32);
+        stem.after_integrated_lufs.set(after[i].integrated_lufs as f32);
+    }
+    let mix = meters.mix();
+    telemetry.mix_momentary_lufs.set(mix.momentary_lufs as f32);
+    telemetry.mix_integrated_lufs.set(mix.integrated_lufs as f32);
+    telemetry.mix_true_peak_db.set(meters.mix_true_peak_db() as f32);
+    for (gain, signal) in [(&telemetry.sum_gain, meters.sum()), (&telemetry.raw_gain, meters.raw_sum())] {
+        if mix.short_term_lufs > AUDIBLE_LUFS && signal.short_term_lufs > AUDIBLE_LUFS {
+            let (least, most) = FALLBACK_GAIN_RANGE_DB;
+            let gain_db = (mix.short_term_lufs - signal.short_term_lufs).clamp(least, most);
+            gain.set(10.0_f64.powf(gain_db / 20.0) as f32);
+        }
+    }
+}
+
+impl OutputRing {
+    fn new(ring: Producer<f32>) -> Self {
+        Self {
+            ring,
+            written: 0,
+            planar: [vec![0.0; TAKE_FRAMES], vec![0.0; TAKE_FRAMES]],
+            interleaved: Vec::with_capacity(2 * TAKE_FRAMES),
+        }
+    }
+
+    /// Moves everything `pull` yields into the ring. The ring holds a whole latency and more, so it has room unless
+    /// the stream was given up; what does not fit then is dropped, and only counted frames are ever in the ring.
+    fn drain(&mut self, mut pull: impl FnMut(&mut [&mut [f32]; 2]) -> usize) {
+        loop {
+            let [left, right] = &mut self.planar;
+            let count = pull(&mut [left, right]);
+            if count == 0 {
+                return;
+            }
+            self.interleaved.clear();
+            for (&left, &right) in self.planar[0][..count].iter().zip(&self.planar[1][..count]) {
+                self.interleaved.extend([left, right]);
+            }
+            if self.ring.push_entire_slice(&self.interleaved).is_ok() {
+                self.written += count as u64;
+            }
+        }
+    }
+}
