@@ -72,14 +72,7 @@ fn plan(places: &Places, arguments: &DemoArguments) -> Result<Plan> {
 }
 
 fn build_host(places: &Places) -> Result<()> {
-    process::run(places.cargo().args([
-        "build",
-        "--release",
-        "--package",
-        "tributary-tests",
-        "--bin",
-        "demo-host",
-    ]))
+    process::run(&mut places.cargo_build(&["--bin", "demo-host"]))
 }
 
 fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {

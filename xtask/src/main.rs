@@ -2,7 +2,7 @@
 //!
 //! Everything a person or a build machine does with this repository goes through here, so that "what CI does" and "what
 //! one types" are the same words. It knows files, folders and other programs; it links none of the other crates, and so
-//! it builds in seconds and still runs when one of them does not compile.
+//! it builds quickly – unoptimized, the `xtask` alias asks for no more – and runs when one of them does not compile.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is"))]
 

@@ -46,6 +46,16 @@ impl Places {
         command
     }
 
+    /// A release build of some targets of the workspace, named as `cargo build` does (`--lib`, `--bin NAME`).
+    ///
+    /// The whole workspace is selected and its targets are filtered, never one package alone: Cargo unifies features
+    /// over the selected packages, and another selection would compile most dependencies a second time.
+    pub fn cargo_build(&self, targets: &[&str]) -> Command {
+        let mut command = self.cargo();
+        command.args(["build", "--release", "--workspace"]).args(targets);
+        command
+    }
+
     /// Where the bundles are put together.
     pub fn bundled(&self) -> PathBuf {
         self.target.join("bundled")

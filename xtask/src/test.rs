@@ -118,21 +118,26 @@ fn check_program(places: &Places, steps: &mut Steps) {
     let bundled = steps.checked("build and bundle", || bundle::assemble(places, &bundle::build(places)?));
     let hosts = python_environment(places, steps, "Python host", &host_requirements(places));
     if !bundled {
-        for name in ["Rust tests", "demo", "validators"] {
+        for name in ["build the Rust tests", "Rust tests", "demo", "validators"] {
             steps.skip(name, "there are no bundles");
         }
         return;
     }
-    steps.checked("Rust tests", || {
+    let tests = |last: &[&str]| {
         let mut command = places.cargo();
-        command.args(["test", "--release", "--workspace"]);
+        command.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(last);
         command.env("TRIBUTARY_BUNDLED", places.bundled());
         command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
         if let Some(hosts) = &hosts {
             command.env("TRIBUTARY_PYTHON", hosts.interpreter());
         }
         process::run(&mut command)
-    });
+    };
+    if steps.checked("build the Rust tests", || tests(&["--no-run"])) {
+        steps.checked("Rust tests", || tests(&[]));
+    } else {
+        steps.skip("Rust tests", "they do not build");
+    }
     steps.checked("demo", || demo::check(places));
     check_with_validators(places, steps);
 }

@@ -64,7 +64,7 @@ pub fn run(places: &Places, arguments: &TrainArguments) -> Result<()> {
 
 /// Builds `tributary`, which normalizes songs.
 pub fn build_program(places: &Places) -> Result<()> {
-    process::run(places.cargo().args(["build", "--release", "--package", "tributary-cli"]))
+    process::run(&mut places.cargo_build(&["--bin", "tributary"]))
 }
 
 /// The built `tributary`.
