@@ -1,0 +1,102 @@
+//! Renders the editor's states to PNG files, to be looked at. A developer's tool, not a test: it needs a Vulkan or
+//! OpenGL adapter (Mesa's software renderer will do) and the feature `pictures`.
+//!
+//! `cargo run --release -p tributary --features pictures --example editor_pictures -- FOLDER`
+
+use egui_kittest::Harness;
+use nice_plug::prelude::Params;
+use std::path::PathBuf;
+use tributary::editor::{self, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+use tributary::params::TributaryParams;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("which folder?")?);
+    std::fs::create_dir_all(&folder)?;
+    let [width, height] = editor::SIZE.map(|points| points as f32);
+    let [narrow, low] = editor::MIN_SIZE.map(|points| points as f32);
+    let states: [(&str, Copies, [f32; 2]); 7] = [
+        ("playing", playing(), [width, height]),
+        ("small", playing(), [narrow, low]),
+        ("large", playing(), [1500.0, 900.0]),
+        (
+            "silent",
+            Copies { stems: Default::default(), mix: MixCopy::default(), ..playing() },
+            [width, height],
+        ),
+        ("loading", with(ModelState::Loading(0.4)), [width, height]),
+        ("failed", failed(), [width, height]),
+        ("fresh", Copies::default(), [width, height]),
+    ];
+    for (name, copies, size) in states {
+        render(&copies, size)?.save(folder.join(format!("{name}.png")))?;
+        println!("{name}");
+    }
+    Ok(())
+}
+
+fn render(copies: &Copies, [width, height]: [f32; 2]) -> Result<image::RgbaImage, String> {
+    let params = TributaryParams::default();
+    let _ = params.param_map();
+    let mut harness = Harness::builder().with_size([width, height]).wgpu().build_ui(move |ui| {
+        ui.ctx().set_theme(egui::Theme::Dark);
+        editor::draw(ui, &params, copies);
+    });
+    harness.run();
+    harness.render()
+}
+
+fn with(state: ModelState) -> Copies {
+    let mut copies = playing();
+    copies.model.state = state;
+    copies
+}
+
+fn failed() -> Copies {
+    let reason = "ONNX Runtime was not found. Put libonnxruntime.so.1.31.1 beside the plug-in (folder Tributary) or set ORT_DYLIB_PATH.";
+    with(ModelState::Failed(reason.into()))
+}
+
+fn playing() -> Copies {
+    let stem = |before: f32, after: f32, gain: &str, width: &str| StemCopy {
+        signal: true,
+        seen: true,
+        before_lufs: Some(before),
+        after_lufs: Some(after),
+        corrections: vec![
+            ("Gain", format!("{gain} dB")),
+            ("Threshold", "−21.4 dB".into()),
+            ("Ratio", "2.6 : 1".into()),
+            ("Width", width.into()),
+        ],
+    };
+    let mut bass = stem(-19.8, -24.6, "−4.8", "0.02");
+    bass.signal = false;
+    Copies {
+        stems: [
+            stem(-27.3, -20.1, "+7.2", "0.21"),
+            bass,
+            stem(-14.2, -19.3, "−5.1", "0.44"),
+            stem(-22.0, -25.4, "−3.4", "0.62"),
+        ],
+        mix: MixCopy {
+            momentary_lufs: Some(-14.2),
+            integrated_lufs: Some(-15.1),
+            peak_db: Some(-4.1),
+            true_peak_db: Some(-0.6),
+        },
+        model: ModelCopy {
+            name: "default".into(),
+            version: "0.1.0".into(),
+            trained_on: "Generated songs.".into(),
+            state: ModelState::Ready,
+        },
+        latency: LatencyCopy {
+            sample_rate_hz: 48_000.0,
+            total_samples: 37_412,
+            parts: vec![("Equalization".into(), 2_048), ("Hop".into(), 12_000)],
+        },
+        load_ratio: 0.23,
+        underruns: 2,
+        notices: Vec::new(),
+    }
+}

@@ -1,0 +1,153 @@
+//! The header (which model, is it ready, bypass) and the footer (latency, load, underruns), and the sentences between.
+
+use super::controls;
+use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, PANEL, TEXT, WAIT, WELL};
+use super::{Control, Copies, Edit, LatencyCopy, ModelState};
+use egui::{Align2, Color32, CornerRadius, Id, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+
+/// Share of the available time above which the worker's load is drawn as a warning: hops vary, and the next may be late.
+const LOAD_WARNING: f32 = 0.8;
+
+/// Name of the plug-in, the model with its state, and the bypass switch.
+pub fn header(ui: &Ui, rect: Rect, copies: &Copies, bypass: bool, edits: &mut Vec<Edit>) {
+    let painter = ui.painter();
+    let y = rect.center().y;
+    let title =
+        theme::label(painter, pos2(rect.left() + 4.0, y), Align2::LEFT_CENTER, "TRIBUTARY", 19.0, TEXT);
+    theme::label(
+        painter,
+        pos2(title.right() + 12.0, y + 2.0),
+        Align2::LEFT_CENTER,
+        "four stems, one mix",
+        12.0,
+        DIM,
+    );
+
+    let switch = Rect::from_min_max(pos2(rect.right() - 84.0, y - 13.0), pos2(rect.right(), y + 13.0));
+    if controls::toggle(ui, switch, "Bypass", bypass, WAIT) {
+        edits.extend(Edit::once(Control::Bypass, if bypass { 0.0 } else { 1.0 }));
+    }
+
+    let (color, state) = state_words(&copies.model.state);
+    let right = switch.left() - 18.0;
+    let state = theme::label(painter, pos2(right, y), Align2::RIGHT_CENTER, &state, 12.0, color);
+    painter.circle_filled(pos2(state.left() - 10.0, y), 4.0, color);
+    let name = if copies.model.version.is_empty() {
+        copies.model.name.clone()
+    } else {
+        format!("{} {}", copies.model.name, copies.model.version)
+    };
+    let name = theme::label(painter, pos2(state.left() - 24.0, y), Align2::RIGHT_CENTER, &name, 13.0, TEXT);
+    theme::label(painter, pos2(name.left() - 8.0, y), Align2::RIGHT_CENTER, "Model", 12.0, DIM);
+    if !copies.model.trained_on.is_empty() {
+        ui.interact(name.expand(4.0), Id::unique("model"), Sense::hover())
+            .on_hover_text(&copies.model.trained_on);
+    }
+}
+
+fn state_words(state: &ModelState) -> (Color32, String) {
+    match state {
+        ModelState::Idle => (DIM, "not running".into()),
+        ModelState::Loading(progress) => (WAIT, format!("loading {:.0} %", progress * 100.0)),
+        ModelState::Ready => (GOOD, "ready".into()),
+        ModelState::Failed(_) => (BAD, "failed".into()),
+    }
+}
+
+/// What the user should know now, most important first; `None` when there is nothing to say.
+pub fn sentence(copies: &Copies) -> Option<(Color32, String)> {
+    if let ModelState::Failed(reason) = &copies.model.state {
+        let passed = "The main input passes unchanged.";
+        return Some((BAD, format!("{} {passed}", reason.trim_end_matches(' '))));
+    }
+    if !copies.notices.is_empty() {
+        return Some((WAIT, copies.notices.join("  ")));
+    }
+    if copies.model.state == ModelState::Ready && copies.stems.iter().all(|stem| !stem.seen) {
+        let text = "No stem arrives yet. REAPER: give the track 10 channels and send the stems to 3/4, 5/6, 7/8, 9/10. \
+                    Ardour: Pin Connections \u{2192} Add Sidechain. Cubase: activate Side-Chain and send each stem to it.";
+        return Some((ACCENT, text.into()));
+    }
+    None
+}
+
+/// One line across the window with a colored edge.
+pub fn notice(ui: &Ui, rect: Rect, color: Color32, text: &str) {
+    let painter = ui.painter();
+    painter.rect(rect, CornerRadius::same(4), PANEL, Stroke::new(1.0, LINE), StrokeKind::Inside);
+    let edge = Rect::from_min_max(rect.min, pos2(rect.left() + 3.0, rect.bottom()));
+    painter.rect_filled(edge, CornerRadius::same(2), color);
+    let galley = painter.layout(text.to_owned(), egui::FontId::proportional(12.0), TEXT, rect.width() - 28.0);
+    let clip = painter.with_clip_rect(rect);
+    clip.galley(
+        pos2(rect.left() + 14.0, rect.center().y - galley.size().y.min(rect.height()) / 2.0),
+        galley,
+        TEXT,
+    );
+    ui.interact(rect, Id::unique("notice"), Sense::hover()).on_hover_text(text);
+}
+
+/// Latency, load, underruns, rate.
+pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let painter = ui.painter();
+    let y = rect.center().y;
+    let cell = |x: f32, name: &str, value: &str, color: Color32| {
+        let name = theme::label(painter, pos2(x, y), Align2::LEFT_CENTER, name, 11.0, DIM);
+        theme::number(painter, pos2(name.right() + 7.0, y), Align2::LEFT_CENTER, value, 12.0, color)
+            .union(name)
+    };
+    let latency = &copies.latency;
+    let value = if latency.total_samples == 0 {
+        "0 samples".to_owned()
+    } else {
+        format!(
+            "{} ms  {} samples",
+            milliseconds(latency, latency.total_samples),
+            theme::grouped(latency.total_samples)
+        )
+    };
+    let cell_rect = cell(rect.left() + 4.0, "Latency", &value, TEXT);
+    ui.interact(cell_rect.expand(4.0), Id::unique("latency"), Sense::hover())
+        .on_hover_ui(|ui| parts(ui, latency));
+
+    let load = cell_rect.right() + 32.0;
+    let color = if copies.load_ratio > LOAD_WARNING { BAD } else { GOOD };
+    let name = theme::label(painter, pos2(load, y), Align2::LEFT_CENTER, "Worker load", 11.0, DIM);
+    let gauge = Rect::from_min_size(pos2(name.right() + 8.0, y - 4.0), vec2(70.0, 8.0));
+    painter.rect_filled(gauge, CornerRadius::same(2), WELL);
+    let filled = gauge.width() * copies.load_ratio.clamp(0.0, 1.0);
+    painter.rect_filled(Rect::from_min_size(gauge.min, vec2(filled, 8.0)), CornerRadius::same(2), color);
+    let text = format!("{:.0} %", copies.load_ratio * 100.0);
+    let text = theme::number(painter, pos2(gauge.right() + 8.0, y), Align2::LEFT_CENTER, &text, 12.0, TEXT);
+
+    let color = if copies.underruns > 0 { WAIT } else { TEXT };
+    let cell_rect = cell(text.left() + 64.0, "Underruns", &theme::grouped(copies.underruns as usize), color);
+    ui.interact(cell_rect.expand(4.0), Id::unique("underruns"), Sense::hover()).on_hover_text(
+        "Hops the worker could not finish in time. The output crossfades to the sum of the normalized stems meanwhile.",
+    );
+    if copies.underruns > 0 && controls::link(ui, pos2(cell_rect.right() + 10.0, y), "reset") {
+        edits.push(Edit::ResetUnderruns);
+    }
+    let rate = if latency.sample_rate_hz > 0.0 {
+        format!("{} kHz", latency.sample_rate_hz / 1000.0)
+    } else {
+        "not activated".to_owned()
+    };
+    theme::number(painter, pos2(rect.right() - 4.0, y), Align2::RIGHT_CENTER, &rate, 12.0, DIM);
+}
+
+fn milliseconds(latency: &LatencyCopy, samples: usize) -> String {
+    format!("{:.1}", samples as f64 * 1000.0 / latency.sample_rate_hz.max(1.0))
+}
+
+/// The named parts of the latency, for the tooltip.
+fn parts(ui: &mut Ui, latency: &LatencyCopy) {
+    egui::Grid::new("latency parts").num_columns(3).striped(true).show(ui, |ui| {
+        for (name, samples) in &latency.parts {
+            ui.label(name);
+            ui.monospace(theme::grouped(*samples));
+            ui.monospace(format!("{} ms", milliseconds(latency, *samples)));
+            ui.end_row();
+        }
+    });
+}

@@ -1,0 +1,93 @@
+//! The window: publishes copies to [`draw`](super::draw) and takes its edits to the host.
+//!
+//! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
+
+use super::{Control, Copies, Edit, MIN_SIZE, SIZE};
+use crate::monitor::Monitor;
+use crate::params::TributaryParams;
+use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::dpi::LogicalSize;
+use nice_plug::editor::{ResizeHint, SizeConstraints};
+use nice_plug::params::Param;
+use nice_plug::prelude::ParamSetter;
+use nice_plug_egui::{
+    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview,
+    create_egui_editor,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+const FRAME_INTERVAL: Duration = Duration::from_millis(33);
+
+/// The editor's window.
+pub struct Window {
+    params: Arc<TributaryParams>,
+    monitor: Arc<Monitor>,
+    context: Option<GuiContext>,
+}
+
+/// The editor of one plug-in instance.
+pub fn editor(params: Arc<TributaryParams>, monitor: Arc<Monitor>) -> Option<EguiEditor<Window>> {
+    let [width, height] = SIZE;
+    let state = EguiEditorState::from_size(LogicalSize::new(f64::from(width), f64::from(height)), 1.0);
+    let min_size = Some(LogicalSize::new(MIN_SIZE[0] as f32, MIN_SIZE[1] as f32));
+    let hint = ResizeHint {
+        size_constraints: SizeConstraints::Logical { min_size, max_size: None },
+        ..ResizeHint::RESIZABLE
+    };
+    let settings = EguiNiceSettings::new().with_tile("Tributary").with_resize_hint(hint);
+    create_egui_editor(state, RepaintNotifier::new(), settings, Window { params, monitor, context: None })
+}
+
+impl NiceEguiApp for Window {
+    fn build(
+        &mut self,
+        ctx: egui::Context,
+        context: GuiContext,
+        _frame: &mut Frame,
+    ) -> Result<(), baseview::HandlerError> {
+        ctx.set_theme(egui::Theme::Dark);
+        self.context = Some(context);
+        Ok(())
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        let copies: Copies = self.monitor.copies(&self.params.session);
+        let edits = super::draw(ui, &self.params, &copies);
+        if let Some(context) = &self.context {
+            let setter = context.param_setter();
+            for edit in edits {
+                self.apply(edit, &setter);
+            }
+        }
+        ui.ctx().request_repaint_after(FRAME_INTERVAL);
+    }
+
+    fn editor_closed(&mut self) {
+        self.context = None;
+    }
+}
+
+impl Window {
+    fn apply(&self, edit: Edit, setter: &ParamSetter<'_>) {
+        let params = &self.params;
+        match edit {
+            Edit::ResetUnderruns => self.monitor.reset_underruns(),
+            Edit::Begin(control) | Edit::Set(control, _) | Edit::End(control) => match control {
+                Control::Mix => pass(setter, &params.mix, edit),
+                Control::Gain => pass(setter, &params.gain_db, edit),
+                Control::Bypass => pass(setter, &params.bypass, edit),
+                Control::DrySource => pass(setter, &params.dry_source, edit),
+            },
+        }
+    }
+}
+
+fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
+    match edit {
+        Edit::Begin(_) => setter.begin_set_parameter(param),
+        Edit::Set(_, value) => setter.set_parameter(param, param.preview_plain(value)),
+        Edit::End(_) => setter.end_set_parameter(param),
+        Edit::ResetUnderruns => {}
+    }
+}

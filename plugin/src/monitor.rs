@@ -1,0 +1,197 @@
+//! The window into a running engine, shared by the plug-in, its editor and its saved state.
+//!
+//! The plug-in puts each new engine's telemetry here; editor and state read copies. It outlives the engine, so that a
+//! project saved after the host has deactivated the plug-in still says how the run went.
+
+use crate::editor::theme::decimal;
+use crate::editor::{CORRECTIONS_MAX, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+use crate::instance::Instance;
+use crate::session::{SessionField, Source};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tributary_dsp::{Stem, StemReading};
+use tributary_engine::{EngineState, LatencyReport, ModelName, Report, Telemetry};
+
+/// A stem's lamp is lit above this sample value (−60 dB of full scale).
+const SIGNAL_THRESHOLD: f32 = 1e-3;
+/// Loudness at or below this is shown as silence.
+const SILENCE_LUFS: f32 = -70.0;
+
+/// See the module.
+#[derive(Default)]
+pub struct Monitor {
+    run: Mutex<Option<Run>>,
+    /// Underruns before the last reset.
+    forgiven_underruns: AtomicU64,
+}
+
+/// The engine that runs or ran last.
+struct Run {
+    telemetry: Arc<Telemetry>,
+    latency: LatencyReport,
+    model: ModelName,
+    trained_on: String,
+    active: bool,
+}
+
+impl Monitor {
+    fn lock(&self) -> MutexGuard<'_, Option<Run>> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Watches `instance` from now on.
+    pub fn activated(&self, instance: &Instance) {
+        self.forgiven_underruns.store(0, Relaxed);
+        *self.lock() = Some(Run {
+            telemetry: Arc::clone(instance.handle.telemetry()),
+            latency: instance.handle.latency().clone(),
+            model: instance.handle.model().clone(),
+            trained_on: instance.trained_on.clone(),
+            active: true,
+        });
+    }
+
+    /// Keeps the last figures of a run that has ended.
+    pub fn deactivated(&self) {
+        if let Some(run) = self.lock().as_mut() {
+            run.active = false;
+        }
+    }
+
+    /// Counts underruns from now.
+    pub fn reset_underruns(&self) {
+        if let Some(run) = self.lock().as_ref() {
+            self.forgiven_underruns.store(run.telemetry.underruns.load(Relaxed), Relaxed);
+        }
+    }
+
+    /// What the editor shows. Allocates: for the GUI thread.
+    pub fn copies(&self, session: &SessionField) -> Copies {
+        let guard = self.lock();
+        let Some(run) = guard.as_ref() else {
+            return Copies { notices: session.notices(&ModelName::default()), ..Copies::default() };
+        };
+        let telemetry = &run.telemetry;
+        Copies {
+            stems: std::array::from_fn(|index| stem(telemetry, Stem::ALL[index])),
+            mix: MixCopy {
+                momentary_lufs: audible(telemetry.mix_momentary_lufs.get()),
+                integrated_lufs: audible(telemetry.mix_integrated_lufs.get()),
+                peak_db: peak_db(telemetry.output_peak.get()),
+                true_peak_db: audible(telemetry.mix_true_peak_db.get()),
+            },
+            model: ModelCopy {
+                name: run.model.name.clone(),
+                version: run.model.version.clone(),
+                trained_on: run.trained_on.clone(),
+                state: state(run),
+            },
+            latency: LatencyCopy {
+                sample_rate_hz: run.latency.rate_hz,
+                total_samples: run.latency.total_frames(),
+                parts: run.latency.parts.iter().map(|part| (part.name.clone(), part.frames)).collect(),
+            },
+            load_ratio: telemetry.load.get(),
+            underruns: telemetry
+                .underruns
+                .load(Relaxed)
+                .saturating_sub(self.forgiven_underruns.load(Relaxed)),
+            notices: session.notices(&run.model),
+        }
+    }
+}
+
+impl Source for Monitor {
+    fn current(&self) -> Option<Report> {
+        self.lock().as_ref().map(|run| run.telemetry.report(run.model.clone(), &run.latency))
+    }
+}
+
+fn state(run: &Run) -> ModelState {
+    match run.telemetry.state() {
+        // A failure stays in sight when the host deactivates the plug-in; it is why one looks.
+        EngineState::Failed { reason } => ModelState::Failed(reason),
+        _ if !run.active => ModelState::Idle,
+        EngineState::Loading { progress } => ModelState::Loading(progress),
+        EngineState::Ready => ModelState::Ready,
+    }
+}
+
+fn stem(telemetry: &Telemetry, stem: Stem) -> StemCopy {
+    let values = &telemetry.stems[stem.index()];
+    let signal = values.input_peak.get() > SIGNAL_THRESHOLD;
+    let reading = telemetry.correction(stem);
+    StemCopy {
+        signal,
+        seen: signal || audible(values.before_integrated_lufs.get()).is_some(),
+        before_lufs: audible(values.before_lufs.get()),
+        after_lufs: audible(values.after_lufs.get()),
+        corrections: if reading.settled { corrections(&reading) } else { Vec::new() },
+    }
+}
+
+/// The corrections in words and numbers, in the order of the chain.
+fn corrections(reading: &StemReading) -> Vec<(&'static str, String)> {
+    let signed = |value: f32| {
+        let sign = if value >= 0.05 { "+" } else { "" };
+        // −0.04 would read as “−0.0”.
+        format!("{sign}{}", decimal(Some(if value.abs() < 0.05 { 0.0 } else { value })))
+    };
+    let side = match (reading.pan_side * 100.0).round() {
+        0.0 => "center".to_owned(),
+        side if side < 0.0 => format!("{:.0} % L", -side),
+        side => format!("{side:.0} % R"),
+    };
+    let rows = vec![
+        ("EQ gain", format!("{} dB", signed(reading.equalization_gain_db))),
+        ("Compression", format!("{} dB", signed(-reading.gain_reduction_db))),
+        ("Panning", side),
+        ("Gain", format!("{} dB", signed(reading.loudness_gain_db))),
+    ];
+    debug_assert!(rows.len() <= CORRECTIONS_MAX);
+    rows
+}
+
+fn audible(lufs: f32) -> Option<f32> {
+    (lufs > SILENCE_LUFS && lufs.is_finite()).then_some(lufs)
+}
+
+fn peak_db(peak: f32) -> Option<f32> {
+    audible(20.0 * peak.max(1e-9).log10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_the_first_activation_there_is_nothing() {
+        let monitor = Monitor::default();
+        assert_eq!(monitor.copies(&SessionField::default()), Copies::default());
+        assert!(monitor.current().is_none());
+        monitor.reset_underruns();
+        monitor.deactivated();
+    }
+
+    #[test]
+    fn corrections_read_well() {
+        let reading = StemReading {
+            settled: true,
+            equalization_gain_db: -0.04,
+            gain_reduction_db: 2.5,
+            pan_side: -0.25,
+            loudness_gain_db: 6.0,
+            ..StemReading::default()
+        };
+        let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "+6.0 dB"]);
+    }
+
+    #[test]
+    fn silence_is_nothing() {
+        assert_eq!(audible(-120.0), None);
+        assert_eq!(audible(f32::NAN), None);
+        assert_eq!(peak_db(0.0), None);
+        assert_eq!(peak_db(1.0), Some(0.0));
+    }
+}

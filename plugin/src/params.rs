@@ -1,0 +1,147 @@
+//! What a host can automate, and what it saves beside it.
+//!
+//! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
+//! so that the plug-in and every other caller of the engine glide alike.
+
+use crate::session::SessionField;
+use nice_plug::plugin::ParamValue;
+use nice_plug::prelude::*;
+use tributary_engine::Settings;
+
+/// Range of the output gain to either side of 0, in dB.
+pub const GAIN_RANGE_DB: f32 = 24.0;
+
+/// What the dry side of the Mix control plays.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrySource {
+    /// The main input, delayed by the latency.
+    #[id = "bus"]
+    #[name = "Bus"]
+    Bus,
+    /// The plain sum of the four stems, delayed by the latency.
+    #[id = "sum"]
+    #[name = "Sum of stems"]
+    Sum,
+}
+
+/// The parameters. Identifiers never change: projects and automation refer to them.
+#[derive(Params)]
+pub struct TributaryParams {
+    /// Wet part of the output, 0–1.
+    #[id = "mix"]
+    pub mix: FloatParam,
+    /// Gain behind Mix, in dB.
+    #[id = "gain"]
+    pub gain_db: FloatParam,
+    /// Passes the main input, delayed by the latency. Linked to the host's own bypass control.
+    #[id = "bypass"]
+    pub bypass: BoolParam,
+    /// What Mix = 0 % plays.
+    #[id = "dry_source"]
+    pub dry_source: EnumParam<DrySource>,
+    /// Model and last-run report; see [`crate::session`].
+    #[persist = "session"]
+    pub session: SessionField,
+}
+
+impl Default for TributaryParams {
+    fn default() -> Self {
+        Self {
+            mix: FloatParam::new("Mix", 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
+                .with_unit(" %")
+                .with_value_to_string(formatters::v2s_f32_percentage(1))
+                .with_string_to_value(formatters::s2v_f32_percentage()),
+            gain_db: FloatParam::new(
+                "Output gain",
+                0.0,
+                FloatRange::Linear { min: -GAIN_RANGE_DB, max: GAIN_RANGE_DB },
+            )
+            .with_unit(" dB")
+            .with_step_size(0.1),
+            bypass: BoolParam::new("Bypass", false)
+                .with_value_to_string(formatters::v2s_bool_bypass())
+                .with_string_to_value(formatters::s2v_bool_bypass())
+                .make_bypass(),
+            dry_source: EnumParam::new("Dry source", DrySource::Bus),
+            session: SessionField::default(),
+        }
+    }
+}
+
+impl TributaryParams {
+    /// What the engine is told for a block. Real-time safe.
+    pub fn settings(&self, offline: bool) -> Settings {
+        Settings {
+            mix: self.mix.value(),
+            output_gain: util::db_to_gain(self.gain_db.value()),
+            bypass: self.bypass.value(),
+            dry_source: match self.dry_source.value() {
+                DrySource::Bus => tributary_engine::DrySource::Bus,
+                DrySource::Sum => tributary_engine::DrySource::SumOfStems,
+            },
+            offline,
+        }
+    }
+}
+
+/// Brings saved values into range: the framework stores what a state says as it is, and an enum's name is looked up by
+/// that value without a check.
+pub fn mend(state: &mut PluginState) {
+    state.params.retain(|id, value| match (id.as_str(), value) {
+        ("mix", ParamValue::F32(value)) => clamp(value, 0.0, 1.0),
+        ("gain", ParamValue::F32(value)) => clamp(value, -GAIN_RANGE_DB, GAIN_RANGE_DB),
+        ("dry_source", ParamValue::I32(index)) => (0..DrySource::variants().len() as i32).contains(index),
+        _ => true, // another kind of value is left to the framework, which ignores it
+    });
+}
+
+/// False when there is nothing to clamp.
+fn clamp(value: &mut f32, least: f32, most: f32) -> bool {
+    *value = value.clamp(least, most);
+    !value.is_nan()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn saved_values_come_into_range() {
+        let mut state: PluginState = serde_json::from_str(
+            r#"{"params": {"mix": {"f32": 1e30}, "gain": {"f32": -99.0}, "dry_source": {"i32": 7}, "bypass": {"bool": true}},
+                "fields": {}}"#,
+        )
+        .expect("a state");
+        mend(&mut state);
+        assert!(matches!(state.params["mix"], ParamValue::F32(1.0)));
+        assert!(matches!(state.params["gain"], ParamValue::F32(-24.0)));
+        assert!(!state.params.contains_key("dry_source"));
+        assert!(state.params.contains_key("bypass"));
+    }
+
+    #[test]
+    fn identifiers_and_defaults_are_fixed() {
+        let params = TributaryParams::default();
+        let ids: Vec<String> = params.param_map().into_iter().map(|(id, _, _)| id).collect();
+        assert_eq!(ids, ["mix", "gain", "bypass", "dry_source"]);
+        assert_eq!(params.settings(false), Settings::default());
+        assert!(params.settings(true).offline);
+    }
+
+    #[test]
+    fn only_bypass_is_the_hosts_bypass() {
+        let params = TributaryParams::default();
+        assert!(params.bypass.flags().contains(ParamFlags::BYPASS));
+        assert!(!params.mix.flags().contains(ParamFlags::BYPASS));
+    }
+
+    #[test]
+    fn values_read_and_parse_in_their_units() {
+        let params = TributaryParams::default();
+        assert_eq!(params.mix.normalized_value_to_string(0.5, true), "50.0 %");
+        assert_eq!(params.mix.string_to_normalized_value("25 %"), Some(0.25));
+        assert_eq!(params.gain_db.normalized_value_to_string(0.0, true), "-24.0 dB");
+        assert_eq!(params.gain_db.string_to_normalized_value("12 dB"), Some(0.75));
+        assert_eq!(params.dry_source.string_to_normalized_value("Sum of stems"), Some(1.0));
+    }
+}
