@@ -7,6 +7,7 @@ mod batch;
 mod commands;
 mod ledger;
 mod metrics;
+mod model;
 mod normalization;
 mod progress;
 mod report;
@@ -26,6 +27,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Mix the stems of one song
+    Mix(commands::mix::Args),
     /// Measure a data set and write the averages that stems are brought to
     Analyze(commands::analyze::Args),
     /// Normalize the stems of a data set or of one song, for training
@@ -34,6 +37,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match &Cli::parse().command {
+        Command::Mix(args) => commands::mix::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Normalize(args) => commands::normalize::run(args),
     };

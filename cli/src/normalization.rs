@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Effect, Recipe, Targets};
 
-/// How to normalize; without any of these, the paper's recipe toward the MUSDB18 averages.
+/// How to normalize.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct NormalizationArgs {
-    /// Targets to meet, as written by `tributary analyze` [default: the MUSDB18 averages]
+    /// Targets to meet, as written by `tributary analyze` [default: the model's, else the MUSDB18 averages]
     #[arg(long, value_name = "FILE")]
     targets: Option<PathBuf>,
-    /// "paper", "published" (bit for bit what the published code does) or a JSON file
+    /// "paper", "published" (what the published code does, slips included) or a JSON file [default: the model's, else paper]
     #[arg(long, value_name = "paper|published|FILE")]
     recipe: Option<String>,
     /// Only these effects: equalization, dynamics, panning, loudness
@@ -29,12 +29,20 @@ impl NormalizationArgs {
         Self { recipe, ..Self::default() }
     }
 
-    /// Reads the files and puts the options together.
+    /// Reads the files and puts the options together; without options the paper's recipe and the MUSDB18 averages.
     ///
     /// # Errors
     /// A file is unreadable, an effect unknown, an amount out of 0..=1.
     pub fn resolve(&self) -> Result<(Recipe, Targets)> {
-        let mut recipe = self.base_recipe()?;
+        self.resolve_from(Recipe::default(), Targets::default())
+    }
+
+    /// As [`Self::resolve`], starting from a model's own recipe and targets.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_from(&self, recipe: Recipe, targets: Targets) -> Result<(Recipe, Targets)> {
+        let mut recipe = self.base_recipe(recipe)?;
         if !self.effects.is_empty() {
             let wanted = self.effects.iter().map(|name| effect_named(name)).collect::<Result<Vec<_>>>()?;
             for effect in Effect::ALL {
@@ -45,12 +53,13 @@ impl NormalizationArgs {
             let (effect, amount) = parse_amount(text)?;
             recipe.effect_mut(effect).amount = amount;
         }
-        Ok((recipe, self.targets()?))
+        Ok((recipe, self.base_targets(targets)?))
     }
 
-    fn base_recipe(&self) -> Result<Recipe> {
+    fn base_recipe(&self, otherwise: Recipe) -> Result<Recipe> {
         match self.recipe.as_deref() {
-            None | Some("paper") => Ok(Recipe::default()),
+            None => Ok(otherwise),
+            Some("paper") => Ok(Recipe::default()),
             Some("published") => Ok(Recipe::published()),
             Some(path) => {
                 let context =
@@ -63,8 +72,8 @@ impl NormalizationArgs {
         }
     }
 
-    fn targets(&self) -> Result<Targets> {
-        let Some(path) = &self.targets else { return Ok(Targets::default()) };
+    fn base_targets(&self, otherwise: Targets) -> Result<Targets> {
+        let Some(path) = &self.targets else { return Ok(otherwise) };
         let context = || format!("the targets {} cannot be used", path.display());
         Targets::from_json(&fs::read_to_string(path).with_context(context)?).with_context(context)
     }

@@ -2,9 +2,22 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Steps of a bar that shows a fraction.
+const FRACTION_STEPS: u64 = 1000;
+
+/// A bar from 0 to 100 %, set with [`set_fraction`].
+pub fn fraction(what: &str) -> ProgressBar {
+    bar(FRACTION_STEPS, "{msg:<12} [{wide_bar}] {percent:>3} %  {eta} left", what)
+}
+
 /// A bar that counts songs.
 pub fn songs(count: usize, what: &str) -> ProgressBar {
     bar(count as u64, "{msg:<12} [{wide_bar}] {pos}/{len} songs  {eta} left", what)
+}
+
+/// Moves a fraction bar; values out of 0..=1 are clamped.
+pub fn set_fraction(bar: &ProgressBar, fraction: f64) {
+    bar.set_position((fraction.clamp(0.0, 1.0) * FRACTION_STEPS as f64) as u64);
 }
 
 /// Indicatif hides the bar by itself when standard error is not a terminal.

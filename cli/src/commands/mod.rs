@@ -1,4 +1,5 @@
 //! One module per subcommand; each has its arguments and one `run`.
 
 pub mod analyze;
+pub mod mix;
 pub mod normalize;

@@ -102,7 +102,9 @@ impl Wav {
 pub fn signal(stem: usize, time_s: f64, channel: u16) -> f64 {
     let pitch_hz = [440.0, 82.5, 165.0, 660.0][stem];
     let since_s = time_s % 0.5;
-    let envelope = (-6.0 * since_s).exp() * (1.0 - (-400.0 * since_s).exp());
+    // Fades of 10 ms keep the signal below 20 kHz, so that a change of rate keeps it whole.
+    let fade = |ms_from_edge: f64| (TAU / 4.0 * (ms_from_edge / 10.0).clamp(0.0, 1.0)).sin().powi(2);
+    let envelope = (-6.0 * since_s).exp() * fade(1000.0 * since_s) * fade(1000.0 * (0.5 - since_s));
     let tone: f64 = (1..6).map(|k| (TAU * pitch_hz * f64::from(k) * time_s).sin() / f64::from(k)).sum();
     [0.30, 0.22][usize::from(channel)] * envelope * tone
 }

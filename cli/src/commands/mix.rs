@@ -1,0 +1,263 @@
+//! `tributary mix`: the stems of one song in, the mix out, through the same pipeline the plug-in drives.
+//!
+//! The pipeline runs at the stems' own rate, as in a host at that rate. With `--profile adaptive` the result is what the
+//! plug-in makes live, bit for bit; with `--profile file`, the default, every stem is measured as a whole first.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use tributary_dsp::{ProfileSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, profile_song};
+use tributary_engine::offline::OfflineFigures;
+use tributary_engine::{OfflineMix, Pipeline, mix_song};
+
+use crate::audio_file;
+use crate::dataset::{self, SongFiles};
+use crate::metrics::{self, Loudness};
+use crate::model::ModelChoice;
+use crate::normalization::NormalizationArgs;
+use crate::progress;
+use crate::report::{self, Table};
+use crate::resample::resample;
+use crate::song::{Rate, Song};
+
+/// Below this a meter of the engine means silence, in LUFS.
+const SILENCE_LUFS: f64 = -119.0;
+
+/// Arguments of `tributary mix`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder with vocals, bass, drums and other as WAV or FLAC
+    #[arg(required_unless_present_any = ["vocals", "bass", "drums", "other"])]
+    song: Option<PathBuf>,
+    /// The mix to write: 32-bit float WAV at the stems' rate
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Vocals file, instead of the one in the folder
+    #[arg(long, value_name = "FILE")]
+    vocals: Option<PathBuf>,
+    /// Bass file
+    #[arg(long, value_name = "FILE")]
+    bass: Option<PathBuf>,
+    /// Drums file
+    #[arg(long, value_name = "FILE")]
+    drums: Option<PathBuf>,
+    /// File of everything else
+    #[arg(long, value_name = "FILE")]
+    other: Option<PathBuf>,
+    /// Model bundle to mix with, or "sum" for the plain sum of the stems [default: the bundled model]
+    #[arg(long, value_name = "FOLDER|sum")]
+    model: Option<String>,
+    /// Measure every stem as a whole, or adapt while playing as the plug-in does
+    #[arg(long, value_enum, default_value_t = Profile::File)]
+    profile: Profile,
+    #[command(flatten)]
+    normalization: NormalizationArgs,
+    /// Also write everything measured as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Where the corrections come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Profile {
+    /// Each stem's whole file
+    File,
+    /// Running estimates, exactly as live
+    Adaptive,
+}
+
+/// Mixes one song.
+///
+/// # Errors
+/// No usable stem, no model, or a result that cannot be written; nothing is left half-written.
+pub fn run(args: &Args) -> Result<()> {
+    check_output(&args.output)?;
+    let choice = ModelChoice::open(args.model.as_deref())?;
+    let (recipe, targets) = args.normalization.resolve_from(choice.recipe(), choice.targets())?;
+    let song = Song::read(&files(args)?, Rate::HighestOfFiles)?;
+    song.notes.iter().for_each(|note| report::note(note));
+    let model = choice.load()?;
+
+    let started = Instant::now();
+    let source = match args.profile {
+        Profile::Adaptive => ProfileSource::Adaptive,
+        Profile::File => {
+            ProfileSource::Fixed(whole_file_profile(&song, &recipe, &targets, choice.sample_rate_hz())?)
+        }
+    };
+    let profile_s = started.elapsed().as_secs_f64();
+    let mut pipeline =
+        Pipeline::new(model, &recipe, &targets, source, f64::from(song.sample_rate_hz))?.with_meters();
+    let OfflineMix { mix, figures } = mix_with_progress(&mut pipeline, &song)?;
+    let took_s = started.elapsed().as_secs_f64();
+
+    audio_file::write_wav(&args.output, &mix, song.sample_rate_hz)
+        .with_context(|| format!("{}", args.output.display()))?;
+    let outcome = Outcome {
+        loudness: metrics::loudness(&mix, song.sample_rate_hz)?,
+        figures,
+        profile_s,
+        mixing_s: took_s - profile_s,
+        duration_s: song.frames as f64 / f64::from(song.sample_rate_hz),
+    };
+    outcome.print(&song, &args.output);
+    match &args.json {
+        None => Ok(()),
+        Some(path) => {
+            let report = outcome.to_json(&song, &choice, &recipe, args.profile, &pipeline);
+            let text = serde_json::to_string_pretty(&report)? + "\n";
+            audio_file::write_text(path, &text).with_context(|| path.display().to_string())
+        }
+    }
+}
+
+/// Fails before the work when the result could not be written after it.
+fn check_output(output: &Path) -> Result<()> {
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        bail!("{} cannot be written: there is no folder {}", output.display(), folder.display());
+    }
+    if output.is_dir() {
+        bail!("{} cannot be written: it is a folder", output.display());
+    }
+    Ok(())
+}
+
+/// The song's files: those of the folder, replaced by those named one by one.
+fn files(args: &Args) -> Result<SongFiles> {
+    let mut files = match &args.song {
+        Some(folder) => dataset::song_in(folder)?,
+        None => SongFiles::new("song"),
+    };
+    let named = [&args.vocals, &args.bass, &args.drums, &args.other];
+    for (files, named) in files.stems.iter_mut().zip(named) {
+        if let Some(path) = named {
+            *files = vec![path.clone()];
+        }
+    }
+    if let (true, Some(folder)) = (files.is_empty(), &args.song) {
+        bail!("{} holds no stem: expected vocals, bass, drums or other as .wav or .flac", folder.display());
+    }
+    Ok(files)
+}
+
+/// Measures the stems at the model's rate, where the corrections are applied.
+fn whole_file_profile(
+    song: &Song,
+    recipe: &Recipe,
+    targets: &Targets,
+    model_rate_hz: u32,
+) -> Result<SongProfile> {
+    let bar = progress::fraction("measuring");
+    let mut converted: [Option<StereoBuffer>; Stem::COUNT] = Default::default();
+    if song.sample_rate_hz != model_rate_hz {
+        for (converted, audio) in converted.iter_mut().zip(&song.stems) {
+            *converted =
+                audio.clone().map(|audio| resample(audio, song.sample_rate_hz, model_rate_hz)).transpose()?;
+        }
+    }
+    let stems = std::array::from_fn(|stem| converted[stem].as_ref().or(song.stems[stem].as_ref()));
+    let mut progress = |fraction| progress::set_fraction(&bar, fraction);
+    let profile = profile_song(stems, recipe, targets, f64::from(model_rate_hz), &mut progress);
+    bar.finish_and_clear();
+    profile.context("the stems cannot be measured")
+}
+
+fn mix_with_progress(pipeline: &mut Pipeline, song: &Song) -> Result<OfflineMix> {
+    let bar = progress::fraction("mixing");
+    let result = mix_song(pipeline, song.stems.each_ref().map(Option::as_ref), &mut |fraction| {
+        progress::set_fraction(&bar, fraction);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    result.context("the song cannot be mixed")
+}
+
+/// What was measured of a finished mix.
+struct Outcome {
+    loudness: Loudness,
+    figures: OfflineFigures,
+    profile_s: f64,
+    mixing_s: f64,
+    duration_s: f64,
+}
+
+impl Outcome {
+    /// Processing time over audio time.
+    fn real_time_factor(&self) -> f64 {
+        (self.profile_s + self.mixing_s) / self.duration_s
+    }
+
+    fn print(&self, song: &Song, output: &Path) {
+        let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP"]);
+        for stem in Stem::ALL {
+            let index = stem.index();
+            let (before, after) = match song.stems[index] {
+                Some(_) => (audible(&self.figures.before[index]), audible(&self.figures.after[index])),
+                None => (None, None),
+            };
+            table.row(vec![stem.name().into(), report::level(before), report::level(after)]);
+        }
+        table.row(vec![
+            "mix".into(),
+            String::new(),
+            report::level(self.loudness.integrated_lufs),
+            report::level(self.loudness.true_peak_dbtp),
+        ]);
+        print!("{table}");
+        println!(
+            "{:.1} s of audio in {:.1} s: real-time factor {:.3}",
+            self.duration_s,
+            self.profile_s + self.mixing_s,
+            self.real_time_factor()
+        );
+        println!("{}", output.display());
+    }
+
+    fn to_json(
+        &self,
+        song: &Song,
+        choice: &ModelChoice,
+        recipe: &Recipe,
+        profile: Profile,
+        pipeline: &Pipeline,
+    ) -> serde_json::Value {
+        let stems: Vec<_> = Stem::ALL
+            .into_iter()
+            .map(|stem| {
+                json!({
+                    "name": stem.name(),
+                    "present": song.stems[stem.index()].is_some(),
+                    "before_lufs": audible(&self.figures.before[stem.index()]),
+                    "after_lufs": audible(&self.figures.after[stem.index()]),
+                })
+            })
+            .collect();
+        json!({
+            "format": 1,
+            "model": choice.name(),
+            "recipe": recipe,
+            "profile": profile,
+            "sample_rate_hz": song.sample_rate_hz,
+            "frames": song.frames,
+            "duration_s": self.duration_s,
+            "stems": stems,
+            "mix_lufs": self.loudness.integrated_lufs,
+            "mix_true_peak_dbtp": self.loudness.true_peak_dbtp,
+            "profile_s": self.profile_s,
+            "mixing_s": self.mixing_s,
+            "real_time_factor": self.real_time_factor(),
+            "latency_frames": pipeline.latency().total_frames(),
+            "latency": pipeline.latency(),
+            "notes": song.notes,
+        })
+    }
+}
+
+/// The integrated loudness of a meter, or none for silence.
+fn audible(meter: &tributary_engine::meters::Loudness) -> Option<f64> {
+    (meter.integrated_lufs > SILENCE_LUFS).then_some(meter.integrated_lufs)
+}

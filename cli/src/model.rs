@@ -1,0 +1,121 @@
+//! Finds and loads the model to mix with: the one named, or the default one in the usual places.
+//!
+//! The word `sum` stands for the plain sum of the stems as they are: no model, no normalization. It is the baseline
+//! every model is compared with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tributary_dsp::{Recipe, Targets};
+use tributary_engine::{MixModel, ModelBundle, ModelName, SumModel, WindowGeometry};
+
+/// Overrides the search for the default model, as in the plug-in.
+const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
+/// Where a default model lies below a folder that may hold one.
+const DEFAULT_PLACES: [&str; 4] =
+    ["models/default", "Tributary/models/default", "../Resources/models/default", "assets/models/default"];
+
+/// The window of the plain sum, which needs no context: large hops, because nobody waits for the first one.
+const SUM_GEOMETRY: WindowGeometry = WindowGeometry {
+    sample_rate_hz: 44_100,
+    context_frames: 0,
+    hop_frames: 4096,
+    lookahead_frames: 64,
+    crossfade_frames: 64,
+    margin_frames: 0,
+};
+
+/// What mixes, before it is loaded.
+pub enum ModelChoice {
+    /// A bundle on disk.
+    Bundle(Box<ModelBundle>),
+    /// The plain sum of the stems as they are.
+    PlainSum,
+}
+
+impl ModelChoice {
+    /// Opens what `--model` names, or the default model.
+    ///
+    /// # Errors
+    /// No model in the usual places, or a bundle that cannot be used; the sentence says why.
+    pub fn open(named: Option<&str>) -> Result<Self> {
+        if named == Some("sum") {
+            return Ok(Self::PlainSum);
+        }
+        let folder = named.map_or_else(default_folder, |folder| Ok(PathBuf::from(folder)))?;
+        let bundle = ModelBundle::open(&folder)
+            .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
+        Ok(Self::Bundle(Box::new(bundle)))
+    }
+
+    /// Loads the network; takes up to seconds.
+    ///
+    /// # Errors
+    /// ONNX Runtime is missing, or a graph is damaged or of another shape.
+    pub fn load(&self) -> Result<Box<dyn MixModel>> {
+        match self {
+            Self::Bundle(bundle) => bundle
+                .find_library_and_load(None)
+                .with_context(|| format!("the model in {} cannot be loaded", bundle.folder().display())),
+            Self::PlainSum => Ok(Box::new(SumModel::new(SUM_GEOMETRY))),
+        }
+    }
+
+    /// How stems are normalized for this model, unless the user says otherwise.
+    pub fn recipe(&self) -> Recipe {
+        match self {
+            Self::Bundle(bundle) => bundle.recipe().clone(),
+            Self::PlainSum => Recipe::bypass(),
+        }
+    }
+
+    /// The averages stems are normalized to, unless the user says otherwise.
+    pub fn targets(&self) -> Targets {
+        match self {
+            Self::Bundle(bundle) => bundle.targets().clone(),
+            Self::PlainSum => Targets::default(),
+        }
+    }
+
+    /// The rate the model works at, in Hz.
+    pub fn sample_rate_hz(&self) -> u32 {
+        match self {
+            Self::Bundle(bundle) => bundle.geometry().sample_rate_hz,
+            Self::PlainSum => SUM_GEOMETRY.sample_rate_hz,
+        }
+    }
+
+    /// Name, version and checksum for reports.
+    pub fn name(&self) -> ModelName {
+        match self {
+            Self::Bundle(bundle) => ModelName {
+                name: bundle.contract().name.clone(),
+                version: bundle.contract().version.clone(),
+                sha256: bundle.sha256().into(),
+            },
+            Self::PlainSum => ModelName { name: "plain sum".into(), ..ModelName::default() },
+        }
+    }
+}
+
+/// The first default model: `TRIBUTARY_MODEL`, beside the program, in the working tree the program was built in or is
+/// run in.
+fn default_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(MODEL_VARIABLE).filter(|value| !value.is_empty()) {
+        return Ok(PathBuf::from(folder));
+    }
+    let executable = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    let current = std::env::current_dir().ok();
+    let starts = [executable.as_deref().and_then(Path::parent), current.as_deref()];
+    let holds_model = |folder: &PathBuf| folder.join("contract.json").is_file();
+    let found = starts
+        .into_iter()
+        .flatten()
+        .flat_map(Path::ancestors)
+        .flat_map(|folder| DEFAULT_PLACES.map(|place| folder.join(place)))
+        .find(holds_model);
+    match found {
+        Some(folder) => Ok(folder),
+        None => bail!("no model was found; name one with --model or set {MODEL_VARIABLE}"),
+    }
+}
