@@ -191,7 +191,12 @@ def export_bundle(network: CRAFx2, target: Path, info: BundleInfo, *, whole: boo
 def _contract(network: CRAFx2, folder: Path, info: BundleInfo, whole: bool) -> dict[str, Any]:
     graphs: dict[str, Any]
     if whole:
-        graphs = {"kind": "whole", "graph": file_reference(folder, "whole.onnx"), "input": "stems", "output": "mix"}
+        graphs = {
+            "kind": "whole",
+            "graph": file_reference(folder, "whole.onnx"),
+            "input": "stems",
+            "output": "mix",
+        }
     else:
         graphs = {
             "kind": "split",

@@ -6,6 +6,9 @@ sums written as unfold + matrix product take a quarter of the time; on a GPU the
 
 from __future__ import annotations
 
+import itertools
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -80,6 +83,7 @@ def convolve_depthwise(x: Tensor, weight: Tensor) -> Tensor:
     return _UnfoldDepthwise.apply(x, weight)
 
 
+@cache
 def filter_bank(bands: int, taps: int, sample_rate_hz: int = 44_100) -> NDArray[np.float32]:
     """Filters `(bands, taps)` whose squared magnitudes add up to one.
 
@@ -90,7 +94,7 @@ def filter_bank(bands: int, taps: int, sample_rate_hz: int = 44_100) -> NDArray[
     edges = [0.0, *np.interp(np.linspace(0, 1, bands + 1)[1:-1], np.linspace(0, 1, 17)[1:-1], BAND_EDGES_HZ)]
     edges = np.asarray([*edges, sample_rate_hz / 2])
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         time = np.arange(taps) - (taps - 1) / 2
         upper = 2 * high / sample_rate_hz * np.sinc(2 * high / sample_rate_hz * time)
         lower = 2 * low / sample_rate_hz * np.sinc(2 * low / sample_rate_hz * time)

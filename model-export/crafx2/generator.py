@@ -125,7 +125,7 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
         response = fx.reverb_response(rng, float(rng.uniform(1.0, 2.2)), 20.0, 0.4)
         beat_s = arrangement.beat_s * float(rng.choice([0.5, 0.75, 1.0]))
         echo = fx.delay(audio, beat_s, 0.35, 3_500.0, ping_pong=True)
-        audio = audio + 0.22 * fx.reverberate(fx.high_pass(audio, 300.0), response) + 0.10 * echo
+        audio = audio + 0.16 * fx.reverberate(fx.high_pass(audio, 300.0), response) + 0.07 * echo
     elif stem == "bass":
         audio = fx.mono_bass(fx.saturate(audio, 3.0), 250.0)
     elif stem == "drums":

@@ -60,9 +60,7 @@ class TemporalBlock(nn.Module):
         self.expand = nn.Conv1d(size.bottleneck, size.hidden, 1)
         self.activation_1 = nn.PReLU()
         self.norm_1 = nn.GroupNorm(1, size.hidden, eps=1e-8)
-        self.depthwise = nn.Conv1d(
-            size.hidden, size.hidden, 3, padding=dilation, dilation=dilation, groups=size.hidden
-        )
+        self.depthwise = nn.Conv1d(size.hidden, size.hidden, 3, padding=dilation, dilation=dilation, groups=size.hidden)
         self.activation_2 = nn.PReLU()
         self.norm_2 = nn.GroupNorm(1, size.hidden, eps=1e-8)
         self.residual = nn.Conv1d(size.hidden, size.bottleneck, 1)
@@ -111,9 +109,7 @@ class CRAFx2(nn.Module):
         self.size = size = size or NetworkSize()
         inputs = size.stems * size.channels
         self.conv_1 = nn.Conv1d(inputs, size.filters, size.taps, bias=False)
-        self.conv_2 = nn.Conv1d(
-            size.filters, size.filters, size.smoothing_taps, groups=size.filters, bias=False
-        )
+        self.conv_2 = nn.Conv1d(size.filters, size.filters, size.smoothing_taps, groups=size.filters, bias=False)
         self.temporal = TemporalNet(size)
         self.lstm = nn.LSTM(
             size.filters,

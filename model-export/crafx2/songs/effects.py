@@ -221,7 +221,14 @@ def loudness_lufs(audio: Audio) -> float:
     if _WEIGHT_SOS is None:
         # BS.1770-4 tables 1 and 2 hold for 48 kHz; a bilinear re-design at 44.1 kHz differs by < 0.05 dB below 15 kHz,
         # which is far below the spread of the generated levels.
-        pre = [1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585]
+        pre = [
+            1.53512485958697,
+            -2.69169618940638,
+            1.19839281085285,
+            1.0,
+            -1.69065929318241,
+            0.73248077421585,
+        ]
         rlb = [1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621]
         _WEIGHT_SOS = np.array([pre, rlb])
     weighted = signal.sosfilt(_WEIGHT_SOS, np.atleast_2d(audio), axis=-1)

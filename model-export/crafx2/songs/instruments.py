@@ -151,14 +151,15 @@ def render_drums(rng: np.random.Generator, kit: DrumKit, lanes: dict[str, list[N
 
 
 def _harmonics(frequency: Audio, amplitudes: Audio, phases: Audio) -> Audio:
-    """Sum of partials below 16 kHz along a frequency contour `(frames,)`."""
-    phase = 2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE_HZ
-    top = float(np.max(frequency))
-    out = np.zeros_like(phase)
-    for index, amplitude in enumerate(amplitudes):
-        if amplitude > 1e-4 and top * (index + 1) < 16_000:
-            out += amplitude * np.sin((index + 1) * phase + phases[index])
-    return out
+    """Sum of partials below 16 kHz along a frequency contour `(frames,)`, read from one tabulated cycle."""
+    numbers = np.arange(1, amplitudes.size + 1)
+    audible = np.where(numbers * float(np.max(frequency)) < 16_000, amplitudes, 0.0)
+    size = 4_096
+    spectrum = np.zeros(size // 2 + 1, dtype=np.complex128)
+    spectrum[1 : amplitudes.size + 1] = audible * np.exp(1j * phases) * size / 2
+    cycle = np.fft.irfft(spectrum)
+    position = (np.cumsum(frequency) / SAMPLE_RATE_HZ) % 1.0 * size
+    return np.interp(position, np.arange(size + 1), np.append(cycle, cycle[0]))
 
 
 def _filtered_partials(time_s: Audio, hz: float, count: int, slope: float, cutoff_hz: Audio, odd: bool) -> Audio:
@@ -238,7 +239,11 @@ def render_pad(rng: np.random.Generator, chords: list[list[Note]], frames: int) 
                 drift = 1.0 + 0.0008 * np.sin(2 * np.pi * rng.uniform(0.2, 0.7) * time_s + rng.uniform(0, 6.28))
                 levels = numbers**-slope / np.sqrt(1.0 + (hz * numbers / cutoff_hz) ** 4)
                 sound = _harmonics(hz * drift, levels, rng.uniform(0, 6.28, size=24))
-                _add(track, note.start_s, pan(0.12 * note.velocity * envelope * sound, place * rng.uniform(0.5, 1)))
+                _add(
+                    track,
+                    note.start_s,
+                    pan(0.12 * note.velocity * envelope * sound, place * rng.uniform(0.5, 1)),
+                )
     return track
 
 
@@ -266,15 +271,21 @@ def render_keys(rng: np.random.Generator, chords: list[list[Note]], frames: int)
 
 
 def _string(rng: np.random.Generator, hz: float, seconds: float, brightness: float, damping: float) -> Audio:
-    """Karplus–Strong string by one recursive filter: delay, two-point average, loss."""
+    """Karplus–Strong string: a noise burst in a delay line with a two-point average, computed period by period."""
     frames = int(seconds * SAMPLE_RATE_HZ)
     period = max(2, round(SAMPLE_RATE_HZ / hz - 0.5))
-    burst = np.zeros(frames)
-    burst[: min(period, frames)] = rng.uniform(-1, 1, size=min(period, frames))
+    burst = np.zeros(max(period, frames))
+    burst[:period] = rng.uniform(-1, 1, size=period)
     burst = low_pass(burst, 1_200 + 9_000 * brightness, order=1)
-    denominator = np.zeros(period + 2)
-    denominator[0], denominator[period], denominator[period + 1] = 1.0, -damping / 2, -damping / 2
-    return _fade_ends(signal.lfilter([1.0], denominator, burst), 2.0)
+    periods = -(-burst.size // period)
+    line = np.zeros(periods * period)
+    line[: burst.size] = burst
+    previous, last = np.zeros(period), 0.0
+    for index in range(periods):
+        current = line[index * period : (index + 1) * period]
+        current += damping / 2 * (previous + np.concatenate(([last], previous[:-1])))
+        previous, last = current, previous[-1]
+    return _fade_ends(line[:frames].copy(), 2.0)
 
 
 def render_guitar(rng: np.random.Generator, chords: list[list[Note]], frames: int) -> Audio:
@@ -304,7 +315,11 @@ def render_plucks(rng: np.random.Generator, notes: list[Note], frames: int) -> A
     """Arpeggio of short filtered tones alternating around the center, stereo `(2, frames)`."""
     track = np.zeros((2, frames))
     decay_s, slope = float(rng.uniform(0.06, 0.25)), float(rng.uniform(0.8, 1.5))
-    sweep_hz, odd, spread = float(rng.uniform(1_500, 6_000)), bool(rng.random() < 0.4), float(rng.uniform(0, 0.7))
+    sweep_hz, odd, spread = (
+        float(rng.uniform(1_500, 6_000)),
+        bool(rng.random() < 0.4),
+        float(rng.uniform(0, 0.7)),
+    )
     for index, note in enumerate(notes):
         time_s = _time(min(note.duration_s, 6 * decay_s) + 0.05)
         cutoff = 300 + sweep_hz * note.velocity * np.exp(-time_s / decay_s)

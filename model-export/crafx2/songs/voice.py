@@ -83,9 +83,7 @@ def render_vocals(rng: np.random.Generator, singer: Singer, notes: list[Note], f
     return high_pass(out, 70.0)
 
 
-def _contours(
-    rng: np.random.Generator, singer: Singer, notes: list[Note], time_s: Audio
-) -> tuple[Audio, Audio, Audio]:
+def _contours(rng: np.random.Generator, singer: Singer, notes: list[Note], time_s: Audio) -> tuple[Audio, Audio, Audio]:
     """Pitch `(controls,)` in semitones, level `(controls,)` and formant centers `(controls, 5)`."""
     pitch = np.full(time_s.size, notes[0].pitch)
     level = np.zeros(time_s.size)

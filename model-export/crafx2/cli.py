@@ -1,0 +1,209 @@
+"""The command line `crafx2`: generate songs, train, export, or all of it with one command (`make`)."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from .checkpoint import CheckpointError, network_from_checkpoint
+from .config import Config, ConfigError, load_config
+from .contract import REPOSITORY, default_targets, write_json
+from .dataset import DatasetError, find_songs
+from .generator import VARIANTS, generate_song, write_song
+
+#: Seed and length of the song in `assets/demo`.
+DEMO_SEED, DEMO_DURATION_S = 52, 24.0
+
+
+def _write_one(seed: int, folder: Path, duration_s: float, variant: str | None) -> None:
+    target = folder / f"song-{seed}"
+    if target.is_dir():
+        return
+    temporary = folder / f".song-{seed}"
+    write_song(generate_song(seed, duration_s, variant=variant), temporary)
+    temporary.rename(target)
+
+
+def generate(folder: Path, seeds: Sequence[int], duration_s: float, variant: str | None, workers: int) -> None:
+    """Write songs `song-<seed>`; those that exist are kept, so an interrupted run continues."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write = partial(_write_one, folder=folder, duration_s=duration_s, variant=variant)
+    with ProcessPoolExecutor(workers) as pool:
+        for count, _ in enumerate(pool.map(write, seeds), start=1):
+            if count % 10 == 0 or count == len(seeds):
+                print(f"{count} of {len(seeds)} songs", file=sys.stderr, flush=True)
+
+
+def write_normalization(config: Config, folder: Path) -> tuple[Path, Path]:
+    """`recipe.json` and `targets.json` of a configuration, as `tributary normalize` reads them."""
+    from dataclasses import asdict
+
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe, targets = folder / "recipe.json", folder / "targets.json"
+    write_json(recipe, asdict(config.recipe))
+    write_json(targets, default_targets(None, config.loudness_lufs))
+    return recipe, targets
+
+
+def normalize(config: Config, source: Path, output: Path, tributary: str, work: Path) -> None:
+    """Run `tributary normalize` on a set of songs."""
+    recipe, targets = write_normalization(config, work)
+    command = [tributary, "normalize", str(source), "-o", str(output)]
+    subprocess.run([*command, "--recipe", str(recipe), "--targets", str(targets)], check=True)
+
+
+def _train(config: Config, data: Path, held_out: Path, folder: Path, arguments: argparse.Namespace) -> None:
+    import torch
+
+    from .report import write_report
+    from .train import Trainer
+
+    minutes, device = arguments.minutes, arguments.device
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+
+    trainer = Trainer(config, find_songs(data), find_songs(held_out), folder, device)
+    if trainer.resume():
+        print(f"resuming at step {trainer.step}", file=sys.stderr)
+    result = trainer.run(until_s=None if minutes is None else 60.0 * minutes)
+    write_report(folder, config, result, songs=len(trainer.sampler.songs), held_out=len(trainer.crops), device=device)
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in result.losses.items())
+    print(f"held-out loss: {losses}; best at step {result.best_step} of {result.steps}")
+
+
+def _export(checkpoint: Path, output: Path, whole: bool) -> None:
+    from .report import bundle_info
+
+    from .export import export_bundle  # isort: skip
+
+    network, state = network_from_checkpoint(checkpoint)
+    differences = export_bundle(network, output, bundle_info(checkpoint, state), whole=whole)
+    worst = max(differences.values())
+    print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
+
+
+def _make(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config)
+    tributary = arguments.tributary or shutil.which("tributary")
+    if tributary is None:
+        raise DatasetError("the program `tributary` is not on the path; give it with --tributary")
+    work: Path = arguments.work
+    data = config.data
+    train_seeds = range(data.first_seed, data.first_seed + data.songs)
+    held_seeds = range(data.first_seed - data.held_out, data.first_seed)
+    for name, seeds in (("train", train_seeds), ("held-out", held_seeds)):
+        generate(work / "raw" / name, seeds, data.duration_s, None, arguments.workers)
+        normalize(config, work / "raw" / name, work / "normalized" / name, tributary, work)
+    run = work / "run"
+    normalized = work / "normalized"
+    _train(config, normalized / "train", normalized / "held-out", run, arguments)
+    _export(run / "best.pt", arguments.output, whole=False)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crafx2", description="Songs, training and export for Tributary's network")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    item = commands.add_parser("generate", help="write procedural songs with their mixtures")
+    item.add_argument("-o", "--output", type=Path, required=True)
+    item.add_argument("--songs", type=int, default=10)
+    item.add_argument("--seed", type=int, default=1, help="seed of the first song; the others count up")
+    item.add_argument("--duration", type=float, default=14.0, help="seconds")
+    item.add_argument("--variant", choices=VARIANTS, help="kind of stems (default: drawn per song)")
+    item.add_argument("--workers", type=int, default=2)
+
+    item = commands.add_parser("demo", help="write the demo song of assets/demo")
+    item.add_argument("-o", "--output", type=Path, default=REPOSITORY / "assets" / "demo")
+
+    item = commands.add_parser("calibrate", help="compare generated songs with the published averages")
+    item.add_argument("--songs", type=int, default=24)
+    item.add_argument("--seed", type=int, default=9_000)
+    item.add_argument("--variant", choices=VARIANTS, default="wet")
+    item.add_argument("--workers", type=int, default=2)
+
+    item = commands.add_parser("recipe", help="write recipe.json and targets.json for `tributary normalize`")
+    item.add_argument("config")
+    item.add_argument("-o", "--output", type=Path, required=True)
+
+    item = commands.add_parser("train", help="train on normalized songs; resumes")
+    item.add_argument("config", help="name in configs/ or a TOML file")
+    item.add_argument("--data", type=Path, required=True)
+    item.add_argument("--held-out", type=Path, required=True)
+    item.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    item.add_argument("--minutes", type=float, help="stop after this time, with the best so far")
+    item.add_argument("--device", default="cpu")
+    item.add_argument("--threads", type=int, help="processor threads (one is best on a busy machine)")
+
+    item = commands.add_parser("export", help="turn a checkpoint into a model bundle")
+    item.add_argument("checkpoint", type=Path)
+    item.add_argument("-o", "--output", type=Path, required=True)
+    item.add_argument("--whole", action="store_true", help="one graph instead of three")
+
+    item = commands.add_parser("make", help="generate, normalize, train and export with one command")
+    item.add_argument("config")
+    item.add_argument("-o", "--output", type=Path, required=True, help="the bundle")
+    item.add_argument("--work", type=Path, required=True, help="folder for songs and checkpoints")
+    item.add_argument("--tributary", help="the `tributary` program (default: from the path)")
+    item.add_argument("--minutes", type=float)
+    item.add_argument("--device", default="cpu")
+    item.add_argument("--threads", type=int)
+    item.add_argument("--workers", type=int, default=2)
+    return parser
+
+
+def _calibrate(arguments: argparse.Namespace) -> None:
+    from .calibrate import measure_set, propose_gains, target_levels
+    from .songs.calibration import POINTS_HZ
+
+    seeds = range(arguments.seed, arguments.seed + arguments.songs)
+    measured, targets = measure_set(seeds, 14.0, arguments.variant, arguments.workers), default_targets()
+    print("Hz        " + " ".join(f"{point:7.0f}" for point in POINTS_HZ))
+    for stem, values in measured.items():
+        levels, phi = target_levels(targets, stem)
+        print(f"{stem:8}dB" + " ".join(f"{value:+7.1f}" for value in values["level_db"] - levels))
+        print(f"{'':8}φ " + " ".join(f"{value:+7.2f}" for value in values["phi"] - phi))
+    print("proposed GAINS_DB:")
+    for stem, gains in propose_gains(measured, targets).items():
+        print(f'    "{stem}": ({", ".join(map(str, gains))}),')
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Carry out parsed arguments."""
+    match arguments.command:
+        case "generate":
+            seeds = range(arguments.seed, arguments.seed + arguments.songs)
+            generate(arguments.output, seeds, arguments.duration, arguments.variant, arguments.workers)
+        case "demo":
+            song = generate_song(DEMO_SEED, DEMO_DURATION_S, variant="dry_stereo", full=True)
+            write_song(song, arguments.output, mixture=False, extension="flac")
+        case "calibrate":
+            _calibrate(arguments)
+        case "recipe":
+            write_normalization(load_config(arguments.config), arguments.output)
+        case "train":
+            config = load_config(arguments.config)
+            _train(config, arguments.data, arguments.held_out, arguments.output, arguments)
+        case "export":
+            _export(arguments.checkpoint, arguments.output, arguments.whole)
+        case "make":
+            _make(arguments)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; user errors become one sentence and exit status 1."""
+    try:
+        run(_parser().parse_args(argv))
+    except (CheckpointError, ConfigError, DatasetError, OSError, subprocess.CalledProcessError) as error:
+        print(f"crafx2: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

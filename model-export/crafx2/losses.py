@@ -1,0 +1,195 @@
+"""Losses between mix and mixture: the published stereo-invariant La and Lb, and the default model's own.
+
+Published (FxNorm-Automix): both signals pass an A-weighting and a low-pass FIR, then sum L + R and difference L − R
+are compared as magnitudes of a 4096-point STFT. Swapping left and right changes nothing, which leaves the network free
+to choose sides – and blind to a lean: the default loss adds a balance term.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy import signal
+from torch import Tensor, nn
+from torch.nn import functional
+
+FFT = 4_096
+HOP = 1_024
+#: STFT frames dropped at both ends of a 10 s crop, where the network's padding shows.
+GUARD_FRAMES = 30
+#: Published epsilon: a silent target bin counts as −600 dB.
+PUBLISHED_EPSILON = 1e-30
+WEIGHTING_TAPS = 101
+
+
+def a_weighting_fir(sample_rate_hz: int) -> np.ndarray:
+    """A-weighting (IEC 61672 analog poles, bilinear) as a least-squares FIR with 101 taps, linear phase."""
+    poles = 2 * np.pi * np.array([20.598997, 107.65265, 737.86223, 12_194.217])
+    gain = poles[3] ** 2 * 10 ** (1.9997 / 20)
+    numerator = [gain, 0.0, 0.0, 0.0, 0.0]
+    denominator = np.polymul([1, 2 * poles[3], poles[3] ** 2], [1, 2 * poles[0], poles[0] ** 2])
+    denominator = np.polymul(np.polymul(denominator, [1, poles[2]]), [1, poles[1]])
+    b, a = signal.bilinear(numerator, denominator, sample_rate_hz)
+    grid, response = signal.freqz(b, a, worN=512, fs=sample_rate_hz)
+    bands = np.append(grid, sample_rate_hz / 2)
+    levels = np.append(np.abs(response), np.abs(response[-1]))
+    return signal.firls(WEIGHTING_TAPS, bands[: bands.size // 2 * 2], levels[: bands.size // 2 * 2], fs=sample_rate_hz)
+
+
+class PreEmphasis(nn.Module):
+    """A-weighting, then 1 + 0.85 z⁻¹: `(batch, channels, frames)` to the same shape."""
+
+    def __init__(self, sample_rate_hz: int = 44_100) -> None:
+        super().__init__()
+        weighting = np.convolve(a_weighting_fir(sample_rate_hz), [1.0, 0.85])
+        # Both filters are FIR and are applied to both signals, so one convolution with their product is the same.
+        self.register_buffer("taps", torch.tensor(weighting[::-1].copy(), dtype=torch.float32)[None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero padded at both ends."""
+        flat = x.reshape(-1, 1, x.shape[-1])
+        length = 1 << (flat.shape[-1] + WEIGHTING_TAPS).bit_length()
+        spectrum = torch.fft.rfft(flat, n=length) * torch.fft.rfft(self.taps.flip(2), n=length)
+        full = torch.fft.irfft(spectrum, n=length)
+        half = WEIGHTING_TAPS // 2
+        return full[..., half : half + x.shape[-1]].reshape(x.shape)
+
+
+def magnitudes(x: Tensor, fft: int = FFT, hop: int = HOP, guard: int = 0) -> Tensor:
+    """STFT magnitudes `(batch, bins, columns)` of `(batch, frames)`; sqrt-Hann, not centered, guards dropped."""
+    window = torch.sqrt(torch.hann_window(fft, device=x.device, dtype=x.dtype))
+    spectrum = torch.stft(x, fft, hop, window=window, center=False, return_complex=True)
+    # The tiny constant gives |·| a gradient at zero (a silent difference signal).
+    magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-16)
+    return magnitude[:, :, guard : magnitude.shape[2] - guard] if guard else magnitude
+
+
+def sum_and_difference(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`(batch, 2, frames)` to L + R and L − R, each `(batch, frames)`."""
+    return x[:, 0] + x[:, 1], x[:, 0] - x[:, 1]
+
+
+class StereoLoss(nn.Module):
+    """La or Lb as published.
+
+    `La`: spectral convergence ‖Y − X‖ / ‖Y‖ plus the mean |ln Y − ln X|; `Lb`: the mean square of Y − X instead of the
+    convergence. Both for sum and difference, all weights 1.
+    """
+
+    def __init__(self, kind: str, sample_rate_hz: int = 44_100, guard: int = GUARD_FRAMES) -> None:
+        super().__init__()
+        if kind not in ("La", "Lb"):
+            raise ValueError(f"unknown loss {kind!r}; known are La and Lb")
+        self.kind, self.guard = kind, guard
+        self.emphasis = PreEmphasis(sample_rate_hz)
+
+    def forward(self, mix: Tensor, mixture: Tensor) -> Tensor:
+        """Scalar; both `(batch, 2, frames)`."""
+        total = mix.new_zeros(())
+        pairs = zip(sum_and_difference(self.emphasis(mix)), sum_and_difference(self.emphasis(mixture)), strict=True)
+        for output, target in pairs:
+            x, y = magnitudes(output, guard=self.guard), magnitudes(target, guard=self.guard)
+            if self.kind == "La":
+                norm = torch.linalg.vector_norm(y, dim=(1, 2))
+                total = total + (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
+            else:
+                total = total + (y - x).square().mean()
+            total = total + (torch.log(x + PUBLISHED_EPSILON) - torch.log(y + PUBLISHED_EPSILON)).abs().mean()
+        return total
+
+
+@dataclass(frozen=True)
+class MixLossWeights:
+    """Weights of the default loss's terms."""
+
+    sum: float = 1.0
+    difference: float = 0.3
+    tone: float = 1.0
+    balance: float = 1.0
+    #: Part of the target's mean magnitude below which logarithms stop caring.
+    floor: float = 0.05
+
+
+class MixLoss(nn.Module):
+    """The default model's loss: short-time magnitudes, long-term tone, left/right balance.
+
+    Logarithms are taken above a floor relative to the target's mean magnitude (of the *sum*, also for the difference:
+    a mono passage has no difference to be relative to). Tone and balance compare averages over the crop in bands, so
+    that what a mix engineer would call too bright or leaning is not lost among thousands of bins.
+    """
+
+    RESOLUTIONS = ((4_096, 1_024), (1_024, 512))
+
+    def __init__(self, weights: MixLossWeights | None = None, sample_rate_hz: int = 44_100) -> None:
+        super().__init__()
+        self.weights = weights or MixLossWeights()
+        self.emphasis = PreEmphasis(sample_rate_hz)
+        self.register_buffer("bands", torch.tensor(_band_matrix(FFT, sample_rate_hz), dtype=torch.float32))
+
+    def terms(self, mix: Tensor, mixture: Tensor) -> dict[str, Tensor]:
+        """Unweighted terms, each a scalar; both inputs `(batch, 2, frames)`."""
+        emphasized, goal = self.emphasis(mix), self.emphasis(mixture)
+        found: dict[str, Tensor] = {"sum": mix.new_zeros(()), "difference": mix.new_zeros(())}
+        for fft, hop in self.RESOLUTIONS:
+            floor: Tensor | None = None
+            for name, output, target in zip(
+                ("sum", "difference"), sum_and_difference(emphasized), sum_and_difference(goal), strict=True
+            ):
+                x, y = magnitudes(output, fft, hop), magnitudes(target, fft, hop)
+                if floor is None:
+                    floor = self.weights.floor * y.mean(dim=(1, 2), keepdim=True) + 1e-5
+                    norm = torch.linalg.vector_norm(y, dim=(1, 2)) + 1e-3
+                log_distance = (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
+                convergence = (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
+                found[name] = found[name] + (log_distance + convergence) / len(self.RESOLUTIONS)
+        left, right = (self._band_levels(mix[:, channel]) for channel in (0, 1))
+        goal_left, goal_right = (self._band_levels(mixture[:, channel]) for channel in (0, 1))
+        found["tone"] = (self._level(left + right) - self._level(goal_left + goal_right)).abs().mean()
+        lean = self._level(left) - self._level(right)
+        goal_lean = self._level(goal_left) - self._level(goal_right)
+        found["balance"] = (lean - goal_lean).abs().mean()
+        return found
+
+    def forward(self, mix: Tensor, mixture: Tensor) -> Tensor:
+        """Weighted scalar."""
+        found = self.terms(mix, mixture)
+        weights = self.weights
+        return (
+            weights.sum * found["sum"]
+            + weights.difference * found["difference"]
+            + weights.tone * found["tone"]
+            + weights.balance * found["balance"]
+        )
+
+    def _band_levels(self, x: Tensor) -> Tensor:
+        """Mean power `(batch, bands)` of `(batch, frames)`."""
+        return magnitudes(x).square().mean(dim=2) @ self.bands
+
+    @staticmethod
+    def _level(power: Tensor) -> Tensor:
+        """Natural logarithm of amplitude, above −70 dB of the loudest band."""
+        return 0.5 * torch.log(power + 1e-7 * power.detach().amax(dim=1, keepdim=True) + 1e-9)
+
+
+def _band_matrix(fft: int, sample_rate_hz: int) -> np.ndarray:
+    """Third-octave averaging matrix `(bins, bands)` from 63 Hz to 16 kHz."""
+    hz = np.fft.rfftfreq(fft, 1 / sample_rate_hz)
+    centers = 1_000.0 * 2.0 ** (np.arange(-12, 13) / 3.0)
+    columns = [((hz > c * 2 ** (-1 / 6)) & (hz <= c * 2 ** (1 / 6))).astype(np.float64) for c in centers]
+    return np.stack([column / column.sum() for column in columns if column.any()], axis=1)
+
+
+def make_loss(name: str, sample_rate_hz: int = 44_100) -> nn.Module:
+    """`La`, `Lb` or `mix`."""
+    if name in ("La", "Lb"):
+        return StereoLoss(name, sample_rate_hz)
+    if name == "mix":
+        return MixLoss(sample_rate_hz=sample_rate_hz)
+    raise ValueError(f"unknown loss {name!r}; known are La, Lb and mix")
+
+
+def loudness_offset_db(mix: Tensor, mixture: Tensor) -> Tensor:
+    """Difference of mean-square levels in dB, `(batch,)`; a quick check, not a loudness meter."""
+    return 10 * torch.log10(functional.relu(mix.square().mean(dim=(1, 2))) / mixture.square().mean(dim=(1, 2)))

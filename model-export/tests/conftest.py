@@ -1,0 +1,36 @@
+"""Shared fixtures: one tiny network and one short song, made once."""
+
+import os
+
+# On few and busy cores, threads that spin for each other cost more than they bring.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+import torch
+
+from crafx2.generator import Song, generate_song
+from crafx2.model import CRAFx2, NetworkSize, transparent_network
+
+TINY = NetworkSize(
+    bottleneck=16, hidden=16, skip=16, repeats=1, blocks=3, lstm_layers=1, lstm_hidden=64, squeeze=32, dropout=0.0
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_transparent() -> CRAFx2:
+    return transparent_network(TINY, seed=3).eval()
+
+
+@pytest.fixture()
+def tiny_random() -> CRAFx2:
+    """All weights random, so that every path of the network matters."""
+    torch.manual_seed(5)
+    network = CRAFx2(TINY)
+    with torch.no_grad():
+        network.conv_2.weight.mul_(20.0)
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def song() -> Song:
+    return generate_song(seed=7, duration_s=5.0, variant="dry_stereo", full=True)

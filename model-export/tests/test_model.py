@@ -1,0 +1,106 @@
+"""The network: size as published, a transparent start, and gradients equal to autograd's."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from crafx2.front_end import convolve, convolve_depthwise, filter_bank
+from crafx2.frozen import FrozenBank
+from crafx2.model import CRAFx2, NetworkSize, count_parameters, transparent_network
+
+
+def test_published_size_has_the_published_number_of_parameters():
+    assert count_parameters(CRAFx2()) == 2_752_817
+
+
+def test_parts_have_the_published_number_of_parameters():
+    network = CRAFx2()
+    temporal = network.temporal
+    assert count_parameters(temporal.norm) == 256
+    assert count_parameters(temporal.bottleneck) == 33_024
+    assert count_parameters(temporal.blocks) == 1_804_848
+    assert count_parameters(temporal.activation) + count_parameters(temporal.output) == 8_321
+    assert count_parameters(network.conv_1) == 65_536
+    assert count_parameters(network.conv_2) == 16_384
+    assert count_parameters(network.lstm) == 297_984
+    assert count_parameters(network.squeeze) + count_parameters(network.excite) == 526_464
+
+
+def test_transparent_start_is_the_sum_of_the_stems(tiny_transparent, song):
+    frames = 3 * 44_100 // 64 * 64
+    stems = torch.zeros(1, 8, frames)
+    for index, stem in enumerate(("vocals", "bass", "drums", "other")):
+        audio = torch.from_numpy(song.stems[stem][:, :frames]).float()
+        stems[0, 2 * index : 2 * index + 2] = 0.1 * audio
+    expected = torch.tanh(stems.view(1, 4, 2, frames).sum(dim=1))
+    with torch.no_grad():
+        error = tiny_transparent(stems) - expected
+    assert expected.square().mean() > 1e-6
+    sdr_db = 10 * torch.log10(expected.square().sum() / error.square().sum())
+    assert sdr_db > 30.0
+
+
+def test_transparent_start_holds_for_the_published_latent_mixer():
+    network = transparent_network(NetworkSize(repeats=1, blocks=2), seed=1).eval()
+    stems = 0.02 * torch.randn(1, 8, 64 * 64)
+    expected = stems.view(1, 4, 2, -1).sum(dim=1)[..., 64:-64]
+    with torch.no_grad():
+        error = network(stems)[..., 64:-64] - expected
+    assert 10 * torch.log10(expected.square().sum() / error.square().sum()) > 30.0
+
+
+def test_filter_bank_is_power_complementary():
+    bank = torch.from_numpy(filter_bank(16, 64)).double()
+    power = torch.fft.rfft(bank, n=1_024).abs().square().sum(dim=0)
+    assert (power - 1.0).abs().max() < 0.01
+
+
+def test_frozen_bank_is_the_network_up_to_its_smoothing(tiny_transparent):
+    network = transparent_network(tiny_transparent.size, seed=3).eval()
+    torch.manual_seed(4)
+    with torch.no_grad():
+        network.excite.weight.normal_(0, 0.3)
+        for parameter in network.lstm.parameters():
+            parameter.normal_(0, 0.2)
+    bank = FrozenBank(network)
+    stems = 0.03 * torch.randn(2, 8, 64 * 100)
+    plain, fast = network(stems), bank.forward(network, stems)
+    transparent = torch.tanh(stems.view(2, 4, 2, -1).sum(dim=1))
+    assert (plain - fast).norm() < 0.06 * (plain - transparent).norm()
+    latent, approximate = network.analyze(stems)[1], bank.analyze(stems)[1]
+    assert ((latent - approximate).abs().mean() / latent.std()) < 0.1
+
+
+def test_frozen_bank_refuses_a_trained_front_end(tiny_random):
+    with pytest.raises(ValueError, match="shared filter bank"):
+        FrozenBank(tiny_random)
+
+
+def test_transparent_start_can_learn(tiny_transparent):
+    stems = 0.05 * torch.randn(1, 8, 64 * 40)
+    network = transparent_network(tiny_transparent.size, seed=3)
+    network(stems).square().mean().backward()
+    touched = [name for name, p in network.named_parameters() if p.grad is not None and p.grad.abs().max() > 0]
+    assert "excite.weight" in touched
+    assert any(name.startswith("lstm") for name in touched)
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_fast_convolution_has_autograds_gradient(depthwise):
+    torch.manual_seed(0)
+    x = torch.randn(2, 6, 200, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 1 if depthwise else 6, 17, dtype=torch.float64, requires_grad=True)
+    ours = convolve_depthwise if depthwise else convolve
+    y = ours(x, weight)
+    grad = torch.randn_like(y)
+    found = torch.autograd.grad(y, (x, weight), grad)
+    stock = functional.conv1d(x, weight, groups=6 if depthwise else 1)
+    expected = torch.autograd.grad(stock, (x, weight), grad)
+    assert torch.allclose(y, stock)
+    for a, b in zip(found, expected, strict=True):
+        assert torch.allclose(a, b)
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(ValueError, match="colour"):
+        NetworkSize.from_dict({"colour": 3})
