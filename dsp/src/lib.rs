@@ -9,11 +9,26 @@
 #![forbid(unsafe_code)]
 
 pub mod block;
+pub mod convolution;
+pub mod delay;
+pub mod dynamics;
+pub mod dynamics_search;
+pub mod equalization;
+pub mod filter;
+pub mod loudness;
 pub mod normalizer;
+pub mod onset;
+pub mod panning;
+pub mod peaks;
 pub mod profile;
 pub mod recipe;
+pub mod similarity;
+pub mod smoothing;
+pub mod spectrum;
 pub mod stem;
+pub mod stft;
 pub mod targets;
+pub mod units;
 pub mod whole_file;
 
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};

@@ -1,14 +1,19 @@
-//! The only definition of the chain and its order: per stem equalization, dynamics, panning, loudness. Audio is
-//! gathered into hops of fixed stream position, so results do not depend on how the caller cuts its blocks.
+//! The only definition of the chain and its order: reverb, equalization, dynamics, panning, loudness, per stem. Audio is
+//! gathered into hops of fixed stream position, so results do not depend on how the caller cuts its blocks; offline
+//! work runs the same chain hop by hop.
 
 use crate::block::StemsBlock;
-use crate::profile::{ProfileError, ProfileSource};
-use crate::recipe::{Recipe, RecipeError};
-use crate::stem::{CHANNELS, Stem};
+use crate::delay::Hop;
+use crate::dynamics::DynamicsMatcher;
+use crate::equalization::EqualizationMatcher;
+use crate::loudness::LoudnessMatcher;
+use crate::panning::{Limits, PanningMatcher};
+use crate::profile::{ProfileError, ProfileSource, StemProfile};
+use crate::recipe::{Effect, Recipe, RecipeError};
+use crate::stem::Stem;
 use crate::targets::{Targets, TargetsError};
 
-/// Frames processed at a time.
-pub const HOP_FRAMES: usize = 1024;
+pub use crate::delay::HOP_FRAMES;
 
 /// Why a normalizer cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -27,18 +32,28 @@ pub enum NormalizerError {
     Profile(#[from] ProfileError),
 }
 
+/// Checks what every entry point of this crate is given.
+pub(crate) fn check(recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Result<(), NormalizerError> {
+    recipe.validate()?;
+    targets.validate()?;
+    if !(8_000.0..=384_000.0).contains(&sample_rate_hz) {
+        return Err(NormalizerError::SampleRate(sample_rate_hz));
+    }
+    Ok(())
+}
+
 /// What the normalizer does to one stem at this moment, for display.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StemReading {
-    /// Material has been heard and corrections are in force.
+    /// The equalizer's correction is in force (live: material has been heard).
     pub settled: bool,
     /// Gain of the equalizer ahead of its filter, in dB, after the amount.
     pub equalization_gain_db: f32,
-    /// Momentary gain reduction of the compressor, in dB, positive.
+    /// Largest gain reduction of the compressor within the last hop, in dB, positive.
     pub gain_reduction_db: f32,
     /// Compressor threshold, in dBFS of the peak-normalized stem; 0 when it does not compress.
     pub threshold_db: f32,
-    /// Compressor ratio; 1 when it does not compress.
+    /// Compressor ratio, before the amount; 1 when it does not compress.
     pub ratio: f32,
     /// Position of the stem's panning offset: −1 left, 0 none, +1 right.
     pub pan_side: f32,
@@ -46,16 +61,119 @@ pub struct StemReading {
     pub loudness_gain_db: f32,
 }
 
+/// One stem's chain, hop by hop.
+#[derive(Debug)]
+pub struct StemChain {
+    equalization: EqualizationMatcher,
+    dynamics: DynamicsMatcher,
+    panning: PanningMatcher,
+    loudness: LoudnessMatcher,
+}
+
+impl StemChain {
+    /// Hops between an input and its output: the equalizer's filter and the panning window.
+    pub const LATENCY_HOPS: usize = 2;
+
+    /// A chain that applies a profile for good. Effects without a correction, switched off or at amount 0 only delay.
+    pub fn fixed(
+        stem: Stem,
+        recipe: &Recipe,
+        targets: &Targets,
+        profile: Option<&StemProfile>,
+        sample_rate_hz: f64,
+    ) -> Self {
+        let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
+        let equalization = profile.and_then(|profile| profile.equalization.as_ref());
+        let dynamics = profile.and_then(|profile| profile.dynamics.as_ref());
+        let panning = profile.and_then(|profile| profile.panning.as_ref());
+        let loudness = profile.and_then(|profile| profile.loudness).map(|loudness| loudness.gain_db);
+        let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
+        Self {
+            equalization: EqualizationMatcher::fixed(equalization, amount(Effect::Equalization)),
+            dynamics: DynamicsMatcher::fixed(
+                dynamics,
+                amount(Effect::Dynamics),
+                recipe.kind,
+                stem,
+                sample_rate_hz,
+            ),
+            panning: PanningMatcher::fixed(panning, target, amount(Effect::Panning), limits, sample_rate_hz)
+                .after_hops(1),
+            loudness: LoudnessMatcher::fixed(loudness, amount(Effect::Loudness)),
+        }
+    }
+
+    /// A chain that follows running estimates.
+    pub fn adaptive(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Self {
+        let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
+        let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
+        Self {
+            equalization: EqualizationMatcher::adaptive(target, amount(Effect::Equalization), sample_rate_hz),
+            dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
+            panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
+                .after_hops(1),
+            loudness: LoudnessMatcher::adaptive(
+                target.loudness_lufs,
+                amount(Effect::Loudness),
+                sample_rate_hz,
+            ),
+        }
+    }
+
+    /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
+    pub fn process(&mut self, hop: &mut Hop) {
+        sanitize(hop);
+        self.equalization.process(hop);
+        self.dynamics.process(hop);
+        self.panning.process(hop);
+        self.loudness.process(hop);
+    }
+
+    /// What is done at this moment.
+    pub fn reading(&self) -> StemReading {
+        let (equalization_gain_db, settled) = self.equalization.reading();
+        let [gain_reduction_db, threshold_db, ratio] = self.dynamics.reading();
+        StemReading {
+            settled,
+            equalization_gain_db: equalization_gain_db as f32,
+            gain_reduction_db: gain_reduction_db as f32,
+            threshold_db: threshold_db as f32,
+            ratio: if threshold_db < 0.0 { ratio as f32 } else { 1.0 },
+            pan_side: self.panning.side() as f32,
+            loudness_gain_db: self.loudness.gain_db() as f32,
+        }
+    }
+
+    /// Back to the state after construction.
+    pub fn reset(&mut self) {
+        self.equalization.reset();
+        self.dynamics.reset();
+        self.panning.reset();
+        self.loudness.reset();
+    }
+}
+
+/// Level beyond which samples are cut: +200 dBFS. Squares of such samples still fit 32-bit floats with room to spare.
+const LARGEST_SAMPLE: f32 = 1e10;
+
+/// Replaces what is no number by silence, cuts absurd levels, and clears denormal numbers.
+pub(crate) fn sanitize(hop: &mut Hop) {
+    for sample in hop.sides_mut().into_iter().flatten() {
+        let usable = sample.is_finite() && sample.abs() >= f32::MIN_POSITIVE;
+        *sample = if usable { sample.clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE) } else { 0.0 };
+    }
+}
+
 /// All four stems' chains, streaming.
 #[derive(Debug)]
 pub struct FxNormalizer {
-    delayed: Vec<Vec<f32>>,
+    chains: [StemChain; Stem::COUNT],
+    hops: Box<[Hop; Stem::COUNT]>,
     position: usize,
 }
 
 impl FxNormalizer {
-    /// Builds the chains; `max_block` is the longest block `process` will see (any length works, it is a promise that
-    /// costs nothing to break).
+    /// Builds the chains. `max_block` is the longest block that the caller intends to pass; any length works.
     ///
     /// # Errors
     /// A rate, recipe, targets or profile out of range.
@@ -66,35 +184,56 @@ impl FxNormalizer {
         sample_rate_hz: f64,
         max_block: usize,
     ) -> Result<Self, NormalizerError> {
-        recipe.validate()?;
-        targets.validate()?;
-        if let ProfileSource::Fixed(profile) = &source {
-            profile.validate()?;
-        }
-        if !(8_000.0..=384_000.0).contains(&sample_rate_hz) {
-            return Err(NormalizerError::SampleRate(sample_rate_hz));
-        }
+        check(recipe, targets, sample_rate_hz)?;
         let _ = max_block;
-        Ok(Self { delayed: vec![vec![0.0; 3 * HOP_FRAMES]; CHANNELS], position: 0 })
+        let chains = match &source {
+            ProfileSource::Adaptive => {
+                Stem::ALL.map(|stem| StemChain::adaptive(stem, recipe, targets, sample_rate_hz))
+            }
+            ProfileSource::Fixed(profile) => {
+                profile.validate()?;
+                let chain =
+                    |stem| StemChain::fixed(stem, recipe, targets, profile.stem(stem), sample_rate_hz);
+                Stem::ALL.map(chain)
+            }
+        };
+        Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0 })
     }
 
-    /// Normalizes a block in place; the output lags by [`FxNormalizer::latency_samples`]. Allocates nothing.
+    /// Normalizes a block in place; the output lags by [`FxNormalizer::latency_samples`]. Never allocates, never
+    /// fails; NaN and infinities count as silence.
     pub fn process(&mut self, block: &mut StemsBlock<'_>) {
-        for frame in 0..block.frames() {
-            for (channel, line) in block.channels.iter_mut().zip(&mut self.delayed) {
-                std::mem::swap(&mut channel[frame], &mut line[self.position]);
+        let frames = block.frames();
+        let mut done = 0;
+        while done < frames {
+            let count = (frames - done).min(HOP_FRAMES - self.position);
+            for stem in Stem::ALL {
+                let sides = block.stem(stem);
+                let sides = [&mut sides.left[done..done + count], &mut sides.right[done..done + count]];
+                let held = self.hops[stem.index()].sides_mut();
+                for (side, held) in sides.into_iter().zip(held) {
+                    side.swap_with_slice(&mut held[self.position..self.position + count]);
+                }
             }
-            self.position = (self.position + 1) % (3 * HOP_FRAMES);
+            self.position += count;
+            done += count;
+            if self.position == HOP_FRAMES {
+                self.position = 0;
+                for (chain, hop) in self.chains.iter_mut().zip(self.hops.iter_mut()) {
+                    chain.process(hop);
+                }
+            }
         }
     }
 
     /// Back to the state after construction, without allocating.
     pub fn reset(&mut self) {
-        self.delayed.iter_mut().for_each(|line| line.fill(0.0));
+        self.chains.iter_mut().for_each(StemChain::reset);
+        self.hops.iter_mut().for_each(|hop| *hop = Hop::SILENT);
         self.position = 0;
     }
 
-    /// Frames between an input and its output, equal for all stems.
+    /// Frames between an input and its output, equal for all stems and recipes.
     pub fn latency_samples(&self) -> usize {
         self.latency_parts().into_iter().map(|part| part.1).sum()
     }
@@ -110,6 +249,6 @@ impl FxNormalizer {
 
     /// What is done to each stem at this moment.
     pub fn normalize_readings(&self) -> [StemReading; Stem::COUNT] {
-        [StemReading { ratio: 1.0, ..StemReading::default() }; Stem::COUNT]
+        std::array::from_fn(|stem| self.chains[stem].reading())
     }
 }

@@ -2,11 +2,18 @@
 //! the correction through the streaming matchers, go on with the next effect.
 
 use crate::block::StereoBuffer;
-use crate::normalizer::NormalizerError;
-use crate::profile::{SongProfile, StemProfile};
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::dynamics::DynamicsMatcher;
+use crate::equalization::EqualizationMatcher;
+use crate::loudness::LoudnessMatcher;
+use crate::normalizer::{NormalizerError, check, sanitize};
+use crate::panning::{Limits, PanningMatcher};
+use crate::profile::{LoudnessCorrection, PanningCorrection, SongProfile, StemProfile};
 use crate::recipe::{Effect, Recipe};
 use crate::stem::Stem;
-use crate::targets::{FULL_BINS, Targets};
+use crate::targets::{Curve, FULL_BIN_HZ, FULL_BINS, Targets};
+use crate::units::db_from_gain;
+use crate::{dynamics, equalization, loudness, panning, similarity};
 
 /// One feature of one stem.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +33,22 @@ pub enum Feature {
     Loudness(f64),
 }
 
+/// Stems whose peak is at or below this are left alone.
+const QUIETEST_PEAK_DB: f64 = -50.0;
+
+/// Whether the peak of these channels lies at or below −50 dBFS.
+pub(crate) fn too_quiet(channels: &[&[f32]]) -> bool {
+    let peak = channels.iter().flat_map(|side| side.iter()).fold(0f32, |peak, sample| peak.max(sample.abs()));
+    db_from_gain(f64::from(peak)) <= QUIETEST_PEAK_DB
+}
+
+fn stem_too_quiet(audio: &StereoBuffer) -> bool {
+    too_quiet(&[&audio.left, &audio.right])
+}
+
 /// Measures the feature of one effect on a stem, as the data-set averages are made; `None` when the stem is silent, too
-/// quiet (peak at or below −50 dBFS) or, for dynamics, has no onset.
+/// quiet (peak at or below −50 dBFS) or, for dynamics, has no onset. Features are meant to be measured on the stem as
+/// the earlier effects left it.
 ///
 /// # Errors
 /// A recipe or sample rate out of range.
@@ -37,12 +58,26 @@ pub fn measure_feature(
     recipe: &Recipe,
     sample_rate_hz: f64,
 ) -> Result<Option<Feature>, NormalizerError> {
-    let _ = (effect, audio, sample_rate_hz);
-    recipe.validate()?;
-    Ok(None)
+    check(recipe, &Targets::default(), sample_rate_hz)?;
+    let audio = &clean(audio);
+    if stem_too_quiet(audio) {
+        return Ok(None);
+    }
+    Ok(match effect {
+        Effect::Equalization => {
+            Some(Feature::Spectrum(equalization::measure(audio, recipe.kind, sample_rate_hz)))
+        }
+        Effect::Dynamics => {
+            dynamics::measure(audio).map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db })
+        }
+        Effect::Panning => Some(Feature::Phi(similarity::measure_phi(audio, recipe.kind))),
+        Effect::Loudness => loudness::measure(&[&audio.left, &audio.right], recipe.kind, sample_rate_hz)
+            .map(Feature::Loudness),
+    })
 }
 
-/// Measures one song: the corrections that bring each stem to its targets. `progress` hears values from 0 to 1.
+/// Measures one song: the corrections that bring each stem to its targets. `progress` hears values from 0 to 1. Silent
+/// and very quiet stems get no profile and pass untouched.
 ///
 /// # Errors
 /// A recipe, targets or sample rate out of range.
@@ -53,10 +88,14 @@ pub fn profile_song(
     sample_rate_hz: f64,
     progress: &mut dyn FnMut(f64),
 ) -> Result<SongProfile, NormalizerError> {
+    check(recipe, targets, sample_rate_hz)?;
     let mut song = SongProfile::default();
     for stem in Stem::ALL {
         if let Some(audio) = stems[stem.index()] {
-            song.0[stem.index()] = Some(normalize_stem(stem, audio, recipe, targets, sample_rate_hz)?.1);
+            let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
+            let mut audio = clean(audio);
+            let mut report = |share: f64| progress((stem.index() as f64 + share) / Stem::COUNT as f64);
+            song.0[stem.index()] = pass.run(&mut audio, Last::Measured, &mut report);
         }
         progress((stem.index() + 1) as f64 / Stem::COUNT as f64);
     }
@@ -75,9 +114,127 @@ pub fn normalize_stem(
     targets: &Targets,
     sample_rate_hz: f64,
 ) -> Result<(StereoBuffer, StemProfile), NormalizerError> {
-    let _ = (stem, targets, sample_rate_hz);
-    recipe.validate()?;
-    Ok((audio.clone(), StemProfile::default()))
+    check(recipe, targets, sample_rate_hz)?;
+    let mut audio = clean(audio);
+    let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
+    let profile = pass.run(&mut audio, Last::Applied, &mut |_| {});
+    Ok((audio, profile.unwrap_or_default()))
+}
+
+/// Equal lengths, and the same treatment of bad samples that the live chain gives.
+fn clean(audio: &StereoBuffer) -> StereoBuffer {
+    let frames = audio.frames();
+    let mut clean =
+        StereoBuffer { left: audio.left[..frames].to_vec(), right: audio.right[..frames].to_vec() };
+    stream(&mut clean, 0, sanitize);
+    clean
+}
+
+/// Runs a hop processor over a complete stem and removes its delay.
+pub fn stream(audio: &mut StereoBuffer, latency_hops: usize, mut process: impl FnMut(&mut Hop)) {
+    let frames = audio.frames();
+    let mut hop = Hop::SILENT;
+    for index in 0..frames.div_ceil(HOP_FRAMES) + latency_hops {
+        hop.left.fill(0.0);
+        hop.right.fill(0.0);
+        let input = (index * HOP_FRAMES).min(frames)..((index + 1) * HOP_FRAMES).min(frames);
+        hop.left[..input.len()].copy_from_slice(&audio.left[input.clone()]);
+        hop.right[..input.len()].copy_from_slice(&audio.right[input]);
+        process(&mut hop);
+        let Some(index) = index.checked_sub(latency_hops) else { continue };
+        let output = index * HOP_FRAMES..((index + 1) * HOP_FRAMES).min(frames);
+        let count = output.len();
+        audio.left[output.clone()].copy_from_slice(&hop.left[..count]);
+        audio.right[output].copy_from_slice(&hop.right[..count]);
+    }
+}
+
+/// Whether the last effect that is measured must also be applied.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Last {
+    Measured,
+    Applied,
+}
+
+/// One stem on its way through the effects.
+struct WholeFile<'a> {
+    stem: Stem,
+    recipe: &'a Recipe,
+    targets: &'a Targets,
+    sample_rate_hz: f64,
+}
+
+impl WholeFile<'_> {
+    fn run(
+        &self,
+        audio: &mut StereoBuffer,
+        last: Last,
+        progress: &mut dyn FnMut(f64),
+    ) -> Option<StemProfile> {
+        if stem_too_quiet(audio) {
+            return None;
+        }
+        let mut profile = StemProfile::default();
+        for (index, effect) in Effect::ALL.into_iter().enumerate() {
+            if self.recipe.effect(effect).effective_amount() > 0.0 {
+                self.measure(effect, audio, &mut profile);
+                if effect != Effect::Loudness || last == Last::Applied {
+                    self.apply(effect, audio, &profile);
+                }
+            }
+            progress((index + 1) as f64 / Effect::ALL.len() as f64);
+        }
+        Some(profile)
+    }
+
+    fn measure(&self, effect: Effect, audio: &StereoBuffer, profile: &mut StemProfile) {
+        let (kind, rate_hz, target) = (self.recipe.kind, self.sample_rate_hz, self.targets.stem(self.stem));
+        match effect {
+            Effect::Equalization => {
+                profile.equalization = Some(equalization::correction(audio, kind, target, rate_hz));
+            }
+            Effect::Dynamics => {
+                profile.dynamics = Some(dynamics::correction(audio, kind, self.stem, target, rate_hz));
+            }
+            Effect::Panning => {
+                profile.panning = Some(PanningCorrection { side: panning::measure_side(audio) });
+            }
+            Effect::Loudness => {
+                let channels: [&[f32]; 2] = [&audio.left, &audio.right];
+                let gain_db = loudness::gain_to_lufs_db(&channels, target.loudness_lufs, kind, rate_hz);
+                profile.loudness = Some(LoudnessCorrection { gain_db });
+            }
+        }
+    }
+
+    /// Applies one effect through the matcher that the live chain uses, at the same hop positions: the result is the
+    /// live one, bit for bit.
+    fn apply(&self, effect: Effect, audio: &mut StereoBuffer, profile: &StemProfile) {
+        let (kind, rate_hz, target) = (self.recipe.kind, self.sample_rate_hz, self.targets.stem(self.stem));
+        let amount = self.recipe.effect(effect).effective_amount();
+        match effect {
+            Effect::Equalization => {
+                let mut matcher = EqualizationMatcher::fixed(profile.equalization.as_ref(), amount);
+                stream(audio, 1, |hop| matcher.process(hop));
+            }
+            Effect::Dynamics => {
+                let correction = profile.dynamics.as_ref();
+                let mut matcher = DynamicsMatcher::fixed(correction, amount, kind, self.stem, rate_hz);
+                stream(audio, 0, |hop| matcher.process(hop));
+            }
+            Effect::Panning => {
+                let limits = Limits::of(kind, self.stem, rate_hz);
+                let mut matcher =
+                    PanningMatcher::fixed(profile.panning.as_ref(), target, amount, limits, rate_hz);
+                stream(audio, 1, |hop| matcher.process(hop));
+            }
+            Effect::Loudness => {
+                let gain_db = profile.loudness.map(|loudness| loudness.gain_db);
+                let mut matcher = LoudnessMatcher::fixed(gain_db, amount);
+                stream(audio, 0, |hop| matcher.process(hop));
+            }
+        }
+    }
 }
 
 /// Averages features of many songs into targets.
@@ -150,8 +307,7 @@ fn accumulate(sum: &mut Feature, feature: &Feature) {
 }
 
 /// Averages full-resolution values over sixth-octave bands from 11 Hz to the Nyquist frequency.
-fn sixth_octaves(values: &[f64], convert: impl Fn(f64) -> f64) -> crate::targets::Curve {
-    use crate::targets::{Curve, FULL_BIN_HZ};
+fn sixth_octaves(values: &[f64], convert: impl Fn(f64) -> f64) -> Curve {
     let points = (-39..=26).filter_map(|band| {
         let center_hz = 1000.0 * 2f64.powf(f64::from(band) / 6.0);
         let edge = |sixths: f64| (center_hz * 2f64.powf(sixths / 12.0) / FULL_BIN_HZ).ceil() as usize;

@@ -1,0 +1,71 @@
+//! The hop – the unit in which the chain works – and a delay of whole hops, which stands in for an effect that is
+//! switched off.
+
+/// Frames processed at a time: half of the panning window, and the grid to which every decision is tied.
+pub const HOP_FRAMES: usize = 1024;
+
+/// One hop of one stereo stem.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// Left samples.
+    pub left: [f32; HOP_FRAMES],
+    /// Right samples.
+    pub right: [f32; HOP_FRAMES],
+}
+
+impl Hop {
+    /// Silence.
+    pub const SILENT: Hop = Hop { left: [0.0; HOP_FRAMES], right: [0.0; HOP_FRAMES] };
+
+    /// Both sides, for loops over channels.
+    pub fn sides_mut(&mut self) -> [&mut [f32; HOP_FRAMES]; 2] {
+        [&mut self.left, &mut self.right]
+    }
+
+    /// Both sides.
+    pub fn sides(&self) -> [&[f32; HOP_FRAMES]; 2] {
+        [&self.left, &self.right]
+    }
+
+    /// Mean square over both sides.
+    pub fn mean_square(&self) -> f64 {
+        let sum = |side: &[f32; HOP_FRAMES]| {
+            // Eight partial sums let the loop vectorize; f32 is ample within one hop.
+            let mut partial = [0f32; 8];
+            for chunk in side.chunks_exact(8) {
+                partial.iter_mut().zip(chunk).for_each(|(sum, sample)| *sum += sample * sample);
+            }
+            partial.iter().map(|sum| f64::from(*sum)).sum::<f64>()
+        };
+        (sum(&self.left) + sum(&self.right)) / (2 * HOP_FRAMES) as f64
+    }
+}
+
+/// One hop of delay, bit for bit.
+#[derive(Debug, Clone)]
+pub struct HopDelay {
+    held: Box<Hop>,
+}
+
+impl HopDelay {
+    /// Holds silence.
+    pub fn new() -> Self {
+        Self { held: Box::new(Hop::SILENT) }
+    }
+
+    /// Exchanges the hop for the previous one.
+    pub fn process(&mut self, hop: &mut Hop) {
+        std::mem::swap(&mut *self.held, hop);
+    }
+
+    /// Back to silence.
+    pub fn reset(&mut self) {
+        *self.held = Hop::SILENT;
+    }
+}
+
+impl Default for HopDelay {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,343 @@
+//! Dynamics: brings the level of a stem's onset peaks down to its target by compression. The compressor follows the
+//! released code: sample-wise peak detector, no knee, log-domain branching smoothing after Giannoulis, Massberg and
+//! Reiss (JAES 2012), and ballistics chosen per stem.
+//!
+//! The published rules treat each side on its own; the paper rules use one gain reduction, taken from the louder side,
+//! for both, so that the image stands still. The running estimate for live use is in `peaks.rs`.
+
+use crate::block::StereoBuffer;
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::dynamics_search::{Candidates, find_setting};
+use crate::loudness::ramp;
+use crate::onset::onsets;
+use crate::peaks::PeakEstimator;
+use crate::profile::{CompressorSetting, DynamicsCorrection};
+use crate::recipe::RecipeKind;
+use crate::smoothing::Glide;
+use crate::stem::Stem;
+use crate::targets::StemTargets;
+use crate::units::{db_from_gain, fast_db, fast_gain, gain_from_db};
+use crate::whole_file;
+
+/// Peak level at which dynamics are compared, in dBFS.
+pub const REFERENCE_PEAK_DB: f64 = -10.0;
+
+/// Attack, release and first ratio of a stem's compressor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ballistics {
+    /// Attack in ms.
+    pub attack_ms: f64,
+    /// Release in ms.
+    pub release_ms: f64,
+    /// Ratio tried first.
+    pub first_ratio: u32,
+}
+
+impl Ballistics {
+    /// The released code's choice for each stem.
+    pub const fn of(stem: Stem) -> Self {
+        match stem {
+            Stem::Vocals => Self { attack_ms: 7.5, release_ms: 400.0, first_ratio: 4 },
+            Stem::Bass => Self { attack_ms: 10.0, release_ms: 500.0, first_ratio: 5 },
+            Stem::Drums => Self { attack_ms: 10.0, release_ms: 180.0, first_ratio: 6 },
+            Stem::Other => Self { attack_ms: 15.0, release_ms: 666.0, first_ratio: 4 },
+        }
+    }
+
+    /// Smoothing coefficients (attack, release) at a sample rate.
+    pub fn coefficients(&self, sample_rate_hz: f64) -> [f64; 2] {
+        [self.attack_ms, self.release_ms].map(|ms| (-1.0 / (0.001 * sample_rate_hz * ms)).exp())
+    }
+}
+
+/// One step of the branching smoother: fast up, slow down.
+#[inline(always)]
+pub fn smooth(state: f64, input: f64, [attack, release]: [f64; 2]) -> f64 {
+    let coefficient = if input > state { attack } else { release };
+    input + coefficient * (state - input)
+}
+
+/// Gain reduction the static curve asks for, in dB.
+#[inline(always)]
+pub fn static_reduction_db(level_db: f32, threshold_db: f32, slope: f32) -> f32 {
+    (level_db - threshold_db).max(0.0) * slope
+}
+
+/// Share of the overshoot that a ratio takes away.
+pub fn slope(ratio: f64) -> f32 {
+    (1.0 - 1.0 / ratio) as f32
+}
+
+/// Mean and standard deviation of the loudest quarter of onset peaks of one channel, in dB; `None` without onsets.
+pub fn loud_peaks(samples: &[f32], onsets: &[i64]) -> Option<[f64; 2]> {
+    let frames = samples.len() as i64;
+    let ends = onsets.iter().skip(1).copied().chain([frames]);
+    let peaks = onsets.iter().zip(ends).map(|(start, end)| {
+        let segment = &samples[(*start).clamp(0, frames) as usize..end.clamp(0, frames) as usize];
+        db_from_gain(f64::from(segment.iter().fold(0f32, |peak, sample| peak.max(sample.abs()))))
+    });
+    loudest_quarter(&mut peaks.collect::<Vec<f64>>())
+}
+
+/// Mean and population standard deviation of the values strictly above their 75th percentile (linear interpolation); of
+/// all values when none is above.
+pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
+    if values.is_empty() {
+        return None;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let place = 0.75 * (values.len() - 1) as f64;
+    let (low, fraction) = (place as usize, place.fract());
+    let high = (low + 1).min(values.len() - 1);
+    let percentile = values[low] + (values[high] - values[low]) * fraction;
+    let first = values.partition_point(|value| *value <= percentile);
+    let kept = if first < values.len() { &values[first..] } else { &*values };
+    let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+    let variance = kept.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / kept.len() as f64;
+    Some([mean, variance.sqrt()])
+}
+
+/// Meter: peak mean and deviation of a stem brought jointly to a peak of −10 dBFS, averaged over sides; `None` when a
+/// side has no onset.
+pub fn measure(audio: &StereoBuffer) -> Option<[f64; 2]> {
+    let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(audio.peak()));
+    let gain = gain_from_db(gain_db) as f32;
+    let side = |samples: &[f32]| {
+        let scaled: Vec<f32> = samples.iter().map(|sample| sample * gain).collect();
+        loud_peaks(&scaled, &onsets(&scaled))
+    };
+    let (left, right) = (side(&audio.left)?, side(&audio.right)?);
+    Some([0.5 * (left[0] + right[0]), 0.5 * (left[1] + right[1])])
+}
+
+/// The full correction of a complete stem.
+pub fn correction(
+    audio: &StereoBuffer,
+    kind: RecipeKind,
+    stem: Stem,
+    target: &StemTargets,
+    sample_rate_hz: f64,
+) -> DynamicsCorrection {
+    let sides = [audio.left.as_slice(), audio.right.as_slice()];
+    let groups: &[&[usize]] = if kind == RecipeKind::Paper { &[&[0, 1]] } else { &[&[0], &[1]] };
+    let mut result = DynamicsCorrection { gain_db: [0.0; 2], compressor: [None; 2] };
+    for group in groups {
+        let channels: Vec<&[f32]> = group.iter().map(|side| sides[*side]).collect();
+        if whole_file::too_quiet(&channels) {
+            continue;
+        }
+        let peak = channels.iter().flat_map(|side| side.iter()).fold(0f32, |peak, x| peak.max(x.abs()));
+        let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(peak));
+        let candidates = Candidates::new(&channels, gain_db, Ballistics::of(stem), sample_rate_hz);
+        let setting = find_setting(candidates, target.peak_db, target.peak_std_db);
+        for side in *group {
+            result.gain_db[*side] = gain_db;
+            result.compressor[*side] = setting;
+        }
+    }
+    result
+}
+
+/// Matcher: peak gain and compressor. No latency.
+#[derive(Debug)]
+pub struct DynamicsMatcher {
+    amount: f64,
+    linked: bool,
+    coefficients: [f64; 2],
+    start: [SideSetting; 2],
+    current: [SideSetting; 2],
+    reduction_db: [f64; 2],
+    largest_db: f32,
+    adaptive: Option<Box<Adaptive>>,
+}
+
+/// What is applied to one side, before the amount.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct SideSetting {
+    gain_db: f64,
+    threshold_db: f64,
+    ratio: f64,
+}
+
+const UNTOUCHED: SideSetting = SideSetting { gain_db: 0.0, threshold_db: 0.0, ratio: 1.0 };
+
+#[derive(Debug)]
+struct Adaptive {
+    estimator: PeakEstimator,
+    gain_db: Glide,
+    threshold_db: Glide,
+}
+
+impl DynamicsMatcher {
+    /// Applies one correction for good.
+    pub fn fixed(
+        correction: Option<&DynamicsCorrection>,
+        amount: f64,
+        kind: RecipeKind,
+        stem: Stem,
+        sample_rate_hz: f64,
+    ) -> Self {
+        let start = std::array::from_fn(|side| {
+            correction.map_or(UNTOUCHED, |correction| {
+                let setting = correction.compressor[side]
+                    .unwrap_or(CompressorSetting { ratio: 1.0, threshold_db: 0.0 });
+                let CompressorSetting { ratio, threshold_db } = setting;
+                SideSetting { gain_db: correction.gain_db[side], threshold_db, ratio }
+            })
+        });
+        Self {
+            amount,
+            linked: kind == RecipeKind::Paper,
+            coefficients: Ballistics::of(stem).coefficients(sample_rate_hz),
+            start,
+            current: start,
+            reduction_db: [0.0; 2],
+            largest_db: 0.0,
+            adaptive: None,
+        }
+    }
+
+    /// Follows a running estimate of the onset peaks; both sides are treated alike.
+    pub fn adaptive(target: &StemTargets, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
+        let mut matcher = Self::fixed(None, amount, RecipeKind::Paper, stem, sample_rate_hz);
+        if amount > 0.0 {
+            let ballistics = Ballistics::of(stem);
+            let ratio = f64::from(ballistics.first_ratio);
+            matcher.start = [SideSetting { ratio, ..UNTOUCHED }; 2];
+            matcher.current = matcher.start;
+            let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
+            matcher.adaptive = Some(Box::new(Adaptive {
+                estimator: PeakEstimator::new(target, ballistics, sample_rate_hz),
+                gain_db: Glide::new(0.0, hop_seconds),
+                threshold_db: Glide::new(0.0, hop_seconds),
+            }));
+        }
+        matcher
+    }
+
+    /// Compresses one hop in place.
+    pub fn process(&mut self, hop: &mut Hop) {
+        if self.amount == 0.0 || (self.adaptive.is_none() && self.start == [UNTOUCHED; 2]) {
+            return;
+        }
+        let previous = self.current;
+        let mut levels_db = hop.sides().map(|side| side.map(fast_db));
+        if self.linked {
+            let [left, right] = &mut levels_db;
+            left.iter_mut().zip(right.iter_mut()).for_each(|(left, right)| *left = left.max(*right));
+        }
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.follow(hop, &levels_db[0], &mut self.current);
+        }
+        if self.linked {
+            let reduction = self.reduce(0, &levels_db[0]);
+            self.reduction_db[1] = self.reduction_db[0];
+            apply(&mut hop.left, &reduction);
+            apply(&mut hop.right, &reduction);
+        } else {
+            for (side, levels_db) in levels_db.iter().enumerate() {
+                let reduction = self.reduce(side, levels_db);
+                apply(hop.sides_mut()[side], &reduction);
+            }
+        }
+        let gains =
+            |settings: [SideSetting; 2]| settings.map(|side| gain_from_db(side.gain_db * self.amount) as f32);
+        ramp(hop, gains(previous), gains(self.current));
+    }
+
+    /// Smoothed gain reduction of one side in dB, sample by sample.
+    fn reduce(&mut self, side: usize, levels_db: &[f32; HOP_FRAMES]) -> Reduction {
+        let setting = self.current[side];
+        // The ratio is blended, and the detector always sees the peak-normalized stem, whatever the amount.
+        let slope = slope(1.0 + (setting.ratio - 1.0) * self.amount);
+        let relative_db = (setting.threshold_db - setting.gain_db) as f32;
+        let mut reduction = [0.0; HOP_FRAMES];
+        let mut state = self.reduction_db[side];
+        if slope == 0.0 {
+            self.largest_db = 0.0;
+            return None;
+        }
+        for (reduction, level_db) in reduction.iter_mut().zip(levels_db) {
+            state = smooth(
+                state,
+                f64::from(static_reduction_db(*level_db, relative_db, slope)),
+                self.coefficients,
+            );
+            *reduction = state as f32;
+        }
+        // Far below hearing the decay ends, so that it never reaches denormal numbers.
+        self.reduction_db[side] = if state < 1e-12 { 0.0 } else { state };
+        self.largest_db = reduction.iter().fold(0.0, |largest: f32, value| largest.max(*value));
+        Some(reduction)
+    }
+
+    /// Largest gain reduction within the last hop in dB, threshold in dBFS of the peak-normalized stem, ratio.
+    pub fn reading(&self) -> [f64; 3] {
+        [f64::from(self.largest_db), self.current[0].threshold_db, self.current[0].ratio]
+    }
+
+    /// Back to the state after construction.
+    pub fn reset(&mut self) {
+        self.current = self.start;
+        self.reduction_db = [0.0; 2];
+        self.largest_db = 0.0;
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.estimator.reset();
+            adaptive.gain_db.set(0.0);
+            adaptive.threshold_db.set(0.0);
+        }
+    }
+}
+
+type Reduction = Option<[f32; HOP_FRAMES]>;
+
+fn apply(samples: &mut [f32; HOP_FRAMES], reduction: &Reduction) {
+    if let Some(reduction) = reduction {
+        samples.iter_mut().zip(reduction).for_each(|(sample, reduction)| *sample *= fast_gain(-reduction));
+    }
+}
+
+impl Adaptive {
+    fn follow(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES], current: &mut [SideSetting; 2]) {
+        self.estimator.listen(hop, levels_db, self.gain_db.value() as f32);
+        if let Some(goal_db) = self.estimator.gain_db() {
+            self.gain_db.advance(goal_db);
+            self.threshold_db.advance(self.estimator.threshold_db());
+        }
+        for side in current {
+            side.gain_db = self.gain_db.value();
+            side.threshold_db = self.threshold_db.value();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loudest_quarter_lies_strictly_above_the_percentile() {
+        let mut values: Vec<f64> = (1..=9).map(f64::from).collect();
+        assert_eq!(loudest_quarter(&mut values), Some([8.5, 0.5]));
+        assert_eq!(loudest_quarter(&mut [3.0, 3.0]), Some([3.0, 0.0]));
+        assert_eq!(loudest_quarter(&mut []), None);
+    }
+
+    #[test]
+    fn a_steady_tone_settles_at_the_static_curve() {
+        let compressor = [Some(CompressorSetting { ratio: 4.0, threshold_db: -20.0 }); 2];
+        let correction = DynamicsCorrection { gain_db: [0.0; 2], compressor };
+        let mut matcher =
+            DynamicsMatcher::fixed(Some(&correction), 1.0, RecipeKind::Paper, Stem::Vocals, 44_100.0);
+        let mut hop = Hop::SILENT;
+        for _ in 0..100 {
+            hop.left.fill(0.5);
+            hop.right.fill(-0.25);
+            matcher.process(&mut hop);
+        }
+        // −6 dBFS is 13.98 dB over the threshold; three quarters of that are taken away.
+        let expected = 0.5 * gain_from_db(-0.75 * 13.979_4) as f32;
+        assert!((hop.left[1023] - expected).abs() < 1e-4);
+        assert!((hop.right[1023] + expected / 2.0).abs() < 1e-4, "sides are linked");
+    }
+}

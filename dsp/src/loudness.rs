@@ -1,0 +1,308 @@
+//! Loudness: brings a stem's integrated loudness to its target. The meter is ITU-R BS.1770-4 as `pyloudnorm` 0.2.0
+//! computes it (RBJ K-weighting, 400 ms blocks every 100 ms, gates at −70 LUFS and −10 LU).
+
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::filter::{StereoBiquad, k_weighting};
+use crate::recipe::RecipeKind;
+use crate::smoothing::{ESTIMATE_SECONDS, Glide, RunningWeight};
+use crate::spectrum::PADDING_FRAMES;
+use crate::units::{db_from_gain, gain_from_db};
+
+/// Offset of BS.1770-4 equation 2.
+const OFFSET_LUFS: f64 = -0.691;
+const ABSOLUTE_GATE_LUFS: f64 = -70.0;
+const RELATIVE_GATE: f64 = 0.1;
+
+fn lufs(mean_square: f64) -> f64 {
+    OFFSET_LUFS + 10.0 * mean_square.max(1e-30).log10()
+}
+
+/// K-weighting of a stereo signal.
+#[derive(Debug, Clone)]
+struct KWeighting {
+    filters: [StereoBiquad; 2],
+}
+
+impl KWeighting {
+    fn new(sample_rate_hz: f64) -> Self {
+        Self { filters: k_weighting(sample_rate_hz).map(StereoBiquad::new) }
+    }
+
+    /// Weighted power of a frame, summed over channels.
+    #[inline(always)]
+    fn power(&mut self, frame: [f64; 2]) -> f64 {
+        let shelved = self.filters[0].tick(frame);
+        let weighted = self.filters[1].tick(shelved);
+        weighted[0] * weighted[0] + weighted[1] * weighted[1]
+    }
+
+    fn flush(&mut self) {
+        self.filters.iter_mut().for_each(StereoBiquad::flush);
+    }
+
+    fn reset(&mut self) {
+        self.filters.iter_mut().for_each(StereoBiquad::reset);
+    }
+}
+
+/// Meter: integrated loudness of a complete file of one or two channels, in LUFS; `None` when nothing passes the gates.
+/// The published rules measure the file between two stretches of [`PADDING_FRAMES`] zeros.
+pub fn measure(channels: &[&[f32]], kind: RecipeKind, sample_rate_hz: f64) -> Option<f64> {
+    let padding = if kind == RecipeKind::Published { PADDING_FRAMES } else { 0 };
+    let frames = channels.first()?.len();
+    let total = frames + 2 * padding;
+    let tenth = 0.1 * sample_rate_hz;
+    let seconds = total as f64 / sample_rate_hz;
+    let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
+    // Energy per 100 ms; a block is four of them, the last ones cut short by the end of the file.
+    let mut energies = vec![0.0; (count.max(1) + 3) as usize];
+    let mut weighting = KWeighting::new(sample_rate_hz);
+    let (mut segment, mut boundary) = (0, 0);
+    let mut sum = 0.0;
+    // Zeros before the file leave the filters at rest; zeros after it let them ring, but not for longer than a second.
+    let ring = padding.min(sample_rate_hz as usize);
+    for frame in 0..frames + ring {
+        while frame + padding >= boundary {
+            if segment > 0 && segment <= energies.len() {
+                energies[segment - 1] = sum;
+            }
+            sum = 0.0;
+            segment += 1;
+            boundary = (tenth * segment as f64) as usize;
+        }
+        let sample = |channel: usize| {
+            channels
+                .get(channel)
+                .and_then(|samples| samples.get(frame))
+                .map_or(0.0, |sample| f64::from(*sample))
+        };
+        sum += weighting.power([sample(0), sample(1)]);
+    }
+    if segment > 0 && segment <= energies.len() {
+        energies[segment - 1] = sum;
+    }
+    let blocks: Vec<f64> = energies.windows(4).map(|four| four.iter().sum::<f64>() / (4.0 * tenth)).collect();
+    gated_mean(&blocks).map(lufs)
+}
+
+/// Two-pass gating of BS.1770-4.
+fn gated_mean(blocks: &[f64]) -> Option<f64> {
+    let mean = |gate: f64, inclusive: bool| {
+        let kept = blocks.iter().filter(|block| **block > gate || (inclusive && **block == gate));
+        let (count, sum) = kept.fold((0u32, 0.0), |(count, sum), block| (count + 1, sum + block));
+        (count > 0).then(|| sum / f64::from(count))
+    };
+    let absolute = 10f64.powf((ABSOLUTE_GATE_LUFS - OFFSET_LUFS) / 10.0);
+    let first = mean(absolute, true)?;
+    mean(absolute.max(first * RELATIVE_GATE), false)
+}
+
+/// The gain in dB that brings a file to `target_lufs`, reduced as far as the result would clip; 0 for silence.
+pub fn gain_to_lufs_db(channels: &[&[f32]], target_lufs: f64, kind: RecipeKind, sample_rate_hz: f64) -> f64 {
+    let Some(measured_lufs) = measure(channels, kind, sample_rate_hz) else { return 0.0 };
+    let gain_db = target_lufs - measured_lufs;
+    let peak =
+        channels.iter().flat_map(|samples| samples.iter()).fold(0f32, |peak, sample| peak.max(sample.abs()));
+    let clip = (1e-6 + f64::from(peak) * gain_from_db(gain_db)).max(1.0);
+    gain_db - db_from_gain(clip)
+}
+
+/// Running gated loudness of a stem, hop by hop.
+#[derive(Debug)]
+struct LoudnessEstimator {
+    weighting: KWeighting,
+    recent: [f64; LoudnessEstimator::BLOCK_HOPS],
+    position: usize,
+    filled: usize,
+    ungated: f64,
+    ungated_weight: RunningWeight,
+    gated: f64,
+    gated_weight: RunningWeight,
+}
+
+impl LoudnessEstimator {
+    /// Hops in a block: 395 ms at 44.1 kHz, the nearest to 400 ms.
+    const BLOCK_HOPS: usize = 17;
+
+    fn new(sample_rate_hz: f64) -> Self {
+        let hops = ESTIMATE_SECONDS * sample_rate_hz / HOP_FRAMES as f64;
+        Self {
+            weighting: KWeighting::new(sample_rate_hz),
+            recent: [0.0; Self::BLOCK_HOPS],
+            position: 0,
+            filled: 0,
+            ungated: 0.0,
+            ungated_weight: RunningWeight::new(hops),
+            gated: 0.0,
+            gated_weight: RunningWeight::new(hops),
+        }
+    }
+
+    fn listen(&mut self, hop: &Hop) {
+        let frames = hop.left.iter().zip(&hop.right);
+        let energy: f64 =
+            frames.map(|(left, right)| self.weighting.power([f64::from(*left), f64::from(*right)])).sum();
+        self.weighting.flush();
+        self.recent[self.position] = energy / HOP_FRAMES as f64;
+        self.position = (self.position + 1) % Self::BLOCK_HOPS;
+        self.filled = (self.filled + 1).min(Self::BLOCK_HOPS);
+        let block = self.recent.iter().sum::<f64>() / Self::BLOCK_HOPS as f64;
+        if self.filled < Self::BLOCK_HOPS || lufs(block) < ABSOLUTE_GATE_LUFS {
+            return;
+        }
+        self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
+        if block > self.ungated * RELATIVE_GATE {
+            self.gated += (block - self.gated) * self.gated_weight.next_weight();
+        }
+    }
+
+    fn loudness_lufs(&self) -> Option<f64> {
+        self.gated_weight.has_material().then(|| lufs(self.gated))
+    }
+
+    fn reset(&mut self) {
+        self.weighting.reset();
+        self.recent.fill(0.0);
+        self.position = 0;
+        self.filled = 0;
+        self.ungated = 0.0;
+        self.gated = 0.0;
+        self.ungated_weight.reset();
+        self.gated_weight.reset();
+    }
+}
+
+/// Matcher: one gain for the stem, fixed or gliding. No latency.
+#[derive(Debug)]
+pub struct LoudnessMatcher {
+    amount: f64,
+    target_lufs: f64,
+    estimator: Option<LoudnessEstimator>,
+    start_gain_db: f64,
+    glide: Glide,
+    gain: f32,
+}
+
+impl LoudnessMatcher {
+    /// Applies one gain for good.
+    pub fn fixed(gain_db: Option<f64>, amount: f64) -> Self {
+        let start_gain_db = gain_db.unwrap_or(0.0) * amount;
+        let gain = gain_from_db(start_gain_db) as f32;
+        Self {
+            amount,
+            target_lufs: 0.0,
+            estimator: None,
+            start_gain_db,
+            glide: Glide::new(start_gain_db, 1.0),
+            gain,
+        }
+    }
+
+    /// Follows a running estimate of the loudness.
+    pub fn adaptive(target_lufs: f64, amount: f64, sample_rate_hz: f64) -> Self {
+        Self {
+            amount,
+            target_lufs,
+            estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
+            start_gain_db: 0.0,
+            glide: Glide::new(0.0, HOP_FRAMES as f64 / sample_rate_hz),
+            gain: 1.0,
+        }
+    }
+
+    /// Scales one hop in place.
+    pub fn process(&mut self, hop: &mut Hop) {
+        let start = self.gain;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.listen(hop);
+            if let Some(loudness_lufs) = estimator.loudness_lufs() {
+                let gain_db = self.glide.advance((self.target_lufs - loudness_lufs) * self.amount);
+                self.gain = gain_from_db(gain_db) as f32;
+            }
+        }
+        ramp(hop, [start; 2], [self.gain; 2]);
+    }
+
+    /// Gain in dB, after the amount.
+    pub fn gain_db(&self) -> f64 {
+        self.glide.value()
+    }
+
+    /// Back to the state after construction.
+    pub fn reset(&mut self) {
+        self.glide.set(self.start_gain_db);
+        self.gain = gain_from_db(self.start_gain_db) as f32;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.reset();
+        }
+    }
+}
+
+/// Scales both sides by gains that move in a straight line over the hop.
+pub fn ramp(hop: &mut Hop, start: [f32; 2], end: [f32; 2]) {
+    for ((side, start), end) in hop.sides_mut().into_iter().zip(start).zip(end) {
+        if start == end {
+            if end != 1.0 {
+                side.iter_mut().for_each(|sample| *sample *= end);
+            }
+            continue;
+        }
+        let step = (end - start) / HOP_FRAMES as f32;
+        for (frame, sample) in side.iter_mut().enumerate() {
+            *sample *= start + step * (frame + 1) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sine(seconds: f64, amplitude: f64) -> Vec<f32> {
+        let frames = (44_100.0 * seconds) as usize;
+        let step = std::f64::consts::TAU * 997.0 / 44_100.0;
+        (0..frames).map(|n| ((n as f64 * step).sin() * amplitude) as f32).collect()
+    }
+
+    /// EBU Tech 3341 case 1: a stereo 1 kHz sine at −23 dBFS reads −23 LUFS.
+    #[test]
+    fn a_reference_tone_reads_its_level() {
+        let tone = sine(20.0, 10f64.powf(-23.0 / 20.0));
+        let measured = measure(&[&tone, &tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        assert!((measured + 23.0).abs() < 0.1, "{measured}");
+        let one_side = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        assert!((measured - one_side - 3.01).abs() < 0.01);
+    }
+
+    #[test]
+    fn pauses_do_not_count() {
+        let mut tone = sine(10.0, 0.1);
+        let loud = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        tone.resize(tone.len() * 4, 0.0);
+        let paused = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        assert!((loud - paused).abs() < 0.15, "{loud} {paused}");
+        assert_eq!(measure(&[&[0.0; 50_000]], RecipeKind::Paper, 44_100.0), None);
+    }
+
+    #[test]
+    fn the_gain_stops_short_of_clipping() {
+        let mut clicks = vec![0.0f32; 441_000];
+        clicks.iter_mut().step_by(20_000).for_each(|sample| *sample = 0.5);
+        let gain_db = gain_to_lufs_db(&[&clicks], 0.0, RecipeKind::Paper, 44_100.0);
+        assert!(gain_db > 0.0 && 0.5 * gain_from_db(gain_db) <= 1.0, "{gain_db}");
+    }
+
+    #[test]
+    fn the_running_estimate_reaches_the_integrated_one() {
+        let tone = sine(5.0, 0.05);
+        let integrated = measure(&[&tone, &tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let mut matcher = LoudnessMatcher::adaptive(-30.0, 1.0, 44_100.0);
+        for chunk in tone.chunks_exact(HOP_FRAMES) {
+            let mut hop = Hop::SILENT;
+            hop.left.copy_from_slice(chunk);
+            hop.right.copy_from_slice(chunk);
+            matcher.process(&mut hop);
+        }
+        assert!((matcher.gain_db() - (-30.0 - integrated)).abs() < 0.05);
+    }
+}

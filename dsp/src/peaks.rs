@@ -1,0 +1,207 @@
+//! The running estimate behind live compression: onset peaks of the last half minute or so, as they are and as each of
+//! eight thresholds would leave them. The threshold that meets the target is read off that bank; nothing is searched
+//! and no audio is kept.
+
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::dynamics::{Ballistics, REFERENCE_PEAK_DB, slope};
+use crate::dynamics_search::BANK_DB;
+use crate::onset::OnsetDetector;
+use crate::smoothing::ActivityGate;
+use crate::targets::StemTargets;
+
+/// Onset segments that are remembered.
+const SEGMENTS: usize = 64;
+/// Segments needed before a threshold is set.
+const FEWEST_SEGMENTS: usize = 3;
+/// A segment never lasts longer, so that a held tone without onsets is judged too.
+const LONGEST_SEGMENT_SECONDS: f64 = 3.0;
+/// The running peak falls by this much per second of material, so that one click is forgotten in time.
+const PEAK_FALL_DB_PER_SECOND: f64 = 0.1;
+
+const LANES: usize = BANK_DB.len();
+/// Levels are kept per quarter of a hop: that finely a segment can be cut at its onset.
+const QUARTER: usize = HOP_FRAMES / 4;
+/// Quarters kept apart until an onset report, which comes up to five hops late, can no longer claim them.
+const PENDING: usize = 32;
+
+/// Largest levels in some stretch of time: unprocessed, then after each threshold of the bank.
+type Peaks = [f32; LANES + 1];
+const SILENT: Peaks = [-700.0; LANES + 1];
+
+/// Listens to a stem and tells its peak gain and threshold.
+#[derive(Debug)]
+pub struct PeakEstimator {
+    upper_db: f64,
+    lower_db: f64,
+    slope: f32,
+    coefficients: [f32; 2],
+    gate: ActivityGate,
+    detector: OnsetDetector,
+    middle: Box<[f32; HOP_FRAMES]>,
+    bank: [f32; LANES],
+    pending: [Peaks; PENDING],
+    quarters: i64,
+    folded: i64,
+    segment_start: i64,
+    segment: Peaks,
+    longest_segment: i64,
+    remembered: Box<[Peaks; SEGMENTS]>,
+    count: usize,
+    peak_db: f64,
+    fall_db: f64,
+    threshold_db: f64,
+}
+
+impl PeakEstimator {
+    /// Listens for the correction toward `target`.
+    pub fn new(target: &StemTargets, ballistics: Ballistics, sample_rate_hz: f64) -> Self {
+        let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
+        Self {
+            upper_db: target.peak_db + target.peak_std_db,
+            lower_db: target.peak_db - target.peak_std_db,
+            slope: slope(f64::from(ballistics.first_ratio)),
+            coefficients: ballistics.coefficients(sample_rate_hz).map(|coefficient| coefficient as f32),
+            gate: ActivityGate::new(hop_seconds),
+            detector: OnsetDetector::new(),
+            middle: Box::new([0.0; HOP_FRAMES]),
+            bank: [0.0; LANES],
+            pending: [SILENT; PENDING],
+            quarters: 0,
+            folded: 0,
+            segment_start: 0,
+            segment: SILENT,
+            longest_segment: (LONGEST_SEGMENT_SECONDS * sample_rate_hz) as i64 / QUARTER as i64,
+            remembered: Box::new([SILENT; SEGMENTS]),
+            count: 0,
+            peak_db: f64::NEG_INFINITY,
+            fall_db: PEAK_FALL_DB_PER_SECOND * hop_seconds,
+            threshold_db: 0.0,
+        }
+    }
+
+    /// Takes in a hop, its level (the louder side's, in dBFS) and the peak gain in force.
+    pub fn listen(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES], gain_db: f32) {
+        let is_material = self.gate.is_material(hop.mean_square());
+        for quarter in levels_db.chunks_exact(QUARTER) {
+            self.pending[(self.quarters % PENDING as i64) as usize] = self.run_bank(quarter, gain_db);
+            self.quarters += 1;
+        }
+        if is_material {
+            let loudest = levels_db.iter().fold(-700f32, |loudest, level| loudest.max(*level));
+            self.peak_db = f64::from(loudest).max(self.peak_db - self.fall_db);
+        }
+        // The released code detects on each side; live the middle does, with the peak gain that it expects.
+        let scale = 0.5 * crate::units::fast_gain(gain_db);
+        for ((middle, left), right) in self.middle.iter_mut().zip(&hop.left).zip(&hop.right) {
+            *middle = (left + right) * scale;
+        }
+        if let Some(onset) = self.detector.listen(&self.middle) {
+            self.cut((onset / QUARTER as i64).clamp(self.folded, self.quarters));
+        }
+        // Make room for the next hop.
+        self.fold((self.quarters + 4 - PENDING as i64).max(0));
+        if self.folded - self.segment_start > self.longest_segment {
+            self.cut(self.folded);
+        }
+        for lane in &mut self.bank {
+            *lane = if *lane < 1e-12 { 0.0 } else { *lane };
+        }
+    }
+
+    fn run_bank(&mut self, levels_db: &[f32], gain_db: f32) -> Peaks {
+        let [attack, release] = self.coefficients;
+        let mut largest = [-700f32; LANES];
+        let mut raw = -700f32;
+        for level_db in levels_db {
+            let level_db = level_db + gain_db;
+            raw = raw.max(level_db);
+            for lane in 0..LANES {
+                let input = (level_db - BANK_DB[lane]).max(0.0) * self.slope;
+                let coefficient = if input > self.bank[lane] { attack } else { release };
+                self.bank[lane] = input + coefficient * (self.bank[lane] - input);
+                largest[lane] = largest[lane].max(level_db - self.bank[lane]);
+            }
+        }
+        std::array::from_fn(|index| if index == 0 { raw } else { largest[index - 1] })
+    }
+
+    /// Moves quarters before `end` into the current segment.
+    fn fold(&mut self, end: i64) {
+        while self.folded < end {
+            let quarter = &self.pending[(self.folded % PENDING as i64) as usize];
+            self.segment.iter_mut().zip(quarter).for_each(|(peak, level)| *peak = peak.max(*level));
+            self.folded += 1;
+        }
+    }
+
+    /// Ends the current segment at a quarter and begins the next one there.
+    fn cut(&mut self, quarter: i64) {
+        self.fold(quarter);
+        // What lies before the first onset, or in a pause, is no peak.
+        const FAINTEST_DB: f32 = -60.0;
+        if self.segment[0] > FAINTEST_DB {
+            self.remembered[self.count % SEGMENTS] = self.segment;
+            self.count += 1;
+            self.decide();
+        }
+        self.segment = SILENT;
+        self.segment_start = quarter;
+    }
+
+    /// Reads the threshold off the bank; 0 dB means that nothing is compressed.
+    fn decide(&mut self) {
+        if self.count < FEWEST_SEGMENTS {
+            return;
+        }
+        let features: [f64; LANES + 1] = std::array::from_fn(|lane| self.loudest_quarter(lane));
+        let within = features[0] < self.upper_db || features[0] <= self.lower_db;
+        if within {
+            self.threshold_db = 0.0;
+            return;
+        }
+        self.threshold_db = f64::from(BANK_DB[LANES - 1]);
+        let (mut above_db, mut above) = (0.0, features[0]);
+        for (threshold_db, below) in BANK_DB.iter().map(|entry| f64::from(*entry)).zip(&features[1..]) {
+            if *below < self.upper_db {
+                let share = (above - self.upper_db) / (above - below).max(1e-9);
+                // Between no compression and the first threshold nothing happens: peaks lie at or below −10 dBFS.
+                let from_db = if above_db == 0.0 { threshold_db } else { above_db };
+                self.threshold_db = from_db + (threshold_db - from_db) * share.clamp(0.0, 1.0);
+                return;
+            }
+            (above_db, above) = (threshold_db, *below);
+        }
+    }
+
+    fn loudest_quarter(&self, lane: usize) -> f64 {
+        let mut levels = [0f64; SEGMENTS];
+        let count = self.count.min(SEGMENTS);
+        for (level, peaks) in levels.iter_mut().zip(&self.remembered[..count]) {
+            *level = f64::from(peaks[lane]);
+        }
+        crate::dynamics::loudest_quarter(&mut levels[..count]).map_or(-700.0, |[mean, _]| mean)
+    }
+
+    /// Gain that brings the running peak to −10 dBFS; `None` before any material.
+    pub fn gain_db(&self) -> Option<f64> {
+        self.peak_db.is_finite().then_some(REFERENCE_PEAK_DB - self.peak_db)
+    }
+
+    /// Threshold in dBFS of the peak-normalized stem; 0 when the peaks meet their target.
+    pub fn threshold_db(&self) -> f64 {
+        self.threshold_db
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.gate.reset();
+        self.detector.reset();
+        self.bank = [0.0; LANES];
+        self.pending = [SILENT; PENDING];
+        (self.quarters, self.folded, self.segment_start) = (0, 0, 0);
+        self.segment = SILENT;
+        self.count = 0;
+        self.peak_db = f64::NEG_INFINITY;
+        self.threshold_db = 0.0;
+    }
+}

@@ -1,0 +1,164 @@
+//! Left/right similarity: φ per bin, and the balance of its sign over the middle frequencies, which tells on which side
+//! a stem sits – for complete files, and as a running estimate with hysteresis.
+
+use realfft::num_complex::Complex32;
+
+use crate::block::StereoBuffer;
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::recipe::RecipeKind;
+use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
+use crate::spectrum::{ANALYSIS_FRAMES, PADDING_FRAMES, frame_starts, windowed};
+use crate::stft::{RealTransform, sqrt_hann};
+use crate::targets::FULL_BINS;
+
+/// Bins of a 2048-point transform that vote on the side: 50 Hz to 2.5 kHz at 44.1 kHz.
+const FIRST_VOTE: usize = 2;
+const END_VOTE: usize = 116;
+/// Width of the moving average over bins before the vote.
+const VOTE_WIDTH: usize = 501;
+/// Bins that reach the votes through the average.
+const USED_BINS: usize = END_VOTE + VOTE_WIDTH / 2 + 1;
+
+/// Similarity of a bin, 1 in the middle, 0 on one side only. Two silent sides are alike.
+#[inline(always)]
+pub fn phi(left_power: f32, right_power: f32) -> f32 {
+    let total = left_power + right_power;
+    if total > f32::MIN_POSITIVE { 2.0 * (left_power * right_power).sqrt() / total } else { 1.0 }
+}
+
+/// Meter: mean φ over frames of a complete stem, [`FULL_BINS`] values.
+pub fn measure_phi(audio: &StereoBuffer, kind: RecipeKind) -> Vec<f64> {
+    let window = sqrt_hann(ANALYSIS_FRAMES);
+    let mut transform = RealTransform::new(ANALYSIS_FRAMES);
+    let mut time = vec![0.0; ANALYSIS_FRAMES];
+    let mut bins = [vec![Complex32::default(); FULL_BINS], vec![Complex32::default(); FULL_BINS]];
+    let mut sum = vec![0f64; FULL_BINS];
+    let starts = frame_starts(audio.frames(), kind);
+    let mut counted = 0usize;
+    for start in &starts {
+        let mut power = 0.0;
+        for (samples, bins) in [&audio.left, &audio.right].into_iter().zip(&mut bins) {
+            power += windowed(samples, *start, &window, &mut time);
+            transform.forward(&mut time, bins);
+        }
+        // Silence says nothing about position; the released code counts it as centered.
+        if power == 0.0 && kind == RecipeKind::Paper {
+            continue;
+        }
+        counted += 1;
+        for ((sum, left), right) in sum.iter_mut().zip(&bins[0]).zip(&bins[1]) {
+            *sum += f64::from(phi(left.norm_sqr(), right.norm_sqr()));
+        }
+    }
+    sum.iter_mut().for_each(|sum| *sum /= counted.max(1) as f64);
+    sum
+}
+
+/// Mean signed dissimilarity per bin: positive where the right side is louder.
+#[derive(Debug)]
+pub struct SideMeter {
+    mean: Vec<f64>,
+    smoothed: Vec<f64>,
+}
+
+impl SideMeter {
+    /// Nothing heard.
+    pub fn new() -> Self {
+        Self { mean: vec![0.0; USED_BINS], smoothed: vec![0.0; END_VOTE] }
+    }
+
+    /// Adds the spectra of one frame; `decay` < 1 turns the sum into a running mean of weight 1 − `decay`.
+    pub fn add(&mut self, left: &[Complex32], right: &[Complex32], decay: f64) {
+        let weight = if decay < 1.0 { 1.0 - decay } else { 1.0 };
+        for ((mean, left), right) in self.mean.iter_mut().zip(left).zip(right) {
+            let (left, right) = (left.norm_sqr(), right.norm_sqr());
+            let difference = f64::from(1.0 - phi(left, right));
+            let signed = if right > left { difference } else { -difference };
+            *mean = *mean * decay + signed * weight;
+        }
+    }
+
+    /// Vote over the middle frequencies, −1 (left) to +1 (right). A bin in balance votes right, as published.
+    pub fn balance(&mut self) -> f64 {
+        moving_average(&self.mean, VOTE_WIDTH, &mut self.smoothed);
+        let votes =
+            self.smoothed[FIRST_VOTE..].iter().map(|value| if *value + 1e-10 < 0.0 { -1.0 } else { 1.0 });
+        votes.sum::<f64>() / (END_VOTE - FIRST_VOTE) as f64
+    }
+
+    fn reset(&mut self) {
+        self.mean.fill(0.0);
+    }
+}
+
+impl Default for SideMeter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Running decision about a stem's side. Decided after a second of material, changed only by a clear majority.
+#[derive(Debug)]
+pub struct SideEstimator {
+    meter: SideMeter,
+    gate: ActivityGate,
+    weight: RunningWeight,
+    first_decision: usize,
+    heard: usize,
+    side: f64,
+    glide: Glide,
+}
+
+/// Hops between two votes.
+const VOTE_HOPS: usize = 16;
+/// Majority that changes a decision.
+const HYSTERESIS: f64 = 0.25;
+
+impl SideEstimator {
+    /// Undecided.
+    pub fn new(sample_rate_hz: f64) -> Self {
+        let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
+        Self {
+            meter: SideMeter::new(),
+            gate: ActivityGate::new(hop_seconds),
+            weight: RunningWeight::new(ESTIMATE_SECONDS / hop_seconds),
+            first_decision: (1.0 / hop_seconds) as usize,
+            heard: 0,
+            side: 0.0,
+            glide: Glide::new(0.0, hop_seconds),
+        }
+    }
+
+    /// Takes in a hop and the spectra of the frame that ends with it; returns the gliding side, −1 to +1.
+    pub fn listen(&mut self, hop: &Hop, left: &[Complex32], right: &[Complex32]) -> f64 {
+        if self.gate.is_material(hop.mean_square()) {
+            self.meter.add(left, right, 1.0 - self.weight.next_weight());
+            self.heard += 1;
+            if self.heard >= self.first_decision && self.heard.is_multiple_of(VOTE_HOPS) {
+                self.decide();
+            }
+        }
+        self.glide.advance(self.side)
+    }
+
+    fn decide(&mut self) {
+        let balance = self.meter.balance();
+        if self.side == 0.0 {
+            self.side = if balance < 0.0 { -1.0 } else { 1.0 };
+        } else if balance * self.side < -HYSTERESIS {
+            self.side = -self.side;
+        }
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.meter.reset();
+        self.gate.reset();
+        self.weight.reset();
+        self.heard = 0;
+        self.side = 0.0;
+        self.glide.set(0.0);
+    }
+}
+
+const _: () = assert!(PADDING_FRAMES.is_multiple_of(HOP_FRAMES), "the padding must not shift the frame grid");

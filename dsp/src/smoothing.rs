@@ -1,0 +1,160 @@
+//! How running estimates forget and how corrections glide. An estimate starts as a plain mean of all material so far
+//! and turns into an exponential one when its time constant is reached: it settles fast, then moves slowly.
+
+/// Material after which running estimates stop being plain means, in seconds of sounding audio.
+pub const ESTIMATE_SECONDS: f64 = 20.0;
+
+/// Time constant with which a correction follows its estimate, in seconds.
+pub const GLIDE_SECONDS: f64 = 0.5;
+
+/// Weight of the newest observation of a running mean.
+#[derive(Debug, Clone)]
+pub struct RunningWeight {
+    seen: f64,
+    longest: f64,
+}
+
+impl RunningWeight {
+    /// `longest`: observations after which the mean becomes exponential.
+    pub fn new(longest: f64) -> Self {
+        Self { seen: 0.0, longest: longest.max(1.0) }
+    }
+
+    /// Counts one observation and returns its weight: 1, 1/2, 1/3 … 1/`longest`.
+    pub fn next_weight(&mut self) -> f64 {
+        self.seen = (self.seen + 1.0).min(self.longest);
+        1.0 / self.seen
+    }
+
+    /// Whether anything was observed.
+    pub fn has_material(&self) -> bool {
+        self.seen > 0.0
+    }
+
+    /// Forgets everything.
+    pub fn reset(&mut self) {
+        self.seen = 0.0;
+    }
+}
+
+/// A value that approaches its target exponentially, one step per hop.
+#[derive(Debug, Clone)]
+pub struct Glide {
+    value: f64,
+    step: f64,
+}
+
+impl Glide {
+    /// `hop_seconds`: time between steps. Starts at `value`.
+    pub fn new(value: f64, hop_seconds: f64) -> Self {
+        Self { value, step: 1.0 - (-hop_seconds / GLIDE_SECONDS).exp() }
+    }
+
+    /// Where it is.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// Jumps.
+    pub fn set(&mut self, value: f64) {
+        self.value = value;
+    }
+
+    /// One step toward `target`; returns the new value.
+    pub fn advance(&mut self, target: f64) -> f64 {
+        self.value += (target - self.value) * self.step;
+        self.value
+    }
+}
+
+/// Tells material from pauses, so that estimates hold during silence.
+///
+/// A hop is material when it is louder than −70 dBFS (rms) and no more than 35 dB below the running mean of material.
+/// That mean falls by 1 dB per second while sound below it goes on, so a song that stays quiet is heard in the end.
+#[derive(Debug, Clone)]
+pub struct ActivityGate {
+    reference: f64,
+    step: f64,
+    fall: f64,
+}
+
+const ABSOLUTE_GATE: f64 = 1e-7;
+const RELATIVE_GATE: f64 = 3.16e-4;
+const REFERENCE_SECONDS: f64 = 3.0;
+
+impl ActivityGate {
+    /// `hop_seconds`: time between decisions.
+    pub fn new(hop_seconds: f64) -> Self {
+        let step = 1.0 - (-hop_seconds / REFERENCE_SECONDS).exp();
+        Self { reference: 0.0, step, fall: 10f64.powf(-0.1 * hop_seconds) }
+    }
+
+    /// Whether a hop of this mean square (per channel) is material.
+    pub fn is_material(&mut self, mean_square: f64) -> bool {
+        if mean_square < ABSOLUTE_GATE {
+            return false;
+        }
+        if mean_square < self.reference * RELATIVE_GATE {
+            self.reference *= self.fall;
+            return false;
+        }
+        self.reference = if self.reference == 0.0 {
+            mean_square
+        } else {
+            self.reference + (mean_square - self.reference) * self.step
+        };
+        true
+    }
+
+    /// Forgets what was heard.
+    pub fn reset(&mut self) {
+        self.reference = 0.0;
+    }
+}
+
+/// Centered moving average over an odd number of points with mirrored edges (the edge point is not repeated): what a
+/// first-order Savitzky–Golay filter does on an even grid.
+pub fn moving_average(values: &[f64], width: usize, smoothed: &mut [f64]) {
+    let half = (width / 2) as isize;
+    let last = values.len() as isize - 1;
+    let mirrored = |index: isize| {
+        let folded = index.unsigned_abs() as isize;
+        values[(if folded > last { (2 * last - folded).max(0) } else { folded }) as usize]
+    };
+    let mut sum: f64 = (-half..=half).map(mirrored).sum();
+    for (index, output) in smoothed.iter_mut().enumerate() {
+        *output = sum / width as f64;
+        let index = index as isize;
+        sum += mirrored(index + half + 1) - mirrored(index - half);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_mean_is_exact_first_and_slow_later() {
+        let mut weight = RunningWeight::new(4.0);
+        let weights: Vec<f64> = (0..6).map(|_| weight.next_weight()).collect();
+        assert_eq!(weights, [1.0, 0.5, 1.0 / 3.0, 0.25, 0.25, 0.25]);
+    }
+
+    #[test]
+    fn the_gate_holds_in_pauses_but_never_sticks() {
+        let mut gate = ActivityGate::new(0.023);
+        assert!(!gate.is_material(0.0));
+        assert!(gate.is_material(0.1));
+        assert!(!gate.is_material(1e-6));
+        let seconds = (0..10_000).position(|_| gate.is_material(1e-6)).expect("opens again") as f64 * 0.023;
+        assert!((5.0..40.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn moving_average_mirrors_its_edges() {
+        let mut smoothed = [0.0; 4];
+        moving_average(&[1.0, 2.0, 4.0, 8.0], 3, &mut smoothed);
+        let expected = [5.0 / 3.0, 7.0 / 3.0, 14.0 / 3.0, 16.0 / 3.0];
+        assert!(smoothed.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{smoothed:?}");
+    }
+}
