@@ -9,6 +9,9 @@ use serde_json::Value;
 /// Length of the length that stands before the JSON.
 const PREFIX_BYTES: usize = 8;
 
+/// The plug-in's meters end here: what is not louder is silence. In LUFS.
+const SILENCE_LUFS: f64 = -119.0;
+
 /// A state as a host keeps it: bytes it does not look into – except here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedState {
@@ -102,18 +105,18 @@ impl RunReport {
     /// The latency the plug-in believes it has, in frames.
     #[must_use]
     pub fn latency_frames(&self) -> Option<u64> {
-        self.0.get("latency_samples")?.as_u64()
+        self.0.get("latency_frames")?.as_u64()
     }
 
     /// The four stems.
     #[must_use]
     pub fn stems(&self) -> Vec<StemReport> {
-        let Some(stems) = self.0.get("stems").and_then(Value::as_object) else { return Vec::new() };
-        let number = |stem: &Value, name: &str| stem.get(name).and_then(Value::as_f64);
-        let read = |(name, stem): (&String, &Value)| StemReport {
-            name: name.clone(),
-            before_lufs: number(stem, "before_lufs"),
-            after_lufs: number(stem, "after_lufs"),
+        let stems = self.0.get("stems").and_then(Value::as_array).cloned().unwrap_or_default();
+        let audible = |stem: &Value, name: &str| stem.get(name)?.as_f64().filter(|&lufs| lufs > SILENCE_LUFS);
+        let read = |stem: &Value| StemReport {
+            name: stem.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            before_lufs: audible(stem, "before_lufs"),
+            after_lufs: audible(stem, "after_lufs"),
         };
         stems.iter().map(read).collect()
     }
