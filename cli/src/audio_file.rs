@@ -39,6 +39,18 @@ pub struct AudioFile {
     pub notes: Vec<Note>,
 }
 
+impl AudioFile {
+    /// Takes interleaved stereo samples as they come from outside.
+    ///
+    /// # Errors
+    /// [`AudioFileError::Empty`] without a frame.
+    pub fn from_interleaved(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self, AudioFileError> {
+        let mut sink = Sink { packet: samples, ..Sink::new(sample_rate_hz) };
+        sink.take_packet(2);
+        sink.finish(None)
+    }
+}
+
 /// Something about a file that the user should hear of, although it could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
@@ -227,6 +239,12 @@ impl Sink {
         check_format(self.sample_rate_hz, channels)?;
         self.packet.clear();
         decoded.copy_to_vec_interleaved(&mut self.packet);
+        self.take_packet(channels);
+        Ok(())
+    }
+
+    /// Moves the interleaved packet to the audio, without its bad samples.
+    fn take_packet(&mut self, channels: usize) {
         for sample in &mut self.packet {
             if !sample.is_finite() {
                 *sample = 0.0;
@@ -237,7 +255,6 @@ impl Sink {
             self.audio.left.push(frame[0]);
             self.audio.right.push(frame[channels - 1]);
         }
-        Ok(())
     }
 
     fn damaged(&self, reason: &str) -> AudioFileError {

@@ -47,6 +47,9 @@ pub struct Record {
     /// The subset it belongs to, where the set has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<String>,
+    /// The licence as the song or its set states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// Hash of everything that decides the result apart from the audio.
     pub settings: String,
     /// The source files, so that a changed one is noticed.
@@ -70,10 +73,14 @@ impl Record {
     /// An empty record of a song about to be worked on.
     ///
     /// # Errors
-    /// A source file is gone.
+    /// A source file cannot be looked at.
     pub fn of(files: &SongFiles, settings: &str) -> Result<Self> {
         let mut sources = BTreeMap::new();
-        for path in files.stems.iter().flatten().chain(&files.mixture) {
+        for path in files.sources().map(|source| source.path()) {
+            // A file that is gone is no source; reading the song says so.
+            if !path.exists() {
+                continue;
+            }
             let source = Source::of(path).with_context(|| format!("cannot read {}", path.display()))?;
             let parent = path.parent().map(file_name).unwrap_or_default();
             sources.insert(format!("{parent}/{}", file_name(path)), source);
@@ -82,6 +89,7 @@ impl Record {
             format: FORMAT,
             song: files.name.clone(),
             subset: files.subset.clone(),
+            licence: files.licence.clone(),
             settings: settings.into(),
             sources,
             skipped: None,

@@ -4,5 +4,6 @@
 
 pub mod audio_file;
 pub mod dataset;
+pub mod ffmpeg;
 pub mod resample;
 pub mod song;

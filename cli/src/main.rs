@@ -11,6 +11,7 @@ mod model;
 mod normalization;
 mod progress;
 mod report;
+mod selection;
 
 use std::process::ExitCode;
 

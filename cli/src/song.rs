@@ -3,13 +3,12 @@
 //! A stem that cannot be read never stops the song: it becomes a missing stem and a note. Only a song without a single
 //! readable stem is an error.
 
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use tributary_dsp::{Stem, StereoBuffer};
 
-use crate::audio_file;
-use crate::dataset::{SongFiles, file_name};
+use crate::audio_file::{self, AudioFile, AudioFileError};
+use crate::dataset::{SongFiles, Source, file_name};
+use crate::ffmpeg;
 use crate::resample::resample;
 
 /// The stems of one song, ready to be measured or mixed.
@@ -40,14 +39,17 @@ impl Song {
     /// # Errors
     /// No stem can be read; the sentence lists why.
     pub fn read(files: &SongFiles, rate: Rate) -> Result<Self> {
+        if let Some(problem) = &files.problem {
+            bail!("{problem}");
+        }
         let mut notes = Vec::new();
         let mut parts: [Vec<(StereoBuffer, u32)>; Stem::COUNT] = Default::default();
         for stem in Stem::ALL {
-            let paths = &files.stems[stem.index()];
-            if paths.is_empty() {
+            let sources = &files.stems[stem.index()];
+            if sources.is_empty() {
                 notes.push(format!("the {} stem is missing; the song goes on without it", stem.name()));
             }
-            parts[stem.index()] = paths.iter().filter_map(|path| read_part(path, &mut notes)).collect();
+            parts[stem.index()] = sources.iter().filter_map(|source| read_part(source, &mut notes)).collect();
         }
         if parts.iter().all(Vec::is_empty) {
             bail!("no stem can be used: {}", notes.join("; "));
@@ -62,15 +64,26 @@ impl Song {
     }
 }
 
-/// Reads one file; a failure becomes a note.
-fn read_part(path: &Path, notes: &mut Vec<String>) -> Option<(StereoBuffer, u32)> {
-    match audio_file::read(path) {
+/// Reads one piece of audio from wherever it lies.
+///
+/// # Errors
+/// As [`audio_file::read`] and [`ffmpeg::read_stream`].
+pub fn read_source(source: &Source) -> Result<AudioFile, AudioFileError> {
+    match source {
+        Source::File(path) => audio_file::read(path),
+        Source::Stream { path, index } => ffmpeg::read_stream(path, *index),
+    }
+}
+
+/// Reads one piece of a stem; a failure becomes a note.
+fn read_part(source: &Source, notes: &mut Vec<String>) -> Option<(StereoBuffer, u32)> {
+    match read_source(source) {
         Ok(file) => {
-            notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(path))));
+            notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(source.path()))));
             Some((file.audio, file.sample_rate_hz))
         }
         Err(error) => {
-            notes.push(format!("{} {error}; the song goes on without it", path.display()));
+            notes.push(format!("{} {error}; the song goes on without it", source.path().display()));
             None
         }
     }

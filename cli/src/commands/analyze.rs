@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail};
 use tributary_dsp::{Effect, Feature, Recipe, Stem, StereoBuffer, Targets, TargetsBuilder, measure_feature};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
-use crate::dataset::{self, SongFiles, file_name};
+use crate::dataset::{SongFiles, file_name};
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
+use crate::selection::SelectionArgs;
 use crate::song::{Rate, Song};
 use crate::{audio_file, batch, progress};
 
@@ -22,8 +23,8 @@ const SONGS_IN_MEMORY: usize = 64;
 /// Arguments of `tributary analyze`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data set: a folder of songs
-    input: PathBuf,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// The targets file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -43,7 +44,7 @@ pub struct Args {
 /// # Errors
 /// No songs, no stem with a measurable feature, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    let songs = dataset::find_songs(&args.input)?;
+    let songs = args.selection.songs()?;
     let recipe = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?.0;
     let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
     let mut set = Set { songs: &songs, recipe, jobs, builder: TargetsBuilder::new(Targets::default()) };
@@ -52,7 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
         counts.push(set.pass(effect)?);
     }
     let mut targets = set.builder.targets();
-    targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.input));
+    targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.selection.input));
     targets.source = format!("measured by tributary analyze {}", env!("CARGO_PKG_VERSION"));
     targets.songs = songs.len() as u32;
     audio_file::write_text(&args.output, &(targets.to_json() + "\n"))

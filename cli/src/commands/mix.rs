@@ -13,7 +13,7 @@ use tributary_engine::offline::OfflineFigures;
 use tributary_engine::{OfflineMix, Pipeline, mix_song};
 
 use crate::audio_file;
-use crate::dataset::{self, SongFiles};
+use crate::dataset::{self, SongFiles, Source};
 use crate::metrics::{self, Loudness};
 use crate::model::ModelChoice;
 use crate::normalization::NormalizationArgs;
@@ -135,7 +135,7 @@ fn files(args: &Args) -> Result<SongFiles> {
     let named = [&args.vocals, &args.bass, &args.drums, &args.other];
     for (files, named) in files.stems.iter_mut().zip(named) {
         if let Some(path) = named {
-            *files = vec![path.clone()];
+            *files = vec![Source::File(path.clone())];
         }
     }
     if let (true, Some(folder)) = (files.is_empty(), &args.song) {

@@ -13,11 +13,12 @@ use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StereoBuffer, Targets, no
 
 use crate::audio_file::{self, AudioFile};
 use crate::batch::{self, Shard};
-use crate::dataset::{self, SongFiles, file_name};
+use crate::dataset::{SongFiles, Source, file_name};
 use crate::ledger::{Ledger, Partial, Record};
 use crate::normalization::NormalizationArgs;
 use crate::report::Table;
-use crate::song::{Rate, Song};
+use crate::selection::SelectionArgs;
+use crate::song::{Rate, Song, read_source};
 use crate::{metrics, progress, report, resample};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
@@ -28,8 +29,8 @@ const QUIET_PEAK: f32 = 0.003_162_277_7;
 /// Arguments of `tributary normalize`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A data set (a folder of songs) or one song (a folder of stems)
-    input: PathBuf,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Folder to write <song>/<stem>.wav into; made if absent, resumed if not
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
@@ -48,8 +49,8 @@ pub struct Args {
 /// # Errors
 /// No songs, wrong settings, an output folder that cannot be written, or not one song that could be normalized.
 pub fn run(args: &Args) -> Result<()> {
-    let songs = dataset::find_songs(&args.input)?;
-    refuse_overlap(&args.input, &args.output)?;
+    let songs = args.selection.songs()?;
+    refuse_overlap(&args.selection.input, &args.output)?;
     let (recipe, targets) = args.normalization.resolve()?;
     let ledger = Ledger::open(&args.output)?;
     let mine: Vec<&SongFiles> = songs
@@ -204,7 +205,7 @@ fn without_curves(profile: &StemProfile) -> serde_json::Value {
 
 /// The human-made mix of a song, read once.
 struct Mixture {
-    source: PathBuf,
+    source: Source,
     file: AudioFile,
     untouched: bool,
 }
@@ -216,15 +217,16 @@ impl Mixture {
             notes.push("there is no mixture".into());
             return Ok(None);
         };
-        let mut file = match audio_file::read(source) {
+        let path = source.path();
+        let mut file = match read_source(source) {
             Ok(file) => file,
             Err(error) => {
-                notes.push(format!("{} {error}; the song goes on without it", source.display()));
+                notes.push(format!("{} {error}; the song goes on without it", path.display()));
                 return Ok(None);
             }
         };
-        notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(source))));
-        let is_wav = source.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
+        notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(path))));
+        let is_wav = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
         let untouched = is_wav && file.sample_rate_hz == TRAINING_RATE_HZ && file.notes.is_empty();
         file.audio = resample::resample(file.audio, file.sample_rate_hz, TRAINING_RATE_HZ)?;
         Ok(Some(Self { source: source.clone(), file, untouched }))
@@ -233,7 +235,8 @@ impl Mixture {
     /// Links or copies the file when it fits as it is, else writes it anew.
     fn write(mut self, path: &Path, frames: usize) -> Result<()> {
         let fits = self.untouched && self.file.audio.left.len() == frames;
-        let source = self.source.canonicalize().unwrap_or(self.source);
+        let source = self.source.path();
+        let source = source.canonicalize().unwrap_or(source.to_owned());
         if fits && (fs::hard_link(&source, path).is_ok() || fs::copy(&source, path).is_ok()) {
             return Ok(());
         }

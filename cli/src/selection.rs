@@ -1,0 +1,41 @@
+//! The options that say which songs to work on, shared by every command that works on a data set.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::dataset::{self, Instruments, Layout, SongFiles};
+
+/// A data set and how to read it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SelectionArgs {
+    /// A data set (a folder of songs), or one song
+    pub input: PathBuf,
+    /// How the set lays out its songs
+    #[arg(long, value_enum, default_value_t = Layout::Auto)]
+    layout: Layout,
+    /// Only the songs of this subset, such as train
+    #[arg(long)]
+    subset: Option<String>,
+    /// JSON table from instruments to stems, instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    instruments: Option<PathBuf>,
+}
+
+impl SelectionArgs {
+    /// Finds the songs, sorted by name.
+    ///
+    /// # Errors
+    /// No song is found, or the instrument table cannot be used.
+    pub fn songs(&self) -> Result<Vec<SongFiles>> {
+        let instruments = Instruments::read(self.instruments.as_deref())?;
+        let mut songs = dataset::find_songs(&self.input, self.layout, &instruments)?;
+        if let Some(wanted) = &self.subset {
+            songs.retain(|song| {
+                song.subset.as_deref().is_some_and(|subset| subset.eq_ignore_ascii_case(wanted))
+            });
+            anyhow::ensure!(!songs.is_empty(), "{} has no subset \"{wanted}\"", self.input.display());
+        }
+        Ok(songs)
+    }
+}
