@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
-use tributary_dsp::{Recipe, Targets};
+use tributary_dsp::{CHANNELS, Recipe, Targets};
 
 use crate::contract::{
     CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, Network, TARGETS_LIMIT_BYTES,
@@ -87,6 +87,14 @@ impl ModelBundle {
         read_checked(&self.folder, reference, GRAPH_LIMIT_BYTES)
     }
 
+    /// Reads the parity vectors, when the contract names some.
+    pub(crate) fn read_parity(&self) -> Result<Option<ParityVectors>, BundleError> {
+        let Some(parity) = &self.contract.parity else { return Ok(None) };
+        let input = read_samples(&self.folder.join(&parity.input), CHANNELS * parity.frames)?;
+        let output = read_samples(&self.folder.join(&parity.output), 2 * parity.frames)?;
+        Ok(Some(ParityVectors { frames: parity.frames, tolerance: parity.tolerance, input, output }))
+    }
+
     /// Loads the network: checksums, sessions, shapes, one warm-up run. Takes up to seconds; never call it on the
     /// audio or GUI thread. A bundle of kind "sum" ignores `library`.
     ///
@@ -111,6 +119,39 @@ impl ModelBundle {
             Ok(Box::new(SumModel::new(self.geometry())))
         }
     }
+}
+
+/// Input and expected output of a whole network, planar.
+pub(crate) struct ParityVectors {
+    pub(crate) frames: usize,
+    tolerance: f64,
+    /// (8, frames).
+    pub(crate) input: Vec<f32>,
+    /// (2, frames).
+    output: Vec<f32>,
+}
+
+impl ParityVectors {
+    /// Compares a result, (2, frames), with what the network's author got.
+    pub(crate) fn compare(&self, mix: &[f32]) -> Result<(), ModelError> {
+        let differences = mix.iter().zip(&self.output).map(|(a, b)| f64::from((a - b).abs()));
+        // A NaN must not pass, so the largest difference is found with a comparison that NaN wins.
+        let largest = differences.fold(0.0, |worst, d| if d <= worst { worst } else { d });
+        if mix.len() == self.output.len() && largest <= self.tolerance {
+            return Ok(());
+        }
+        Err(ModelError::Parity { largest, tolerance: self.tolerance })
+    }
+}
+
+/// Reads exactly `count` little-endian f32 samples.
+fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, BundleError> {
+    let bytes = read_limited(path, 4 * count as u64)?;
+    if bytes.len() != 4 * count {
+        let reason = format!("it holds {} bytes, expected {}", bytes.len(), 4 * count);
+        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason });
+    }
+    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
 
 /// Reads a whole file of at most `limit_bytes`. The limit holds for what is read, not for what the file system claims.

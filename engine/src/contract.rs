@@ -47,7 +47,7 @@ impl WindowGeometry {
     /// stays the usual one and the dry signal is aligned.
     pub const DEFAULT: Self = Self {
         sample_rate_hz: 44_100,
-        context_frames: 99_200,
+        context_frames: 90_368,
         hop_frames: 11_008,
         lookahead_frames: 8_832,
         crossfade_frames: 1_024,
@@ -80,7 +80,7 @@ impl WindowGeometry {
             if value > WINDOW_LIMIT_FRAMES {
                 return Err(format!("{name} is {value}; at most {WINDOW_LIMIT_FRAMES} are allowed"));
             }
-            if value % FRAME_RATIO != 0 {
+            if !value.is_multiple_of(FRAME_RATIO) {
                 return Err(format!("{name} is {value}; it must be a multiple of {FRAME_RATIO}"));
             }
         }
@@ -298,6 +298,13 @@ impl Contract {
                     return Err(format!(
                         "context_frames is {}; a split network needs at least {FRAME_RATIO}",
                         self.window.context_frames
+                    ));
+                }
+                let needed = self.window.crossfade_frames + margin_frames + FRAME_RATIO;
+                if self.window.lookahead_frames < needed {
+                    return Err(format!(
+                        "lookahead_frames is {}; a split network with this crossfade needs at least {needed}",
+                        self.window.lookahead_frames
                     ));
                 }
                 for graph in [front, latent, back] {

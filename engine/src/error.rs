@@ -111,6 +111,16 @@ pub enum ModelError {
         /// What ONNX Runtime said.
         reason: String,
     },
+    /// The network does not compute what its author's did.
+    #[error(
+        "The model's results differ from its author's by {largest:.2e}; at most {tolerance:.0e} is allowed."
+    )]
+    Parity {
+        /// Largest absolute difference.
+        largest: f64,
+        /// The contract's tolerance.
+        tolerance: f64,
+    },
     /// The first run took longer than a model may take.
     #[error("The model's first run took {seconds:.1} s; at most {limit_seconds:.0} s are allowed.")]
     TooSlow {

@@ -35,6 +35,11 @@ pub struct OfflineMix {
     pub figures: OfflineFigures,
 }
 
+/// Fills eight planar channels and returns how many frames it wrote, 0 at the end.
+pub type StemSource<'a> = dyn FnMut(&mut [Vec<f32>; CHANNELS]) -> Result<usize, String> + 'a;
+/// Receives the mix piece by piece.
+pub type MixSink<'a> = dyn FnMut([&[f32]; 2]) -> Result<(), String> + 'a;
+
 /// Mixes a stream of stems. `source` fills eight planar channels (all of equal length, at most the length they come
 /// with) and returns how many frames it wrote, 0 at the end; `sink` receives the mix, frame 0 of which belongs to
 /// frame 0 of the stems. Both may stop the mix by returning a reason.
@@ -43,8 +48,8 @@ pub struct OfflineMix {
 /// [`EngineError::Stopped`] with the callback's reason, or the model's error.
 pub fn mix_stream(
     pipeline: &mut Pipeline,
-    source: &mut dyn FnMut(&mut [Vec<f32>; CHANNELS]) -> Result<usize, String>,
-    sink: &mut dyn FnMut([&[f32]; 2]) -> Result<(), String>,
+    source: &mut StemSource<'_>,
+    sink: &mut MixSink<'_>,
 ) -> Result<OfflineFigures, EngineError> {
     let stopped = |reason: String| EngineError::Stopped { reason };
     pipeline.reset();

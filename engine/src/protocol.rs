@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     stop: AtomicBool,
     /// Audio side: absolute input frame at which the current stream starts.
     stream_start: AtomicU64,
+    /// Audio side: it waits for late hops, so none must be given up.
+    patient: AtomicBool,
     /// Worker: absolute mix frame at which the acknowledged stream's output starts.
     mix_start: AtomicU64,
     /// Worker: absolute sum frame at which the acknowledged stream's output starts.
@@ -41,6 +43,16 @@ impl Shared {
     /// Audio side: a stream starts with the input frame that will be written next.
     pub(crate) fn start_stream(&self, written_frames: u64) {
         self.stream_start.store(written_frames, Release);
+    }
+
+    /// Audio side, before writing a block: whether it will wait for the mix rather than go on without.
+    pub(crate) fn set_patient(&self, patient: bool) {
+        self.patient.store(patient, Relaxed);
+    }
+
+    /// Worker: whether late hops are still wanted.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.patient.load(Relaxed)
     }
 
     /// Worker: the stream to work on. Load this after looking at the input ring's fill.

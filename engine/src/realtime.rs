@@ -425,6 +425,7 @@ impl AudioSide {
     /// first block that fits again.
     fn send(&mut self, frames: usize, offline: bool) {
         let needed = frames * CHANNELS;
+        self.shared.set_patient(self.may_wait(offline));
         if self.input.slots() < needed && self.may_wait(offline) {
             self.wait(HOP_PATIENCE, |side| side.input.slots() >= needed);
         }

@@ -69,6 +69,8 @@ fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
         .with_telemetry(false)
         .build()
         .map_err(|e| unusable(e.to_string()))?;
+    // Errors come back as values; a plug-in must not write to the host's terminal.
+    environment.set_log_level(ort::logging::LogLevel::Fatal);
     Ok(OnnxLibrary { path, environment })
 }
 
