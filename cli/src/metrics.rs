@@ -16,20 +16,47 @@ pub struct Loudness {
     pub true_peak_dbtp: Option<f64>,
 }
 
-/// Measures stereo audio.
+/// Loudness and sample peak of a stem: what a report over thousands of stems can afford.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct StemLevel {
+    /// Integrated loudness in LUFS; none for silence.
+    pub integrated_lufs: Option<f64>,
+    /// The higher channel's largest sample in dBFS; none for digital silence.
+    pub peak_dbfs: Option<f64>,
+}
+
+/// Measures a stem without oversampling; the true peak would cost as much as normalizing it.
+///
+/// # Errors
+/// The rate is out of the meter's range.
+pub fn stem_level(audio: &StereoBuffer, sample_rate_hz: u32) -> Result<StemLevel> {
+    let mut meter = meter(sample_rate_hz, Mode::I)?;
+    meter.add_frames_planar_f32(&[&audio.left, &audio.right])?;
+    let peak_dbfs = 20.0 * f64::from(audio.peak()).log10();
+    Ok(StemLevel { integrated_lufs: finite(meter.loudness_global()?), peak_dbfs: finite(peak_dbfs) })
+}
+
+/// Measures a finished mix.
 ///
 /// # Errors
 /// The rate is out of the meter's range.
 pub fn loudness(audio: &StereoBuffer, sample_rate_hz: u32) -> Result<Loudness> {
-    let mut meter = EbuR128::new(2, sample_rate_hz, Mode::I | Mode::TRUE_PEAK)
-        .with_context(|| format!("cannot measure loudness at {sample_rate_hz} Hz"))?;
+    let mut meter = meter(sample_rate_hz, Mode::I | Mode::TRUE_PEAK)?;
     meter.add_frames_planar_f32(&[&audio.left, &audio.right])?;
     let peak = meter.true_peak(0)?.max(meter.true_peak(1)?);
-    let finite = |value: f64| value.is_finite().then_some(value);
     Ok(Loudness {
         integrated_lufs: finite(meter.loudness_global()?),
         true_peak_dbtp: finite(20.0 * peak.log10()),
     })
+}
+
+fn meter(sample_rate_hz: u32, mode: Mode) -> Result<EbuR128> {
+    EbuR128::new(2, sample_rate_hz, mode)
+        .with_context(|| format!("cannot measure loudness at {sample_rate_hz} Hz"))
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }
 
 #[cfg(test)]
@@ -50,5 +77,7 @@ mod tests {
         let silence = StereoBuffer { left: vec![0.0; 48_000], right: vec![0.0; 48_000] };
         let measured = loudness(&silence, rate_hz).expect("measures");
         assert_eq!((measured.integrated_lufs, measured.true_peak_dbtp), (None, None));
+        let nothing = StemLevel { integrated_lufs: None, peak_dbfs: None };
+        assert_eq!(stem_level(&silence, rate_hz).expect("measures"), nothing);
     }
 }

@@ -166,11 +166,11 @@ impl Job {
         frames: usize,
         folder: &Path,
     ) -> Result<(serde_json::Value, Option<String>)> {
-        let before = metrics::loudness(audio, TRAINING_RATE_HZ)?;
+        let before = metrics::stem_level(audio, TRAINING_RATE_HZ)?;
         let rate_hz = f64::from(TRAINING_RATE_HZ);
         let (mut normalized, profile) = normalize_stem(stem, audio, &self.recipe, &self.targets, rate_hz)
             .with_context(|| format!("cannot normalize the {} stem", stem.name()))?;
-        let after = metrics::loudness(&normalized, TRAINING_RATE_HZ)?;
+        let after = metrics::stem_level(&normalized, TRAINING_RATE_HZ)?;
         pad(&mut normalized, frames);
         let path = folder.join(format!("{}.wav", stem.name()));
         audio_file::write_wav(&path, &normalized, TRAINING_RATE_HZ)
@@ -288,7 +288,7 @@ fn tell(bar: &ProgressBar, files: &SongFiles, outcome: &Outcome) {
 
 /// Loudness and peak of each stem before and after.
 fn stem_table(record: &Record) -> Table {
-    let mut table = Table::new(&["stem", "LUFS", "→ LUFS", "dBTP", "→ dBTP"]);
+    let mut table = Table::new(&["stem", "LUFS", "→ LUFS", "dBFS", "→ dBFS"]);
     for stem in Stem::ALL {
         let Some(entry) = record.stems.get(stem.name()) else { continue };
         let number = |when: &str, what: &str| report::level(entry[when][what].as_f64());
@@ -296,8 +296,8 @@ fn stem_table(record: &Record) -> Table {
             stem.name().into(),
             number("before", "integrated_lufs"),
             number("after", "integrated_lufs"),
-            number("before", "true_peak_dbtp"),
-            number("after", "true_peak_dbtp"),
+            number("before", "peak_dbfs"),
+            number("after", "peak_dbfs"),
         ]);
     }
     table
