@@ -4,8 +4,7 @@
 //! `cargo run --release -p tributary --features pictures --example editor_pictures -- FOLDER`
 
 use egui_kittest::Harness;
-use nice_plug::prelude::Params;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tributary::editor::{self, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use tributary::params::TributaryParams;
 
@@ -28,21 +27,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("fresh", Copies::default(), [width, height]),
     ];
     for (name, copies, size) in states {
-        render(&copies, size)?.save(folder.join(format!("{name}.png")))?;
+        render(copies, size, &folder.join(format!("{name}.png")))?;
         println!("{name}");
     }
     Ok(())
 }
 
-fn render(copies: &Copies, [width, height]: [f32; 2]) -> Result<image::RgbaImage, String> {
+fn render(copies: Copies, size: [f32; 2], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let params = TributaryParams::default();
-    let _ = params.param_map();
-    let mut harness = Harness::builder().with_size([width, height]).wgpu().build_ui(move |ui| {
+    let mut harness = Harness::builder().with_size(size).wgpu().build_ui(move |ui| {
         ui.ctx().set_theme(egui::Theme::Dark);
-        editor::draw(ui, &params, copies);
+        editor::draw(ui, &params, &copies);
     });
     harness.run();
-    harness.render()
+    harness.render()?.save(path)?;
+    Ok(())
 }
 
 fn with(state: ModelState) -> Copies {

@@ -130,7 +130,8 @@ impl PersistentField<'_, Document> for SessionField {
         (state.loaded, state.notice) = match format {
             Some(format) if format > FORMAT => newer(format, document),
             _ => match serde_json::from_value::<Session>(document.clone()) {
-                Ok(session) if session.format == FORMAT => {
+                // An array would fill the fields in order.
+                Ok(session) if format == Some(FORMAT) => {
                     state.loaded_model = Some(session.model.clone()).filter(|model| !model.sha256.is_empty());
                     let notice = session.unreadable.as_ref().map(|_| KEPT_NOTICE.to_owned());
                     (Loaded::Known(session), notice)
@@ -251,9 +252,7 @@ mod tests {
 
     #[test]
     fn garbage_is_kept_said_and_does_not_grow() {
-        for garbage in
-            [json!(null), json!("text"), json!([1]), json!({"format": 1, "model": 3}), json!({"format": 0})]
-        {
+        for garbage in [json!("text"), json!([1]), json!({"format": 1, "model": 3}), json!({"format": 0})] {
             let field = loaded(garbage.clone());
             let first = field.document().0;
             assert_eq!(first["unreadable"], garbage);
@@ -262,6 +261,7 @@ mod tests {
             assert_eq!(again.document().0, first);
             assert!(!again.notices(&ModelName::default()).is_empty());
         }
+        assert!(!loaded(Value::Null).notices(&ModelName::default()).is_empty());
         let field = loaded(json!("x".repeat(KEPT_BYTES_MAX + 1)));
         assert!(field.document().0.get("unreadable").is_none());
     }
@@ -299,7 +299,7 @@ mod tests {
                     0 => bytes[at] ^= 1 << next(8),
                     1 => bytes[at] = b"0123456789{}[]\",:"[next(17)],
                     2 => drop(bytes.drain(at..(at + next(9)).min(bytes.len()))),
-                    3 => bytes.extend_from_within(at..(at + 6).min(good.len().min(bytes.len()))),
+                    3 => bytes.extend_from_within(at..(at + 6).min(bytes.len())),
                     _ => bytes.insert(at, next(256) as u8),
                 }
             }

@@ -75,12 +75,12 @@ impl Knob<'_> {
     fn paint(&self, painter: &Painter, rect: Rect, position: f32, lit: bool) {
         let strength = if self.active { 1.0 } else { 0.35 };
         theme::label(painter, rect.center_top(), Align2::CENTER_TOP, self.name, 12.0, DIM);
-        theme::number(
+        theme::label(
             painter,
             rect.center_bottom(),
             Align2::CENTER_BOTTOM,
             self.value,
-            if rect.width() > 100.0 { 17.0 } else { 13.0 },
+            if rect.width() > 100.0 { 19.0 } else { 14.0 },
             theme::faded(TEXT, strength),
         );
         let body = Rect::from_min_max(rect.min + vec2(0.0, 19.0), rect.max - vec2(0.0, 16.0));

@@ -31,7 +31,7 @@ pub fn scale(painter: &Painter, right: f32, top: f32, bottom: f32) {
     for level_db in [0.0, -12.0, -24.0, -36.0, -48.0] {
         let y = bottom - (bottom - top) * fraction(Some(level_db));
         let text = format!("{level_db:.0}").replace('-', "\u{2212}");
-        theme::number(painter, pos2(right, y), Align2::RIGHT_CENTER, &text, 9.0, DIM);
+        theme::label(painter, pos2(right, y), Align2::RIGHT_CENTER, &text, 9.0, DIM);
     }
 }
 
@@ -57,7 +57,7 @@ pub fn mix(painter: &Painter, rect: Rect, mix: &MixCopy) {
     for (row, (name, value, unit, color)) in numbers.into_iter().enumerate() {
         let y = top + step * row as f32;
         theme::label(painter, pos2(left, y), Align2::LEFT_TOP, name, 11.0, DIM);
-        let number = theme::number(
+        let number = theme::label(
             painter,
             pos2(left, y + 14.0),
             Align2::LEFT_TOP,

@@ -93,7 +93,7 @@ pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let y = rect.center().y;
     let cell = |x: f32, name: &str, value: &str, color: Color32| {
         let name = theme::label(painter, pos2(x, y), Align2::LEFT_CENTER, name, 11.0, DIM);
-        theme::number(painter, pos2(name.right() + 7.0, y), Align2::LEFT_CENTER, value, 12.0, color)
+        theme::label(painter, pos2(name.right() + 7.0, y), Align2::LEFT_CENTER, value, 12.0, color)
             .union(name)
     };
     let latency = &copies.latency;
@@ -118,7 +118,7 @@ pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let filled = gauge.width() * copies.load_ratio.clamp(0.0, 1.0);
     painter.rect_filled(Rect::from_min_size(gauge.min, vec2(filled, 8.0)), CornerRadius::same(2), color);
     let text = format!("{:.0} %", copies.load_ratio * 100.0);
-    let text = theme::number(painter, pos2(gauge.right() + 8.0, y), Align2::LEFT_CENTER, &text, 12.0, TEXT);
+    let text = theme::label(painter, pos2(gauge.right() + 8.0, y), Align2::LEFT_CENTER, &text, 12.0, TEXT);
 
     let color = if copies.underruns > 0 { WAIT } else { TEXT };
     let cell_rect = cell(text.left() + 64.0, "Underruns", &theme::grouped(copies.underruns as usize), color);
@@ -133,7 +133,7 @@ pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     } else {
         "not activated".to_owned()
     };
-    theme::number(painter, pos2(rect.right() - 4.0, y), Align2::RIGHT_CENTER, &rate, 12.0, DIM);
+    theme::label(painter, pos2(rect.right() - 4.0, y), Align2::RIGHT_CENTER, &rate, 12.0, DIM);
 }
 
 fn milliseconds(latency: &LatencyCopy, samples: usize) -> String {

@@ -30,7 +30,7 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, copy: &StemCopy) {
     for (row, (name, value)) in copy.corrections.iter().enumerate() {
         let y = rect.bottom() - MARGIN - (rows - row as f32 - 0.5) * ROW;
         theme::label(&painter, pos2(rect.left() + MARGIN, y), Align2::LEFT_CENTER, name, 11.0, DIM);
-        theme::number(&painter, pos2(rect.right() - MARGIN, y), Align2::RIGHT_CENTER, value, 10.5, TEXT);
+        theme::label(&painter, pos2(rect.right() - MARGIN, y), Align2::RIGHT_CENTER, value, 11.5, TEXT);
     }
 }
 
@@ -60,7 +60,7 @@ fn bars(painter: &Painter, rect: Rect, copy: &StemCopy, color: egui::Color32) {
     meters::scale(painter, rect.left() + 20.0, top + 2.0, bottom - 2.0);
     let left = rect.left() + 28.0;
     let gap = 6.0;
-    let width = ((rect.right() - left - gap) / 2.0).clamp(6.0, 26.0);
+    let width = ((rect.right() - left - gap) / 2.0).clamp(6.0, 34.0);
     let columns = [("in", copy.before_lufs, 0.45), ("out", copy.after_lufs, 1.0)];
     for (column, (name, level, strength)) in columns.into_iter().enumerate() {
         let x = left + column as f32 * (width + gap);
@@ -74,22 +74,22 @@ fn bars(painter: &Painter, rect: Rect, copy: &StemCopy, color: egui::Color32) {
 fn loudness(painter: &Painter, rect: Rect, top: f32, copy: &StemCopy) {
     theme::label(painter, pos2(rect.left() + MARGIN, top), Align2::LEFT_TOP, "Loudness, LUFS", 11.0, DIM);
     let y = top + 26.0;
-    theme::number(
+    theme::label(
         painter,
         pos2(rect.left() + MARGIN, y),
         Align2::LEFT_CENTER,
         &theme::decimal(copy.before_lufs),
-        14.0,
+        15.0,
         DIM,
     );
     let center = pos2(rect.center().x, y);
     painter.arrow(center - vec2(7.0, 0.0), vec2(12.0, 0.0), Stroke::new(1.0, DIM));
-    theme::number(
+    theme::label(
         painter,
         pos2(rect.right() - MARGIN, y),
         Align2::RIGHT_CENTER,
         &theme::decimal(copy.after_lufs),
-        14.0,
+        15.0,
         TEXT,
     );
 }

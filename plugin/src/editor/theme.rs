@@ -57,11 +57,6 @@ pub fn label(painter: &Painter, at: Pos2, anchor: Align2, text: &str, size: f32,
     painter.text(at, anchor, text, FontId::proportional(size), color)
 }
 
-/// Like [`label`], in digits of equal width, so that changing numbers stand still.
-pub fn number(painter: &Painter, at: Pos2, anchor: Align2, text: &str, size: f32, color: Color32) -> Rect {
-    painter.text(at, anchor, text, FontId::monospace(size), color)
-}
-
 /// One decimal and a true minus sign; a dash for nothing.
 pub fn decimal(value: Option<f32>) -> String {
     match value {

@@ -1,0 +1,160 @@
+//! The shell without a host: activation, processing, deactivation, and what the editor is told meanwhile.
+//!
+//! The test binary has no model beside it, so the engine must pass the main input at exactly the reported latency and say
+//! what is missing. Real hosts, real bundles and models are the business of the workspace's `tests` crate.
+
+#![allow(unsafe_code)] // The framework's buffers can only be filled through its unsafe setter.
+
+use nice_plug::context::PluginApi;
+use nice_plug::context::process::SendEventError;
+use nice_plug::prelude::*;
+use std::cell::Cell;
+use tributary::Tributary;
+
+const RATE_HZ: f32 = 48_000.0;
+const MAX_BLOCK: usize = 256;
+
+/// What a host's wrapper gives a plug-in.
+#[derive(Default)]
+struct Host {
+    latency_samples: Cell<Option<u32>>,
+}
+
+impl ActivateContext<Tributary> for Host {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Clap
+    }
+
+    fn execute(&self, (): ()) {}
+
+    fn set_latency_samples(&self, samples: u32) {
+        assert_eq!(self.latency_samples.replace(Some(samples)), None, "reported more than once");
+    }
+
+    fn set_current_voice_capacity(&self, _capacity: u32) {}
+}
+
+impl ProcessContext<Tributary> for Host {
+    fn plugin_api(&self) -> PluginApi {
+        PluginApi::Clap
+    }
+
+    fn execute_background(&self, (): ()) {}
+
+    fn execute_gui(&self, (): ()) {}
+
+    fn transport(&self) -> &Transport {
+        unreachable!("the plug-in does not follow the transport")
+    }
+
+    fn next_event(&mut self) -> Option<PluginNoteEvent<Tributary>> {
+        None
+    }
+
+    fn try_send_event(
+        &mut self,
+        event: PluginNoteEvent<Tributary>,
+    ) -> Result<(), (PluginNoteEvent<Tributary>, SendEventError)> {
+        Err((event, SendEventError::NoOutputBuffer))
+    }
+
+    fn set_latency_samples(&self, _samples: u32) {
+        panic!("the latency must stay constant while active");
+    }
+
+    fn request_restart(&self) {}
+
+    fn set_current_voice_capacity(&self, _capacity: u32) {}
+}
+
+fn activate(plugin: &mut Tributary) -> usize {
+    let mut host = Host::default();
+    let config = BufferConfig {
+        sample_rate: RATE_HZ,
+        min_buffer_size: None,
+        max_buffer_size: MAX_BLOCK as u32,
+        process_mode: ProcessMode::Realtime,
+    };
+    assert!(plugin.activate(&Tributary::AUDIO_IO_LAYOUTS[0], &config, &mut host));
+    plugin.reset();
+    host.latency_samples.get().expect("a latency is reported") as usize
+}
+
+/// Processes one block in place; the sidechains have `aux_frames`, as the framework delivers absent ones.
+fn process(plugin: &mut Tributary, left: &mut [f32], right: &mut [f32], aux_frames: usize) -> ProcessStatus {
+    let frames = left.len();
+    let mut sidechains = vec![vec![0.5; aux_frames]; 8];
+    // SAFETY: every slice outlives the buffers made here.
+    unsafe {
+        let mut main = Buffer::default();
+        main.set_slices(frames, |slices| *slices = vec![left, right]);
+        let mut inputs: Vec<Buffer<'_>> = (0..4).map(|_| Buffer::default()).collect();
+        for (bus, pair) in inputs.iter_mut().zip(sidechains.chunks_mut(2)) {
+            bus.set_slices(frames, |slices| slices.extend(pair.iter_mut().map(Vec::as_mut_slice)));
+        }
+        let mut aux = AuxiliaryBuffers { inputs: &mut inputs, outputs: &mut [] };
+        plugin.process(&mut main, &mut aux, &mut Host::default())
+    }
+}
+
+#[test]
+fn without_a_model_the_main_input_passes_at_the_reported_latency() {
+    let mut plugin = Tributary::default();
+    let latency = activate(&mut plugin);
+    assert!(latency > 0);
+    let (at, total) = (1000, 1000 + latency + 500);
+    let mut left: Vec<f32> = (0..total).map(|frame| if frame == at { 1.0 } else { 0.0 }).collect();
+    let mut right: Vec<f32> = left.iter().map(|sample| -0.5 * sample).collect();
+    let (mut from, mut block) = (0, 1);
+    while from < total {
+        let to = (from + block).min(total);
+        // Sidechains arrive in the right length, stale, or empty.
+        let aux_frames = [to - from, MAX_BLOCK, 0][block % 3];
+        let status = process(&mut plugin, &mut left[from..to], &mut right[from..to], aux_frames);
+        assert_eq!(status, ProcessStatus::Tail(latency as u32));
+        from = to;
+        block = block * 7 % MAX_BLOCK + 1;
+    }
+    let loudest = (0..total).max_by(|a, b| left[*a].abs().total_cmp(&left[*b].abs()));
+    assert_eq!(loudest, Some(at + latency));
+    assert!((left[at + latency] - 1.0).abs() < 1e-5 && (right[at + latency] + 0.5).abs() < 1e-5);
+    let others = left.iter().enumerate().filter(|(frame, _)| *frame != at + latency);
+    assert!(others.map(|(_, sample)| sample.abs()).fold(0.0, f32::max) < 1e-6);
+}
+
+#[test]
+fn the_saved_state_says_what_is_missing() {
+    let mut plugin = Tributary::default();
+    let latency = activate(&mut plugin);
+    let session = || -> serde_json::Value {
+        let fields = plugin.params().serialize_fields();
+        serde_json::from_str(&fields["session"]).expect("JSON")
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while session()["report"]["state"] != "failed" {
+        assert!(std::time::Instant::now() < deadline, "{}", session());
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let report = session()["report"].clone();
+    assert!(report["reason"].as_str().expect("a sentence").contains("No model was found"), "{report}");
+    assert_eq!(report["latency_frames"], latency);
+    plugin.deactivate();
+    let fields = plugin.params().serialize_fields();
+    assert!(fields["session"].contains("No model was found"), "the report outlives the run");
+}
+
+#[test]
+fn inactive_and_reactivated_it_stays_calm() {
+    let mut plugin = Tributary::default();
+    let (mut left, mut right) = (vec![0.25; 64], vec![-0.25; 64]);
+    assert_eq!(process(&mut plugin, &mut left, &mut right, 64), ProcessStatus::Normal);
+    assert_eq!((left[63], right[63]), (0.25, -0.25), "not active: the input passes");
+    let latency = activate(&mut plugin);
+    for _ in 0..3 {
+        assert_eq!(activate(&mut plugin), latency, "activated again without deactivation");
+        plugin.deactivate();
+        plugin.deactivate();
+    }
+    plugin.reset();
+    assert_eq!(process(&mut plugin, &mut left, &mut right, 0), ProcessStatus::Normal);
+}
