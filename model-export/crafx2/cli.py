@@ -145,6 +145,10 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--whole", action="store_true", help="one graph instead of three")
 
+    item = commands.add_parser("check", help="stream a bundle over normalized songs and report what one would hear")
+    item.add_argument("bundle", type=Path)
+    item.add_argument("songs", type=Path, help="folder of songs as `tributary normalize` wrote them")
+
     item = commands.add_parser("make", help="generate, normalize, train and export with one command")
     item.add_argument("config")
     item.add_argument("-o", "--output", type=Path, required=True, help="the bundle")
@@ -191,6 +195,10 @@ def run(arguments: argparse.Namespace) -> None:
             _train(config, arguments.data, arguments.held_out, arguments.output, arguments)
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.whole)
+        case "check":
+            from .evaluate import check_set, table
+
+            print(table(check_set(arguments.bundle, arguments.songs)))
         case "make":
             _make(arguments)
 

@@ -46,14 +46,19 @@ def _find(folder: Path, name: str) -> Path | None:
     return None
 
 
+def find_stems(folder: Path) -> dict[str, Path]:
+    """Stems of a song's folder that exist, and its mixture under `mixture`."""
+    return {name: path for name in (*STEMS, "mixture") if (path := _find(folder, name)) is not None}
+
+
 def find_songs(root: Path, mixtures: Path | None = None) -> list[SongFiles]:
     """All songs below `root`, sorted by name; mixtures may live in a parallel folder."""
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder")
     songs = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        stems = {stem: path for stem in STEMS if (path := _find(folder, stem)) is not None}
-        mixture = _find(folder, "mixture") or (_find(mixtures / folder.name, "mixture") if mixtures else None)
+        stems = find_stems(folder)
+        mixture = stems.pop("mixture", None) or (_find(mixtures / folder.name, "mixture") if mixtures else None)
         if not stems or mixture is None:
             continue
         frames = soundfile.info(mixture).frames
@@ -69,8 +74,8 @@ def find_songs(root: Path, mixtures: Path | None = None) -> list[SongFiles]:
 
 
 def read_stereo(path: Path, start: int, frames: int) -> NDArray[np.float32]:
-    """`(2, frames)` from a mono or stereo file, zeros beyond its end."""
-    audio, _ = soundfile.read(path, frames=frames, start=start, dtype="float32", always_2d=True, fill_value=0.0)
+    """`(2, up to frames)` from a mono or stereo file; shorter where the file ends."""
+    audio, _ = soundfile.read(path, frames=frames, start=start, dtype="float32", always_2d=True)
     audio = audio.T
     return np.repeat(audio, 2, axis=0) if audio.shape[0] == 1 else audio[:2]
 

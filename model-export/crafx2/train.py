@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import load_checkpoint, network_from_checkpoint, save_checkpoint
 from .config import Config
 from .contract import SAMPLE_RATE_HZ
 from .dataset import CropSampler, SongFiles, validation_crops
@@ -175,8 +175,13 @@ class Trainer:
             mean.lerp_(value, 1.0 - decay)
 
     def validate(self) -> float:
-        """Held-out loss of the averaged weights; keeps the best in `best.pt`."""
-        value = average_loss(self.averaged, self.crops, self.loss)
+        """Held-out loss of the averaged weights; keeps the best in `best.pt`.
+
+        With a frozen front end the cheap form decides; what is reported at the end comes from the plain network.
+        """
+        bank = self.bank
+        model = self.averaged if bank is None else lambda stems: bank.forward(self.averaged, stems)
+        value = average_loss(model, self.crops, self.loss)
         self.history.append((self.step, value))
         if value < self.best:
             self.best, self.best_step = value, self.step
@@ -199,11 +204,13 @@ class Trainer:
             if done:
                 break
         print(file=sys.stderr)
+        best = self.folder / "best.pt"
+        trained = average_loss(network_from_checkpoint(best)[0].to(self.device), self.crops, self.loss)
         return TrainResult(
-            self.folder / "best.pt",
+            best,
             self.step,
             self.best_step,
-            {"trained": self.best, **self.baselines()},
+            {"trained": trained, **self.baselines()},
             self.history,
             self.skipped,
             self.seconds,

@@ -1,0 +1,125 @@
+"""Is a bundle sane on songs it never saw? Streams it over normalized stems and reports what a listener would notice.
+
+Loudness, lean, stem balance, clicks at hop borders, and – where there is a mixture – the distance to it beside that of
+the plain sum and of the same network with its mask frozen to the mean: if freezing costs nothing, nothing adapts.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .contract import STEMS
+from .dataset import find_stems, read_stereo
+from .front_end import FRAME_RATIO
+from .losses import make_loss
+from .songs.effects import loudness_lufs
+from .streaming import SplitStream
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SongCheck:
+    """Numbers of one song; losses are NaN without a mixture."""
+
+    name: str
+    mix_lufs: float
+    sum_lufs: float
+    lean_db: float
+    side_db: float
+    peak: float
+    click_ratio: float
+    stem_gain_db: dict[str, float]
+    mask_variation_db: float
+    loss: dict[str, float]
+
+
+def _level_db(audio: Array) -> float:
+    return 10 * math.log10(float(np.mean(np.square(audio, dtype=np.float64))) + 1e-20)
+
+
+def click_ratio(mix: Array, hop_frames: int) -> float:
+    """Largest third difference near a hop border over the largest elsewhere; far above 1 means clicks."""
+    steps = np.max(np.abs(np.diff(mix, n=3, axis=1)), axis=0)
+    near = np.zeros(steps.size, dtype=bool)
+    for border in range(hop_frames, steps.size, hop_frames):
+        near[border - 8 : border + 8] = True
+    elsewhere = float(np.max(steps[~near], initial=0.0))
+    return float(np.max(steps[near], initial=0.0)) / elsewhere if elsewhere > 0 else 0.0
+
+
+def check_song(stream: SplitStream, folder: Path, limit_s: float = 60.0) -> SongCheck:
+    """Stream one folder of normalized stems (and, where present, its mixture)."""
+    paths = find_stems(folder)
+    tracks = {name: read_stereo(path, 0, int(limit_s * 44_100)) for name, path in paths.items()}
+    frames = max(track.shape[1] for track in tracks.values()) // FRAME_RATIO * FRAME_RATIO
+    stems = np.zeros((2 * len(STEMS), frames), dtype=np.float32)
+    for index, stem in enumerate(STEMS):
+        if stem in tracks:
+            part = tracks[stem][:, :frames]
+            stems[2 * index : 2 * index + 2, : part.shape[1]] = part
+    result = stream.run(stems)
+    mix, plain = result.mix, stems.reshape(len(STEMS), 2, frames).sum(axis=0)
+    gains = {}
+    for index, stem in enumerate(STEMS):
+        before = _level_db(stems[2 * index : 2 * index + 2])
+        gains[stem] = _level_db(result.contributions[stem]) - before if before > -80 else math.nan
+    return SongCheck(
+        name=folder.name,
+        mix_lufs=loudness_lufs(mix.astype(np.float64)),
+        sum_lufs=loudness_lufs(plain.astype(np.float64)),
+        lean_db=_level_db(mix[0]) - _level_db(mix[1]),
+        side_db=_level_db((mix[0] - mix[1]) / 2) - _level_db((mix[0] + mix[1]) / 2),
+        peak=float(np.max(np.abs(mix))),
+        click_ratio=click_ratio(mix, stream.window.hop_frames),
+        stem_gain_db=gains,
+        mask_variation_db=result.mask_variation_db,
+        loss=_losses(stream, stems, mix, plain, tracks.get("mixture")),
+    )
+
+
+def _losses(stream: SplitStream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:
+    if mixture is None:
+        return {}
+    loss, frames = make_loss("mix"), mix.shape[1]
+    goal = np.zeros_like(mix)
+    goal[:, : min(frames, mixture.shape[1])] = mixture[:, :frames]
+    target = torch.from_numpy(goal)[None]
+    frozen = stream.run(stems, freeze=True, parts=False).mix
+    candidates = {"plain sum": plain, "model": mix, "frozen mask": frozen}
+    with torch.no_grad():
+        return {name: float(loss(torch.from_numpy(audio)[None], target)) for name, audio in candidates.items()}
+
+
+def check_set(bundle: Path, root: Path) -> list[SongCheck]:
+    """All songs of a folder."""
+    stream = SplitStream(bundle)
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and find_stems(path))
+    return [check_song(stream, folder) for folder in folders]
+
+
+def table(checks: list[SongCheck]) -> str:
+    """A Markdown table with means below."""
+    lines = [
+        "| song | mix LUFS | sum LUFS | L−R dB | side/mid dB | peak | clicks | v / b / d / o dB | mask dB | loss |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for check in checks:
+        gains = " / ".join("–" if math.isnan(gain) else f"{gain:+.1f}" for gain in check.stem_gain_db.values())
+        loss = ", ".join(f"{name} {value:.3f}" for name, value in check.loss.items()) or "–"
+        lines.append(
+            f"| {check.name} | {check.mix_lufs:.1f} | {check.sum_lufs:.1f} | {check.lean_db:+.2f} "
+            f"| {check.side_db:.1f} | {check.peak:.2f} | {check.click_ratio:.2f} "
+            f"| {gains} | {check.mask_variation_db:.2f} | {loss} |"
+        )
+    scored = [check.loss for check in checks if check.loss]
+    if scored:
+        means = {name: float(np.mean([item[name] for item in scored])) for name in scored[0]}
+        lines.append("\nmean loss: " + ", ".join(f"{name} {value:.4f}" for name, value in means.items()))
+    return "\n".join(lines)

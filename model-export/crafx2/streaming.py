@@ -1,0 +1,120 @@
+"""A bundle run the way the plug-in runs it: hop by hop, latents cached, hops joined by a crossfade.
+
+For measuring only – the engine (Rust) is what ships. Front and back end here run over the whole signal, which gives the
+same numbers, because they are local; the latent mixer sees exactly the window the contract promises.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contract import MARGIN_FRAMES, STEMS, Window
+from .export import session
+from .front_end import FRAME_RATIO
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """Mix `(2, frames)` and what each stem contributes to it before tanh, `(2, frames)` per stem.
+
+    `mask_variation_db` is the standard deviation over time of the mask in dB, averaged over filters;
+    `mask_spread_db` that of the mean mask over filters.
+    """
+
+    mix: Array
+    contributions: dict[str, Array]
+    mask_variation_db: float
+    mask_spread_db: float
+
+
+class SplitStream:
+    """The three graphs of a split bundle."""
+
+    def __init__(self, bundle: Path) -> None:
+        contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
+        network = contract["network"]
+        if network["kind"] != "split":
+            raise ValueError(f"{bundle} is no split bundle")
+        self.window = Window(**contract["window"])
+        self.filters = int(network["filters"])
+        graphs = (session(bundle / network[name]["file"]) for name in ("front", "latent", "back"))
+        self.front, self.latent, self.back = graphs
+
+    def masks(self, latent: Array, level: Array, freeze: bool) -> tuple[Array, list[tuple[int, Array]]]:
+        """Mask `(1, K, hop frames)` of every hop with a crossfade's worth more; `freeze` holds its mean over time."""
+        window, ratio = self.window, FRAME_RATIO
+        hop, fade = window.hop_frames // ratio, window.crossfade_frames // ratio
+        before, margin = window.context_frames // ratio, MARGIN_FRAMES // ratio
+        total = (window.context_frames + window.hop_frames + window.lookahead_frames) // ratio
+        frames = latent.shape[2]
+        pad = ((0, 0), (0, 0), (before + margin, total + hop))
+        # Before the song starts the live window holds the latents of silence.
+        padded = np.pad(latent, pad, constant_values=float(np.log(2.0)))
+        padded_level = np.pad(level, pad)
+        hops = []
+        for start in range(0, frames, hop):
+            view = slice(start, start + total)
+            (mask,) = self.latent.run(None, {"latent": padded[:, :, view], "level": padded_level[:, :, view]})
+            first = before + margin
+            hops.append((start, mask[:, :, first : first + hop + fade + 1]))
+        track = np.concatenate([mask[:, :, :hop] for _, mask in hops], axis=2)[:, :, :frames]
+        if freeze:
+            mean = track.mean(axis=2, keepdims=True)
+            hops = [(start, np.broadcast_to(mean, mask.shape).copy()) for start, mask in hops]
+        return track, hops
+
+    def run(self, stems: Array, *, freeze: bool = False, parts: bool = True) -> StreamResult:
+        """`(8, T)` with T a multiple of 64; `freeze` replaces the mask by its mean over the song (an ablation)."""
+        frames = stems.shape[1]
+        padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
+        latent, level, bands = self.front.run(None, {"stems": padded})
+        track, hops = self.masks(latent, level, freeze)
+        mix = self._synthesize(bands, hops)
+        contributions = {}
+        per_stem = self.filters // len(STEMS)
+        for index, stem in enumerate(STEMS if parts else ()):
+            rows = slice(index * per_stem, (index + 1) * per_stem)
+            only = np.zeros_like(bands)
+            only[:, rows] = bands[:, rows]
+            # The tanh of one stem is undone, so that contributions add up before it.
+            part = np.clip(self._synthesize(only, hops), -0.999_999, 0.999_999)
+            contributions[stem] = np.arctanh(part)
+        sounding = level > 1e-4
+        track_db = 20 * np.log10(np.maximum(track, 1e-6))
+        spread = [float(np.std(row[on])) for row, on in zip(track_db[0], sounding[0], strict=True) if on.sum() > 20]
+        means = [float(np.mean(row[on])) for row, on in zip(track_db[0], sounding[0], strict=True) if on.sum() > 20]
+        variation = float(np.mean(spread)) if spread else 0.0
+        return StreamResult(mix[:, :frames], contributions, variation, float(np.std(means)) if means else 0.0)
+
+    def _synthesize(self, bands: Array, hops: list[tuple[int, Array]]) -> Array:
+        window, ratio = self.window, FRAME_RATIO
+        hop, fade = window.hop_frames, window.crossfade_frames
+        frames = bands.shape[2]
+        length = -(-frames // hop) * hop + hop
+        around = np.pad(bands, ((0, 0), (0, 0), (ratio, length + ratio - frames)))
+        out = np.zeros((2, length + fade), dtype=np.float32)
+        rise = np.linspace(0.0, 1.0, fade, endpoint=False, dtype=np.float32)
+        previous: Array | None = None
+        for start, mask in hops:
+            begin = start * ratio
+            left = mask[:, :, :1] if previous is None else previous
+            count = hop + fade
+            piece_bands = around[:, :, begin : begin + count + 2 * ratio]
+            missing = count + 2 * ratio - piece_bands.shape[2]
+            piece_bands = np.pad(piece_bands, ((0, 0), (0, 0), (0, missing)))
+            piece_mask = np.concatenate([left, mask[:, :, : count // ratio + 1]], axis=2)
+            (made,) = self.back.run(None, {"bands": piece_bands, "mask": piece_mask})
+            made = made[0]
+            if begin:
+                out[:, begin : begin + fade] *= 1.0 - rise
+                made[:, :fade] *= rise
+            out[:, begin : begin + count] += made
+            previous = mask[:, :, hop // ratio - 1 : hop // ratio]
+        return out[:, :frames]
