@@ -9,6 +9,7 @@ mod ledger;
 mod metrics;
 mod model;
 mod normalization;
+mod plot;
 mod progress;
 mod report;
 mod selection;
@@ -32,6 +33,10 @@ enum Command {
     Mix(commands::mix::Args),
     /// Measure a data set and write the averages that stems are brought to
     Analyze(commands::analyze::Args),
+    /// Measure the features of one song's stems
+    Profile(commands::profile::Args),
+    /// Look at targets
+    Targets(commands::targets::Args),
     /// Normalize the stems of a data set or of one song, for training
     Normalize(commands::normalize::Args),
 }
@@ -40,6 +45,8 @@ fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Mix(args) => commands::mix::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
+        Command::Profile(args) => commands::profile::run(args),
+        Command::Targets(args) => commands::targets::run(args),
         Command::Normalize(args) => commands::normalize::run(args),
     };
     match result {

@@ -3,3 +3,5 @@
 pub mod analyze;
 pub mod mix;
 pub mod normalize;
+pub mod profile;
+pub mod targets;

@@ -1,0 +1,101 @@
+//! `tributary profile`: the features of one song's raw stems, as the published method measures them for its data-set
+//! averages, at full resolution. What targets are to a set, this is to a song: `tributary targets show` draws both.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tributary_dsp::{Effect, Feature, Recipe, Stem, StereoBuffer, measure_feature};
+
+use crate::commands::normalize::TRAINING_RATE_HZ;
+use crate::normalization::NormalizationArgs;
+use crate::report::{self, Table};
+use crate::song::{Rate, Song};
+use crate::{audio_file, batch, dataset};
+
+/// Spacing of the bins of the 65,536-point transform, in Hz.
+const BIN_HZ: f64 = TRAINING_RATE_HZ as f64 / 65_536.0;
+/// Magnitudes below this are written as this, so that an empty bin is a number, in dB.
+const FLOOR_DB: f64 = -200.0;
+
+/// Arguments of `tributary profile`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder with vocals, bass, drums and other as WAV or FLAC
+    song: PathBuf,
+    /// The profile to write, JSON
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// By whose rules to measure: "published", "paper" or a JSON file
+    #[arg(long, value_name = "published|paper|FILE", default_value = "published")]
+    recipe: String,
+}
+
+/// Measures one song.
+///
+/// # Errors
+/// No usable stem, or a file that cannot be written.
+pub fn run(args: &Args) -> Result<()> {
+    let files = dataset::song_in(&args.song)?;
+    let recipe = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?.0;
+    let song = Song::read(&files, Rate::Hz(TRAINING_RATE_HZ))?;
+    song.notes.iter().for_each(|note| report::note(note));
+    let profiles = batch::run(&Stem::ALL, batch::default_jobs(), |stem| {
+        song.stems[stem.index()].as_ref().map(|audio| measure(audio, &recipe)).transpose()
+    });
+    let mut stems = serde_json::Map::new();
+    let mut table = Table::new(&["stem", "LUFS", "peaks dB", "spread dB"]);
+    for (stem, profile) in Stem::ALL.into_iter().zip(profiles) {
+        let Some(profile) = profile.with_context(|| format!("cannot measure the {stem} stem"))? else {
+            continue;
+        };
+        let number = |key: &str| report::level(profile[key].as_f64());
+        table.row(vec![
+            stem.name().into(),
+            number("loudness_lufs"),
+            number("peak_db"),
+            number("peak_std_db"),
+        ]);
+        stems.insert(stem.name().into(), profile);
+    }
+    let profile = json!({
+        "format": 1,
+        "song": files.name,
+        "rules": recipe.kind,
+        "sample_rate_hz": TRAINING_RATE_HZ,
+        "stems": stems,
+    });
+    audio_file::write_text(&args.output, &(serde_json::to_string(&profile)? + "\n"))
+        .with_context(|| args.output.display().to_string())?;
+    print!("{table}");
+    println!("{}", args.output.display());
+    Ok(())
+}
+
+/// All features of one raw stem; null where the stem has none.
+fn measure(audio: &StereoBuffer, recipe: &Recipe) -> Result<Value> {
+    let mut profile = json!({
+        "loudness_lufs": null, "peak_db": null, "peak_std_db": null, "spectrum": null, "phi": null,
+    });
+    for effect in Effect::ALL {
+        match measure_feature(effect, audio, recipe, f64::from(TRAINING_RATE_HZ))? {
+            None => {}
+            Some(Feature::Spectrum(bins)) => {
+                profile["spectrum"] = pairs(&bins, |magnitude| (20.0 * magnitude.log10()).max(FLOOR_DB));
+            }
+            Some(Feature::Peaks { peak_db, peak_std_db }) => {
+                profile["peak_db"] = peak_db.into();
+                profile["peak_std_db"] = peak_std_db.into();
+            }
+            Some(Feature::Phi(bins)) => profile["phi"] = pairs(&bins, |phi| phi),
+            Some(Feature::Loudness(lufs)) => profile["loudness_lufs"] = lufs.into(),
+        }
+    }
+    Ok(profile)
+}
+
+/// `[Hz, value]` of every bin, rounded to what the measurement carries.
+fn pairs(bins: &[f64], value: impl Fn(f64) -> f64) -> Value {
+    let round = |x: f64| (x * 1e6).round() / 1e6;
+    bins.iter().enumerate().map(|(bin, &x)| json!([round(bin as f64 * BIN_HZ), round(value(x))])).collect()
+}

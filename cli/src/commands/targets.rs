@@ -1,0 +1,122 @@
+//! `tributary targets show`: draws targets, and profiles of songs, beside each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tributary_dsp::{Stem, Targets};
+
+use crate::audio_file;
+use crate::dataset::file_name;
+use crate::plot::{self, Curves};
+use crate::report::{self, Table};
+
+/// Arguments of `tributary targets`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Draw targets and profiles beside each other
+    Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// Targets or profiles; "default" stands for the MUSDB18 averages
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The picture to write, SVG; without it only the table is printed
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs one of the subcommands.
+///
+/// # Errors
+/// A file that is neither targets nor a profile, or a picture that cannot be written.
+pub fn run(args: &Args) -> Result<()> {
+    let Command::Show(args) = &args.command;
+    let shown = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
+    print!("{}", table(&shown));
+    let Some(path) = &args.output else { return Ok(()) };
+    audio_file::write_text(path, &plot::svg(&shown)).with_context(|| path.display().to_string())?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// A profile as `tributary profile` writes it.
+#[derive(Deserialize)]
+struct ProfileFile {
+    song: String,
+    stems: std::collections::BTreeMap<String, ProfileStem>,
+}
+
+#[derive(Deserialize)]
+struct ProfileStem {
+    loudness_lufs: Option<f64>,
+    peak_db: Option<f64>,
+    peak_std_db: Option<f64>,
+    spectrum: Option<Vec<[f64; 2]>>,
+    phi: Option<Vec<[f64; 2]>>,
+}
+
+fn read(path: &Path) -> Result<Curves> {
+    if path == Path::new("default") {
+        return Ok(of_targets(&Targets::default(), "MUSDB18 (default)"));
+    }
+    let context = || format!("{} cannot be shown", path.display());
+    let text = fs::read_to_string(path).with_context(context)?;
+    if let Ok(profile) = serde_json::from_str::<ProfileFile>(&text) {
+        return Ok(of_profile(profile));
+    }
+    let targets = Targets::from_json(&text).with_context(context)?;
+    let name = if targets.name.is_empty() { file_name(path) } else { targets.name.clone() };
+    Ok(of_targets(&targets, &name))
+}
+
+fn of_targets(targets: &Targets, name: &str) -> Curves {
+    let stems = Stem::ALL.map(|stem| {
+        let averages = targets.stem(stem);
+        plot::StemCurves {
+            loudness_lufs: Some(averages.loudness_lufs),
+            peak_db: Some(averages.peak_db),
+            peak_std_db: Some(averages.peak_std_db),
+            spectrum_db: plot::grid().map(|hz| [hz, averages.spectrum.at_hz(hz)]).collect(),
+            phi: plot::grid().map(|hz| [hz, averages.phi.at_hz(hz)]).collect(),
+        }
+    });
+    Curves { name: name.into(), stems }
+}
+
+fn of_profile(profile: ProfileFile) -> Curves {
+    let stems = Stem::ALL.map(|stem| match profile.stems.get(stem.name()) {
+        None => plot::StemCurves::default(),
+        Some(stem) => plot::StemCurves {
+            loudness_lufs: stem.loudness_lufs,
+            peak_db: stem.peak_db,
+            peak_std_db: stem.peak_std_db,
+            spectrum_db: plot::smooth(stem.spectrum.as_deref().unwrap_or_default()),
+            phi: plot::smooth(stem.phi.as_deref().unwrap_or_default()),
+        },
+    });
+    Curves { name: profile.song, stems }
+}
+
+fn table(shown: &[Curves]) -> Table {
+    let mut table = Table::new(&["stem", "of", "LUFS", "peaks dB", "spread dB"]);
+    for stem in Stem::ALL {
+        for curves in shown {
+            let values = &curves.stems[stem.index()];
+            let levels = [values.loudness_lufs, values.peak_db, values.peak_std_db];
+            let mut row = vec![stem.name().into(), curves.name.clone()];
+            row.extend(levels.map(report::level));
+            table.row(row);
+        }
+    }
+    table
+}
