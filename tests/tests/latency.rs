@@ -6,7 +6,7 @@
 mod common;
 
 use clap_host::play::{play, play_aligned, play_with};
-use clap_host::signals::{impulse, noise, peak_frame, sine};
+use clap_host::signals::{impulse, noise, peak_frame, residual_db, rms, sine};
 use clap_host::{AudioSetup, Bus, BusAudio, Instance, ParameterChange, Partition, Stereo};
 use common::{MODEL_RATE_HZ, NULL_DB, Plugin, song};
 use tributary_dsp::Stem;
@@ -220,4 +220,27 @@ fn after_a_reset_the_output_starts_again_aligned() {
     plugin.instance.deactivate(processor);
     let residual_db = output.residual_db(&after.sum_of_stems());
     assert!(residual_db <= NULL_DB, "{residual_db:.1} dB: something of the time before the reset is left");
+}
+
+#[test]
+fn the_audible_band_passes_at_other_rates() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    for rate_hz in [48_000.0, 96_000.0] {
+        let frames = rate_hz as usize;
+        for frequency_hz in [30.0, 1000.0, 10_000.0, 17_000.0, 18_000.0] {
+            let tone = sine(frames, 0.5, frequency_hz, rate_hz);
+            let audio =
+                BusAudio::silence(frames).with(Bus::Stem(Stem::Vocals), Stereo::centered(tone.clone()));
+            let mut processor = plugin.activate(AudioSetup::offline(rate_hz, 512));
+            let latency = plugin.instance.latency_frames();
+            let mix = play_aligned(&mut processor, &audio, &Partition::Fixed(512), latency).unwrap();
+            plugin.instance.deactivate(processor);
+            let middle = frames / 4..3 * frames / 4;
+            let level_db = 20.0 * (rms(&mix.left[middle.clone()]) / rms(&tone[middle.clone()])).log10();
+            let residual_db = residual_db(&mix.left[middle.clone()], &tone[middle]);
+            let what =
+                format!("{rate_hz} Hz: {frequency_hz} Hz at {level_db:.3} dB, residual {residual_db:.1} dB");
+            assert!(level_db.abs() < 0.05 && residual_db < -60.0, "{what}");
+        }
+    }
 }
