@@ -62,6 +62,11 @@ impl StereoBuffer {
         self.left.iter().chain(&self.right).fold(0.0, |peak: f32, sample| peak.max(sample.abs()))
     }
 
+    /// Both sides, for meters.
+    pub fn sides(&self) -> [&[f32]; 2] {
+        [&self.left, &self.right]
+    }
+
     /// A mutable view of the whole buffer.
     pub fn as_block(&mut self) -> StereoBlock<'_> {
         StereoBlock { left: &mut self.left, right: &mut self.right }

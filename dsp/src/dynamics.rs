@@ -5,7 +5,6 @@
 //! The published rules treat each side on its own; the paper rules use one gain reduction, taken from the louder side,
 //! for both, so that the image stands still. The running estimate for live use is in `peaks.rs`.
 
-use crate::block::StereoBuffer;
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::dynamics_search::{Candidates, find_setting};
 use crate::loudness::ramp;
@@ -99,26 +98,26 @@ pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
 
 /// Meter: peak mean and deviation of a stem brought jointly to a peak of −10 dBFS, averaged over sides; `None` when a
 /// side has no onset.
-pub fn measure(audio: &StereoBuffer) -> Option<[f64; 2]> {
-    let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(audio.peak()));
+pub fn measure(sides: [&[f32]; 2]) -> Option<[f64; 2]> {
+    let peak = sides.iter().flat_map(|side| side.iter()).fold(0f32, |peak, sample| peak.max(sample.abs()));
+    let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(peak));
     let gain = gain_from_db(gain_db) as f32;
     let side = |samples: &[f32]| {
         let scaled: Vec<f32> = samples.iter().map(|sample| sample * gain).collect();
         loud_peaks(&scaled, &onsets(&scaled))
     };
-    let (left, right) = (side(&audio.left)?, side(&audio.right)?);
+    let (left, right) = (side(sides[0])?, side(sides[1])?);
     Some([0.5 * (left[0] + right[0]), 0.5 * (left[1] + right[1])])
 }
 
 /// The full correction of a complete stem.
 pub fn correction(
-    audio: &StereoBuffer,
+    sides: [&[f32]; 2],
     kind: RecipeKind,
     stem: Stem,
     target: &StemTargets,
     sample_rate_hz: f64,
 ) -> DynamicsCorrection {
-    let sides = [audio.left.as_slice(), audio.right.as_slice()];
     let groups: &[&[usize]] = if kind == RecipeKind::Paper { &[&[0, 1]] } else { &[&[0], &[1]] };
     let mut result = DynamicsCorrection { gain_db: [0.0; 2], compressor: [None; 2] };
     for group in groups {
@@ -148,6 +147,7 @@ pub struct DynamicsMatcher {
     current: [SideSetting; 2],
     reduction_db: [f64; 2],
     largest_db: f32,
+    levels_db: Box<[[f32; HOP_FRAMES]; 2]>,
     adaptive: Option<Box<Adaptive>>,
 }
 
@@ -193,6 +193,7 @@ impl DynamicsMatcher {
             current: start,
             reduction_db: [0.0; 2],
             largest_db: 0.0,
+            levels_db: Box::new([[0.0; HOP_FRAMES]; 2]),
             adaptive: None,
         }
     }
@@ -221,54 +222,56 @@ impl DynamicsMatcher {
             return;
         }
         let previous = self.current;
-        let mut levels_db = hop.sides().map(|side| side.map(fast_db));
+        let [first_db, second_db] = &mut *self.levels_db;
+        for (level, sample) in first_db.iter_mut().zip(&hop.left) {
+            *level = fast_db(*sample);
+        }
+        for (level, sample) in second_db.iter_mut().zip(&hop.right) {
+            *level = fast_db(*sample);
+        }
         if self.linked {
-            let [left, right] = &mut levels_db;
-            left.iter_mut().zip(right.iter_mut()).for_each(|(left, right)| *left = left.max(*right));
+            first_db.iter_mut().zip(second_db).for_each(|(first, second)| *first = first.max(*second));
         }
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.follow(hop, &levels_db[0], &mut self.current);
+            adaptive.follow(hop, &self.levels_db[0], &mut self.current);
         }
+        self.largest_db = 0.0;
         if self.linked {
-            let reduction = self.reduce(0, &levels_db[0]);
+            self.reduce(0, [Some(&mut hop.left), Some(&mut hop.right)]);
             self.reduction_db[1] = self.reduction_db[0];
-            apply(&mut hop.left, &reduction);
-            apply(&mut hop.right, &reduction);
         } else {
-            for (side, levels_db) in levels_db.iter().enumerate() {
-                let reduction = self.reduce(side, levels_db);
-                apply(hop.sides_mut()[side], &reduction);
-            }
+            self.reduce(0, [Some(&mut hop.left), None]);
+            self.reduce(1, [Some(&mut hop.right), None]);
         }
         let gains =
             |settings: [SideSetting; 2]| settings.map(|side| gain_from_db(side.gain_db * self.amount) as f32);
         ramp(hop, gains(previous), gains(self.current));
     }
 
-    /// Smoothed gain reduction of one side in dB, sample by sample.
-    fn reduce(&mut self, side: usize, levels_db: &[f32; HOP_FRAMES]) -> Reduction {
-        let setting = self.current[side];
+    /// Runs one detector over its levels and applies the smoothed gain reduction to the sides it governs.
+    fn reduce(&mut self, detector: usize, sides: [Option<&mut [f32; HOP_FRAMES]>; 2]) {
+        let setting = self.current[detector];
         // The ratio is blended, and the detector always sees the peak-normalized stem, whatever the amount.
         let slope = slope(1.0 + (setting.ratio - 1.0) * self.amount);
-        let relative_db = (setting.threshold_db - setting.gain_db) as f32;
-        let mut reduction = [0.0; HOP_FRAMES];
-        let mut state = self.reduction_db[side];
         if slope == 0.0 {
-            self.largest_db = 0.0;
-            return None;
+            return;
         }
-        for (reduction, level_db) in reduction.iter_mut().zip(levels_db) {
-            state = smooth(
-                state,
-                f64::from(static_reduction_db(*level_db, relative_db, slope)),
-                self.coefficients,
-            );
-            *reduction = state as f32;
+        let relative_db = (setting.threshold_db - setting.gain_db) as f32;
+        let mut state = self.reduction_db[detector];
+        // The levels make room for the gains, sample by sample.
+        let gains = &mut self.levels_db[detector];
+        for gain in gains.iter_mut() {
+            state =
+                smooth(state, f64::from(static_reduction_db(*gain, relative_db, slope)), self.coefficients);
+            *gain = state as f32;
         }
         // Far below hearing the decay ends, so that it never reaches denormal numbers.
-        self.reduction_db[side] = if state < 1e-12 { 0.0 } else { state };
-        self.largest_db = reduction.iter().fold(0.0, |largest: f32, value| largest.max(*value));
-        Some(reduction)
+        self.reduction_db[detector] = if state < 1e-12 { 0.0 } else { state };
+        self.largest_db = gains.iter().fold(self.largest_db, |largest, value| largest.max(*value));
+        gains.iter_mut().for_each(|gain| *gain = fast_gain(-*gain));
+        for side in sides.into_iter().flatten() {
+            side.iter_mut().zip(gains.iter()).for_each(|(sample, gain)| *sample *= gain);
+        }
     }
 
     /// Largest gain reduction within the last hop in dB, threshold in dBFS of the peak-normalized stem, ratio.
@@ -286,14 +289,6 @@ impl DynamicsMatcher {
             adaptive.gain_db.set(0.0);
             adaptive.threshold_db.set(0.0);
         }
-    }
-}
-
-type Reduction = Option<[f32; HOP_FRAMES]>;
-
-fn apply(samples: &mut [f32; HOP_FRAMES], reduction: &Reduction) {
-    if let Some(reduction) = reduction {
-        samples.iter_mut().zip(reduction).for_each(|(sample, reduction)| *sample *= fast_gain(-reduction));
     }
 }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use realfft::num_complex::Complex64;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
-use crate::block::StereoBuffer;
 use crate::convolution::{Convolver, Kernel, hop_transform};
 use crate::delay::{HOP_FRAMES, Hop, HopDelay};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
@@ -44,9 +43,9 @@ pub fn target_grid_db(target: &StemTargets, sample_rate_hz: f64) -> Vec<f64> {
 }
 
 /// Meter: mean magnitude over frames and sides of the stem brought to −30 LUFS, [`FULL_BINS`] values.
-pub fn measure(audio: &StereoBuffer, kind: RecipeKind, sample_rate_hz: f64) -> Vec<f64> {
-    let gain = gain_from_db(reference_gain_db(&[&audio.left, &audio.right], kind, sample_rate_hz));
-    let [left, right] = mean_magnitudes(audio, kind);
+pub fn measure(sides: [&[f32]; 2], kind: RecipeKind, sample_rate_hz: f64) -> Vec<f64> {
+    let gain = gain_from_db(reference_gain_db(&sides, kind, sample_rate_hz));
+    let [left, right] = mean_magnitudes(sides, kind);
     left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right) * gain).collect()
 }
 
@@ -57,25 +56,25 @@ fn reference_gain_db(channels: &[&[f32]], kind: RecipeKind, sample_rate_hz: f64)
 
 /// The full correction of a complete stem.
 pub fn correction(
-    audio: &StereoBuffer,
+    sides: [&[f32]; 2],
     kind: RecipeKind,
     target: &StemTargets,
     sample_rate_hz: f64,
 ) -> EqualizationCorrection {
     let target_db = target_grid_db(target, sample_rate_hz);
     if kind == RecipeKind::Paper {
-        let gain_db = reference_gain_db(&[&audio.left, &audio.right], kind, sample_rate_hz);
-        let [left, right] = mean_magnitudes(audio, kind);
+        let gain_db = reference_gain_db(&sides, kind, sample_rate_hz);
+        let [left, right] = mean_magnitudes(sides, kind);
         let mean: Vec<f32> =
             left.iter().zip(&right).map(|(left, right)| (0.5 * (left + right)) as f32).collect();
         let mut curve = vec![0.0; CURVE_POINTS];
         shape_correction(&mean, &target_db, sample_rate_hz, &mut vec![0.0; FULL_BINS + 1], &mut curve);
         return EqualizationCorrection { gain_db: [gain_db; 2], curves_db: vec![curve] };
     }
-    let spectra = mean_magnitudes(audio, kind);
+    let spectra = mean_magnitudes(sides, kind);
     let mut result =
         EqualizationCorrection { gain_db: [0.0; 2], curves_db: vec![vec![0.0; CURVE_POINTS]; 2] };
-    for (channel, samples) in [&audio.left, &audio.right].into_iter().enumerate() {
+    for (channel, samples) in sides.into_iter().enumerate() {
         if whole_file::too_quiet(&[samples]) {
             continue;
         }

@@ -4,7 +4,7 @@
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::filter::{StereoBiquad, k_weighting};
 use crate::recipe::RecipeKind;
-use crate::smoothing::{ESTIMATE_SECONDS, Glide, RunningWeight};
+use crate::smoothing::{ESTIMATE_SECONDS, Glide, LOUDEST_MATERIAL, RunningWeight};
 use crate::spectrum::PADDING_FRAMES;
 use crate::units::{db_from_gain, gain_from_db};
 
@@ -54,35 +54,43 @@ pub fn measure(channels: &[&[f32]], kind: RecipeKind, sample_rate_hz: f64) -> Op
     let tenth = 0.1 * sample_rate_hz;
     let seconds = total as f64 / sample_rate_hz;
     let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
+    let mut weighting = KWeighting::new(sample_rate_hz);
+    // Zeros before the file leave the filters at rest; zeros after it let them ring, but not for longer than a second.
+    let ring = vec![0f32; padding.min(sample_rate_hz as usize)];
+    let silent = if channels.len() < 2 { vec![0f32; frames] } else { Vec::new() };
+    let right = channels.get(1).copied().unwrap_or(&silent);
     // Energy per 100 ms; a block is four of them, the last ones cut short by the end of the file.
     let mut energies = vec![0.0; (count.max(1) + 3) as usize];
-    let mut weighting = KWeighting::new(sample_rate_hz);
-    let (mut segment, mut boundary) = (0, 0);
-    let mut sum = 0.0;
-    // Zeros before the file leave the filters at rest; zeros after it let them ring, but not for longer than a second.
-    let ring = padding.min(sample_rate_hz as usize);
-    for frame in 0..frames + ring {
-        while frame + padding >= boundary {
-            if segment > 0 && segment <= energies.len() {
-                energies[segment - 1] = sum;
-            }
-            sum = 0.0;
-            segment += 1;
-            boundary = (tenth * segment as f64) as usize;
-        }
-        let sample = |channel: usize| {
-            channels
-                .get(channel)
-                .and_then(|samples| samples.get(frame))
-                .map_or(0.0, |sample| f64::from(*sample))
-        };
-        sum += weighting.power([sample(0), sample(1)]);
-    }
-    if segment > 0 && segment <= energies.len() {
-        energies[segment - 1] = sum;
-    }
+    let mut place = Place { energies: &mut energies, tenth, position: padding };
+    place.add(channels[0], right, &mut weighting);
+    place.add(&ring, &ring, &mut weighting);
     let blocks: Vec<f64> = energies.windows(4).map(|four| four.iter().sum::<f64>() / (4.0 * tenth)).collect();
     gated_mean(&blocks).map(lufs)
+}
+
+/// Where the weighted energy of successive samples goes.
+struct Place<'a> {
+    energies: &'a mut [f64],
+    tenth: f64,
+    position: usize,
+}
+
+impl Place<'_> {
+    fn add(&mut self, left: &[f32], right: &[f32], weighting: &mut KWeighting) {
+        let mut done = 0;
+        while done < left.len().min(right.len()) {
+            let segment = ((self.position + 1) as f64 / self.tenth).ceil() as usize - 1;
+            let boundary = ((segment + 1) as f64 * self.tenth) as usize;
+            let count = (boundary.max(self.position + 1) - self.position).min(left.len() - done);
+            let frames = left[done..done + count].iter().zip(&right[done..done + count]);
+            let energy: f64 = frames.map(|(l, r)| weighting.power([f64::from(*l), f64::from(*r)])).sum();
+            if let Some(sum) = self.energies.get_mut(segment) {
+                *sum += energy;
+            }
+            self.position += count;
+            done += count;
+        }
+    }
 }
 
 /// Two-pass gating of BS.1770-4.
@@ -147,7 +155,8 @@ impl LoudnessEstimator {
         self.position = (self.position + 1) % Self::BLOCK_HOPS;
         self.filled = (self.filled + 1).min(Self::BLOCK_HOPS);
         let block = self.recent.iter().sum::<f64>() / Self::BLOCK_HOPS as f64;
-        if self.filled < Self::BLOCK_HOPS || lufs(block) < ABSOLUTE_GATE_LUFS {
+        let audible = lufs(block) >= ABSOLUTE_GATE_LUFS && block <= 2.0 * LOUDEST_MATERIAL;
+        if self.filled < Self::BLOCK_HOPS || !audible {
             return;
         }
         self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();

@@ -8,7 +8,6 @@
 
 use realfft::num_complex::Complex32;
 
-use crate::block::StereoBuffer;
 use crate::delay::{HOP_FRAMES, Hop, HopDelay};
 use crate::profile::PanningCorrection;
 use crate::recipe::RecipeKind;
@@ -32,6 +31,8 @@ const TARGET_FACTOR: f64 = 0.9;
 const FRAME_GATE: f32 = 0.316_227_77;
 /// Bound of the paper rules' gains.
 const LARGEST_GAIN_DB: f64 = 6.0;
+/// Stands for no bound at all: it only keeps 32-bit floats finite.
+const UNLIMITED_GAIN: f32 = 1e9;
 /// Highest matched frequency.
 const LIMIT_HZ: f64 = 16_000.0;
 const DRUMS_LIMIT_HZ: f64 = 6_000.0;
@@ -58,7 +59,7 @@ impl Limits {
             RecipeKind::Paper => {
                 Self { bins: limit.min(BINS), frames: u64::MAX, gain: gain_from_db(LARGEST_GAIN_DB) as f32 }
             }
-            RecipeKind::Published => Self { bins: BINS, frames: limit as u64, gain: f32::INFINITY },
+            RecipeKind::Published => Self { bins: BINS, frames: limit as u64, gain: UNLIMITED_GAIN },
         }
     }
 }
@@ -76,11 +77,11 @@ pub fn target_gains(target: &StemTargets, sample_rate_hz: f64) -> Vec<f32> {
 }
 
 /// Meter: which side of a complete stem is louder, −1 left or +1 right (0 when both are in balance).
-pub fn measure_side(audio: &StereoBuffer) -> f64 {
+pub fn measure_side(sides: [&[f32]; 2]) -> f64 {
     let mut meter = SideMeter::new();
     let mut analysis = Analysis::new();
     let mut hop = Hop::SILENT;
-    let chunks = audio.left.chunks(HOP_FRAMES).zip(audio.right.chunks(HOP_FRAMES));
+    let chunks = sides[0].chunks(HOP_FRAMES).zip(sides[1].chunks(HOP_FRAMES));
     for (left, right) in chunks {
         hop = Hop::SILENT;
         hop.left[..left.len()].copy_from_slice(left);

@@ -9,6 +9,8 @@ use crate::onset::OnsetDetector;
 use crate::smoothing::ActivityGate;
 use crate::targets::StemTargets;
 
+/// Levels beyond this are faults, not peaks.
+const LOUDEST_LEVEL_DB: f32 = 12.0;
 /// Onset segments that are remembered.
 const SEGMENTS: usize = 64;
 /// Segments needed before a threshold is set.
@@ -113,7 +115,7 @@ impl PeakEstimator {
         let mut largest = [-700f32; LANES];
         let mut raw = -700f32;
         for level_db in levels_db {
-            let level_db = level_db + gain_db;
+            let level_db = (level_db + gain_db).min(LOUDEST_LEVEL_DB);
             raw = raw.max(level_db);
             for lane in 0..LANES {
                 let input = (level_db - BANK_DB[lane]).max(0.0) * self.slope;

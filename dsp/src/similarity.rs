@@ -1,9 +1,8 @@
 //! Left/right similarity: φ per bin, and the balance of its sign over the middle frequencies, which tells on which side
 //! a stem sits – for complete files, and as a running estimate with hysteresis.
 
-use realfft::num_complex::Complex32;
+use realfft::num_complex::{Complex32, Complex64};
 
-use crate::block::StereoBuffer;
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
@@ -27,17 +26,17 @@ pub fn phi(left_power: f32, right_power: f32) -> f32 {
 }
 
 /// Meter: mean φ over frames of a complete stem, [`FULL_BINS`] values.
-pub fn measure_phi(audio: &StereoBuffer, kind: RecipeKind) -> Vec<f64> {
+pub fn measure_phi(sides: [&[f32]; 2], kind: RecipeKind) -> Vec<f64> {
     let window = sqrt_hann(ANALYSIS_FRAMES);
-    let mut transform = RealTransform::new(ANALYSIS_FRAMES);
-    let mut time = vec![0.0; ANALYSIS_FRAMES];
-    let mut bins = [vec![Complex32::default(); FULL_BINS], vec![Complex32::default(); FULL_BINS]];
+    let mut transform = RealTransform::<f64>::new(ANALYSIS_FRAMES);
+    let mut time = vec![0f64; ANALYSIS_FRAMES];
+    let mut bins = [vec![Complex64::default(); FULL_BINS], vec![Complex64::default(); FULL_BINS]];
     let mut sum = vec![0f64; FULL_BINS];
-    let starts = frame_starts(audio.frames(), kind);
+    let starts = frame_starts(sides[0].len(), kind);
     let mut counted = 0usize;
     for start in &starts {
         let mut power = 0.0;
-        for (samples, bins) in [&audio.left, &audio.right].into_iter().zip(&mut bins) {
+        for (samples, bins) in sides.into_iter().zip(&mut bins) {
             power += windowed(samples, *start, &window, &mut time);
             transform.forward(&mut time, bins);
         }
@@ -47,7 +46,11 @@ pub fn measure_phi(audio: &StereoBuffer, kind: RecipeKind) -> Vec<f64> {
         }
         counted += 1;
         for ((sum, left), right) in sum.iter_mut().zip(&bins[0]).zip(&bins[1]) {
-            *sum += f64::from(phi(left.norm_sqr(), right.norm_sqr()));
+            // The reference keeps its spectra in 32-bit floats, so fainter bins are noise there and silence here.
+            let (left, right) = (left.norm_sqr(), right.norm_sqr());
+            let total = left + right;
+            *sum +=
+                if total > f64::from(f32::MIN_POSITIVE) { 2.0 * (left * right).sqrt() / total } else { 1.0 };
         }
     }
     sum.iter_mut().for_each(|sum| *sum /= counted.max(1) as f64);
@@ -72,8 +75,9 @@ impl SideMeter {
         let weight = if decay < 1.0 { 1.0 - decay } else { 1.0 };
         for ((mean, left), right) in self.mean.iter_mut().zip(left).zip(right) {
             let (left, right) = (left.norm_sqr(), right.norm_sqr());
-            let difference = f64::from(1.0 - phi(left, right));
-            let signed = if right > left { difference } else { -difference };
+            // Alike sides have no sign, whatever rounding leaves of their similarity.
+            let sign = f64::from(i8::from(right > left) - i8::from(right < left));
+            let signed = sign * f64::from(1.0 - phi(left, right));
             *mean = *mean * decay + signed * weight;
         }
     }

@@ -69,7 +69,7 @@ impl Glide {
 
 /// Tells material from pauses, so that estimates hold during silence.
 ///
-/// A hop is material when it is louder than −70 dBFS (rms) and no more than 35 dB below the running mean of material.
+/// A hop is material when its rms lies between −70 and +6 dBFS and no more than 35 dB below the running mean of material.
 /// That mean falls by 1 dB per second while sound below it goes on, so a song that stays quiet is heard in the end.
 #[derive(Debug, Clone)]
 pub struct ActivityGate {
@@ -79,6 +79,8 @@ pub struct ActivityGate {
 }
 
 const ABSOLUTE_GATE: f64 = 1e-7;
+/// +6 dBFS (rms): no music, but a fault that must not be remembered.
+pub const LOUDEST_MATERIAL: f64 = 4.0;
 const RELATIVE_GATE: f64 = 3.16e-4;
 const REFERENCE_SECONDS: f64 = 3.0;
 
@@ -91,7 +93,7 @@ impl ActivityGate {
 
     /// Whether a hop of this mean square (per channel) is material.
     pub fn is_material(&mut self, mean_square: f64) -> bool {
-        if mean_square < ABSOLUTE_GATE {
+        if !(ABSOLUTE_GATE..=LOUDEST_MATERIAL).contains(&mean_square) {
             return false;
         }
         if mean_square < self.reference * RELATIVE_GATE {

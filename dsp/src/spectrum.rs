@@ -4,9 +4,9 @@
 //! The running estimate keeps the 65,536-point scale of the published targets: a shorter transform would need a
 //! conversion that differs between noise and tones by up to 6 dB per octave of length.
 
-use realfft::num_complex::Complex32;
+use realfft::FftNum;
+use realfft::num_complex::{Complex, Complex32};
 
-use crate::block::StereoBuffer;
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::equalization::REFERENCE_LUFS;
 use crate::filter::k_weighting;
@@ -48,27 +48,37 @@ pub fn frame_starts(frames: usize, kind: RecipeKind) -> Vec<isize> {
 }
 
 /// Copies a window of a file that may reach beyond its ends, and windows it; returns the sum of squares before.
-pub fn windowed(samples: &[f32], start: isize, window: &[f32], output: &mut [f32]) -> f64 {
+pub fn windowed<T: From<f32> + Copy>(samples: &[f32], start: isize, window: &[f32], output: &mut [T]) -> f64 {
     let mut power = 0.0;
-    output.fill(0.0);
+    output.fill(T::from(0.0));
     let first = (-start).max(0) as usize;
     let end = (samples.len() as isize - start).clamp(0, output.len() as isize) as usize;
     for n in first..end {
         let sample = samples[(start + n as isize) as usize];
         power += f64::from(sample) * f64::from(sample);
-        output[n] = sample * window[n];
+        output[n] = T::from(sample * window[n]);
     }
     power
 }
 
 /// Mean magnitude over frames, left and right, [`FULL_BINS`] values each.
-pub fn mean_magnitudes(audio: &StereoBuffer, kind: RecipeKind) -> [Vec<f64>; 2] {
-    let starts = frame_starts(audio.frames(), kind);
+pub fn mean_magnitudes(sides: [&[f32]; 2], kind: RecipeKind) -> [Vec<f64>; 2] {
+    match kind {
+        RecipeKind::Published => mean_magnitudes_in::<f64>(sides, kind),
+        RecipeKind::Paper => mean_magnitudes_in::<f32>(sides, kind),
+    }
+}
+
+/// The same in a precision of choice.
+fn mean_magnitudes_in<T>(sides: [&[f32]; 2], kind: RecipeKind) -> [Vec<f64>; 2]
+where
+    T: FftNum + From<f32> + Into<f64> + Default,
+{
+    let starts = frame_starts(sides[0].len(), kind);
     let window = sqrt_hann(ANALYSIS_FRAMES);
-    let mut transform = RealTransform::new(ANALYSIS_FRAMES);
-    let mut time = vec![0.0; ANALYSIS_FRAMES];
-    let mut bins = vec![Complex32::default(); FULL_BINS];
-    let sides = [audio.left.as_slice(), audio.right.as_slice()];
+    let mut transform = RealTransform::<T>::new(ANALYSIS_FRAMES);
+    let mut time = vec![T::default(); ANALYSIS_FRAMES];
+    let mut bins = vec![Complex::<T>::default(); FULL_BINS];
     let counted: Vec<isize> = match kind {
         RecipeKind::Published => starts.clone(),
         RecipeKind::Paper => sounding(&sides, &starts),
@@ -80,7 +90,7 @@ pub fn mean_magnitudes(audio: &StereoBuffer, kind: RecipeKind) -> [Vec<f64>; 2] 
         for start in &counted {
             if windowed(samples, *start, &window, &mut time) > 0.0 {
                 transform.forward(&mut time, &mut bins);
-                sum.iter_mut().zip(&bins).for_each(|(sum, bin)| *sum += f64::from(bin.norm_sqr().sqrt()));
+                sum.iter_mut().zip(&bins).for_each(|(sum, bin)| *sum += bin.norm_sqr().into().sqrt());
             }
         }
         sum.iter_mut().for_each(|sum| *sum *= scale);

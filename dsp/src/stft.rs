@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex32;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, FftNum, RealFftPlanner, RealToComplex};
 
 /// Square root of a periodic Hann window; its square overlaps to exactly one at half its length.
 pub fn sqrt_hann(length: usize) -> Vec<f32> {
@@ -12,29 +12,30 @@ pub fn sqrt_hann(length: usize) -> Vec<f32> {
     (0..length).map(|n| (0.5 * (1.0 - (step * n as f64).cos())).max(0.0).sqrt() as f32).collect()
 }
 
-/// A real transform of one length with everything it needs, so that running it never allocates.
+/// A real transform of one length with everything it needs, so that running it never allocates. In f32 on the signal
+/// path; in f64 where the reference's features must be met below the rounding noise of 32-bit transforms.
 #[derive(Clone)]
-pub struct RealTransform {
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
-    scratch: Vec<Complex32>,
+pub struct RealTransform<T: FftNum = f32> {
+    forward: Arc<dyn RealToComplex<T>>,
+    inverse: Arc<dyn ComplexToReal<T>>,
+    scratch: Vec<Complex<T>>,
     length: usize,
 }
 
-impl std::fmt::Debug for RealTransform {
+impl<T: FftNum> std::fmt::Debug for RealTransform<T> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "RealTransform({})", self.length)
     }
 }
 
-impl RealTransform {
+impl<T: FftNum + Default> RealTransform<T> {
     /// A transform of `length` real samples.
     pub fn new(length: usize) -> Self {
-        let mut planner = RealFftPlanner::<f32>::new();
+        let mut planner = RealFftPlanner::<T>::new();
         let forward = planner.plan_fft_forward(length);
         let inverse = planner.plan_fft_inverse(length);
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
-        Self { forward, inverse, scratch: vec![Complex32::default(); scratch], length }
+        Self { forward, inverse, scratch: vec![Complex::default(); scratch], length }
     }
 
     /// Number of real samples.
@@ -48,18 +49,18 @@ impl RealTransform {
     }
 
     /// Time to frequency, unscaled; overwrites `time`.
-    pub fn forward(&mut self, time: &mut [f32], spectrum: &mut [Complex32]) {
+    pub fn forward(&mut self, time: &mut [T], spectrum: &mut [Complex<T>]) {
         self.forward
             .process_with_scratch(time, spectrum, &mut self.scratch)
             .expect("buffers have the planned lengths");
     }
 
     /// Frequency to time, unscaled (a round trip multiplies by `length`); overwrites `spectrum`.
-    pub fn inverse(&mut self, spectrum: &mut [Complex32], time: &mut [f32]) {
+    pub fn inverse(&mut self, spectrum: &mut [Complex<T>], time: &mut [T]) {
         // A real signal has real end bins; rounding must not make the transform refuse.
-        spectrum[0].im = 0.0;
+        spectrum[0].im = T::default();
         let last = spectrum.len() - 1;
-        spectrum[last].im = 0.0;
+        spectrum[last].im = T::default();
         self.inverse
             .process_with_scratch(spectrum, time, &mut self.scratch)
             .expect("buffers have the planned lengths");

@@ -6,7 +6,7 @@ use crate::delay::{HOP_FRAMES, Hop};
 use crate::dynamics::DynamicsMatcher;
 use crate::equalization::EqualizationMatcher;
 use crate::loudness::LoudnessMatcher;
-use crate::normalizer::{NormalizerError, check, sanitize};
+use crate::normalizer::{NormalizerError, StemChain, check, sanitize};
 use crate::panning::{Limits, PanningMatcher};
 use crate::profile::{LoudnessCorrection, PanningCorrection, SongProfile, StemProfile};
 use crate::recipe::{Effect, Recipe};
@@ -42,10 +42,6 @@ pub(crate) fn too_quiet(channels: &[&[f32]]) -> bool {
     db_from_gain(f64::from(peak)) <= QUIETEST_PEAK_DB
 }
 
-fn stem_too_quiet(audio: &StereoBuffer) -> bool {
-    too_quiet(&[&audio.left, &audio.right])
-}
-
 /// Measures the feature of one effect on a stem, as the data-set averages are made; `None` when the stem is silent, too
 /// quiet (peak at or below −50 dBFS) or, for dynamics, has no onset. Features are meant to be measured on the stem as
 /// the earlier effects left it.
@@ -59,20 +55,20 @@ pub fn measure_feature(
     sample_rate_hz: f64,
 ) -> Result<Option<Feature>, NormalizerError> {
     check(recipe, &Targets::default(), sample_rate_hz)?;
-    let audio = &clean(audio);
-    if stem_too_quiet(audio) {
+    let padded = PaddedStem::new(audio);
+    let sides = padded.sides();
+    if too_quiet(&sides) {
         return Ok(None);
     }
     Ok(match effect {
         Effect::Equalization => {
-            Some(Feature::Spectrum(equalization::measure(audio, recipe.kind, sample_rate_hz)))
+            Some(Feature::Spectrum(equalization::measure(sides, recipe.kind, sample_rate_hz)))
         }
         Effect::Dynamics => {
-            dynamics::measure(audio).map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db })
+            dynamics::measure(sides).map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db })
         }
-        Effect::Panning => Some(Feature::Phi(similarity::measure_phi(audio, recipe.kind))),
-        Effect::Loudness => loudness::measure(&[&audio.left, &audio.right], recipe.kind, sample_rate_hz)
-            .map(Feature::Loudness),
+        Effect::Panning => Some(Feature::Phi(similarity::measure_phi(sides, recipe.kind))),
+        Effect::Loudness => loudness::measure(&sides, recipe.kind, sample_rate_hz).map(Feature::Loudness),
     })
 }
 
@@ -93,7 +89,7 @@ pub fn profile_song(
     for stem in Stem::ALL {
         if let Some(audio) = stems[stem.index()] {
             let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
-            let mut audio = clean(audio);
+            let mut audio = PaddedStem::new(audio);
             let mut report = |share: f64| progress((stem.index() as f64 + share) / Stem::COUNT as f64);
             song.0[stem.index()] = pass.run(&mut audio, Last::Measured, &mut report);
         }
@@ -115,19 +111,58 @@ pub fn normalize_stem(
     sample_rate_hz: f64,
 ) -> Result<(StereoBuffer, StemProfile), NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
-    let mut audio = clean(audio);
+    let mut audio = PaddedStem::new(audio);
     let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
     let profile = pass.run(&mut audio, Last::Applied, &mut |_| {});
-    Ok((audio, profile.unwrap_or_default()))
+    Ok((audio.cropped(), profile.unwrap_or_default()))
 }
 
-/// Equal lengths, and the same treatment of bad samples that the live chain gives.
-fn clean(audio: &StereoBuffer) -> StereoBuffer {
-    let frames = audio.frames();
-    let mut clean =
-        StereoBuffer { left: audio.left[..frames].to_vec(), right: audio.right[..frames].to_vec() };
-    stream(&mut clean, 0, sanitize);
-    clean
+/// Hops before and after a stem that receive what the effects' filters spread beyond its ends. Later effects hear it,
+/// as they do live and in the released code, which pads files with zeros and crops them last.
+const LEADING_HOPS: usize = 1;
+const TRAILING_HOPS: usize = StemChain::LATENCY_HOPS;
+
+/// A complete stem between stretches of silence.
+#[derive(Debug)]
+struct PaddedStem {
+    audio: StereoBuffer,
+    frames: usize,
+}
+
+impl PaddedStem {
+    /// Sides of equal length, with the treatment of bad samples that the live chain gives.
+    fn new(audio: &StereoBuffer) -> Self {
+        let frames = audio.frames();
+        let total = (LEADING_HOPS + frames.div_ceil(HOP_FRAMES) + TRAILING_HOPS) * HOP_FRAMES;
+        let side = |samples: &[f32]| {
+            let mut padded = Vec::with_capacity(total);
+            padded.resize(LEADING_HOPS * HOP_FRAMES, 0.0);
+            padded.extend_from_slice(&samples[..frames]);
+            padded.resize(total, 0.0);
+            padded
+        };
+        let mut audio = StereoBuffer { left: side(&audio.left), right: side(&audio.right) };
+        stream(&mut audio, 0, sanitize);
+        Self { audio, frames }
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        LEADING_HOPS * HOP_FRAMES..LEADING_HOPS * HOP_FRAMES + self.frames
+    }
+
+    /// The stem itself.
+    fn sides(&self) -> [&[f32]; 2] {
+        [&self.audio.left[self.range()], &self.audio.right[self.range()]]
+    }
+
+    fn cropped(mut self) -> StereoBuffer {
+        let range = self.range();
+        for side in [&mut self.audio.left, &mut self.audio.right] {
+            side.truncate(range.end);
+            side.drain(..range.start);
+        }
+        self.audio
+    }
 }
 
 /// Runs a hop processor over a complete stem and removes its delay.
@@ -165,21 +200,16 @@ struct WholeFile<'a> {
 }
 
 impl WholeFile<'_> {
-    fn run(
-        &self,
-        audio: &mut StereoBuffer,
-        last: Last,
-        progress: &mut dyn FnMut(f64),
-    ) -> Option<StemProfile> {
-        if stem_too_quiet(audio) {
+    fn run(&self, audio: &mut PaddedStem, last: Last, progress: &mut dyn FnMut(f64)) -> Option<StemProfile> {
+        if too_quiet(&audio.sides()) {
             return None;
         }
         let mut profile = StemProfile::default();
         for (index, effect) in Effect::ALL.into_iter().enumerate() {
             if self.recipe.effect(effect).effective_amount() > 0.0 {
-                self.measure(effect, audio, &mut profile);
+                self.measure(effect, audio.sides(), &mut profile);
                 if effect != Effect::Loudness || last == Last::Applied {
-                    self.apply(effect, audio, &profile);
+                    self.apply(effect, &mut audio.audio, &profile);
                 }
             }
             progress((index + 1) as f64 / Effect::ALL.len() as f64);
@@ -187,21 +217,20 @@ impl WholeFile<'_> {
         Some(profile)
     }
 
-    fn measure(&self, effect: Effect, audio: &StereoBuffer, profile: &mut StemProfile) {
+    fn measure(&self, effect: Effect, sides: [&[f32]; 2], profile: &mut StemProfile) {
         let (kind, rate_hz, target) = (self.recipe.kind, self.sample_rate_hz, self.targets.stem(self.stem));
         match effect {
             Effect::Equalization => {
-                profile.equalization = Some(equalization::correction(audio, kind, target, rate_hz));
+                profile.equalization = Some(equalization::correction(sides, kind, target, rate_hz));
             }
             Effect::Dynamics => {
-                profile.dynamics = Some(dynamics::correction(audio, kind, self.stem, target, rate_hz));
+                profile.dynamics = Some(dynamics::correction(sides, kind, self.stem, target, rate_hz));
             }
             Effect::Panning => {
-                profile.panning = Some(PanningCorrection { side: panning::measure_side(audio) });
+                profile.panning = Some(PanningCorrection { side: panning::measure_side(sides) });
             }
             Effect::Loudness => {
-                let channels: [&[f32]; 2] = [&audio.left, &audio.right];
-                let gain_db = loudness::gain_to_lufs_db(&channels, target.loudness_lufs, kind, rate_hz);
+                let gain_db = loudness::gain_to_lufs_db(&sides, target.loudness_lufs, kind, rate_hz);
                 profile.loudness = Some(LoudnessCorrection { gain_db });
             }
         }
@@ -225,7 +254,8 @@ impl WholeFile<'_> {
             Effect::Panning => {
                 let limits = Limits::of(kind, self.stem, rate_hz);
                 let mut matcher =
-                    PanningMatcher::fixed(profile.panning.as_ref(), target, amount, limits, rate_hz);
+                    PanningMatcher::fixed(profile.panning.as_ref(), target, amount, limits, rate_hz)
+                        .after_hops(LEADING_HOPS as u64);
                 stream(audio, 1, |hop| matcher.process(hop));
             }
             Effect::Loudness => {

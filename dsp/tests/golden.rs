@@ -118,13 +118,13 @@ fn features_equal_the_published_code() {
         let matched = matched.unwrap().0;
         let lufs = loudness::measure(&[&matched.left, &matched.right], RecipeKind::Paper, RATE_HZ).unwrap();
         passed &= row(name, "loudness LU", (lufs - wanted["loudness_lufs"][0]).abs(), 0.01);
-        let spectrum = equalization::measure(&audio, kind, RATE_HZ);
+        let spectrum = equalization::measure(audio.sides(), kind, RATE_HZ);
         passed &= row(name, "spectrum relative", spectrum_error(&spectrum, &wanted["eq_avg_spectrum"]), 1e-4);
-        let phi = similarity::measure_phi(&audio, kind);
+        let phi = similarity::measure_phi(audio.sides(), kind);
         let phi_error =
             largest(phi.iter().zip(&wanted["panning_phi_mean_65536"]).map(|(a, b)| (a - b).abs()));
         passed &= row(name, "phi", phi_error, 1e-3);
-        let peaks = measure_peaks(&audio).unwrap();
+        let peaks = measure_peaks(audio.sides()).unwrap();
         let peaks_error =
             largest(peaks.iter().zip(&wanted["compression_peak_std"]).map(|(a, b)| (a - b).abs()));
         passed &= row(name, "peak mean, std dB", peaks_error, 0.02);
@@ -139,7 +139,7 @@ fn features_equal_the_published_code() {
             passed &= row(name, "onset frames", distance, 4.0);
             assert!(loud_peaks(&side, &found).is_some());
         }
-        let side = measure_side(&audio);
+        let side = measure_side(audio.sides());
         passed &= row(name, "side", (side - wanted["pan_side"][0]).abs(), 0.0);
     }
     assert!(passed, "see the table above");
@@ -158,7 +158,8 @@ fn filters_equal_the_published_code() {
     for (name, stem) in FILES {
         let audio = read_wav(&folder.join(format!("stem_{name}.wav")));
         let wanted = arrays(&folder.join(format!("arrays_{name}.npz")));
-        let correction = equalization::correction(&audio, RecipeKind::Published, targets.stem(stem), RATE_HZ);
+        let correction =
+            equalization::correction(audio.sides(), RecipeKind::Published, targets.stem(stem), RATE_HZ);
         for channel in 0..2 {
             let mut designer = FilterDesigner::new();
             let taps = designer.single_pass(&correction.curves_db[channel], 1.0);
@@ -240,7 +241,7 @@ fn panning_limited_on_frequencies_equals_the_repaired_code() {
     let mut passed = true;
     for (name, stem) in FILES.into_iter().filter(|(name, _)| *name != "mono_vocals") {
         let mut audio = read_wav(&folder.join(format!("stem_{name}.wav")));
-        let side = measure_side(&audio);
+        let side = measure_side(audio.sides());
         let limits = Limits { gain: f32::INFINITY, ..Limits::of(RecipeKind::Paper, stem, RATE_HZ) };
         let correction = PanningCorrection { side };
         let mut matcher = PanningMatcher::fixed(Some(&correction), targets.stem(stem), 1.0, limits, RATE_HZ);

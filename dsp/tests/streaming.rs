@@ -1,0 +1,282 @@
+//! Properties of the streaming normalizer: any partition gives the same bits, reset equals fresh, a fixed profile
+//! repeats the whole-file result, amount 0 is a pure delay, bad samples do no lasting harm, and nothing allocates.
+#![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![allow(unsafe_code, reason = "a counting allocator cannot be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use tributary_dsp::{
+    CHANNELS, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer, Targets,
+    normalize_stem, profile_song,
+};
+
+const RATE_HZ: f64 = 44_100.0;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is passed on to the system allocator unchanged; only a thread-local counter is added.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Random(u32);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0 as f32 / u32::MAX as f32
+    }
+}
+
+/// Four stems of decaying notes, different on every channel, with a pause in the middle.
+fn song(frames: usize) -> Vec<Vec<f32>> {
+    (0..CHANNELS as u32)
+        .map(|channel| {
+            let mut random = Random(77 + 13 * channel);
+            let (mut level, mut pitch) = (0.0, 0.1);
+            let note = |n: usize| {
+                if n % 11_000 == 500 {
+                    level = 0.1 + 0.5 * random.next();
+                    pitch = 0.01 + 0.1 * random.next();
+                }
+                level *= 0.999_8;
+                let sounding = !(frames / 2..frames / 2 + 30_000).contains(&n);
+                let sample = level * ((n as f32 * pitch).sin() + 0.2 * (random.next() - 0.5));
+                if sounding { sample } else { 0.0 }
+            };
+            (0..frames).map(note).collect()
+        })
+        .collect()
+}
+
+/// Runs in place, cutting blocks as `cut` says.
+fn run(normalizer: &mut FxNormalizer, channels: &mut [Vec<f32>], mut cut: impl FnMut() -> usize) {
+    let frames = channels[0].len();
+    let mut start = 0;
+    while start < frames {
+        let end = (start + cut().max(1)).min(frames);
+        let mut views = channels.iter_mut();
+        let views = std::array::from_fn(|_| &mut views.next().unwrap()[start..end]);
+        normalizer.process(&mut StemsBlock { channels: views });
+        start = end;
+    }
+}
+
+fn buffer(channels: &[Vec<f32>], stem: Stem) -> StereoBuffer {
+    let index = stem.index() * 2;
+    StereoBuffer { left: channels[index].clone(), right: channels[index + 1].clone() }
+}
+
+fn recipes() -> [Recipe; 3] {
+    [Recipe::default(), Recipe::published(), Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0])]
+}
+
+fn profile(recipe: &Recipe, channels: &[Vec<f32>]) -> SongProfile {
+    let stems = Stem::ALL.map(|stem| buffer(channels, stem));
+    let references = [Some(&stems[0]), Some(&stems[1]), Some(&stems[2]), Some(&stems[3])];
+    let mut last = 0.0;
+    let mut progress = |share: f64| {
+        assert!(share >= last && share <= 1.0);
+        last = share;
+    };
+    let profile = profile_song(references, recipe, &Targets::default(), RATE_HZ, &mut progress).unwrap();
+    assert_eq!(last, 1.0);
+    profile
+}
+
+fn normalizer(recipe: &Recipe, source: ProfileSource) -> FxNormalizer {
+    FxNormalizer::new(recipe, &Targets::default(), source, RATE_HZ, 512).unwrap()
+}
+
+#[test]
+fn any_partition_gives_the_same_bits() {
+    let input = song(300_000);
+    for recipe in recipes() {
+        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+            let mut whole = input.clone();
+            run(&mut normalizer(&recipe, source.clone()), &mut whole, || 300_000);
+            for limit in [1.0, 700.0, 5_000.0] {
+                let mut pieces = input.clone();
+                let mut random = Random(5);
+                run(&mut normalizer(&recipe, source.clone()), &mut pieces, || {
+                    (random.next() * limit) as usize
+                });
+                assert!(whole == pieces, "blocks up to {limit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reset_normalizer_is_a_fresh_one() {
+    let input = song(200_000);
+    for recipe in recipes() {
+        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+            let mut used = normalizer(&recipe, source.clone());
+            let mut scratch = input.clone();
+            run(&mut used, &mut scratch, || 1_000);
+            used.reset();
+            assert_eq!(used.normalize_readings(), normalizer(&recipe, source.clone()).normalize_readings());
+            let (mut again, mut fresh) = (input.clone(), input.clone());
+            run(&mut used, &mut again, || 333);
+            run(&mut normalizer(&recipe, source), &mut fresh, || 333);
+            assert!(again == fresh);
+        }
+    }
+}
+
+#[test]
+fn a_fixed_profile_repeats_the_whole_file_result_bit_for_bit() {
+    let input = song(300_000);
+    for recipe in recipes() {
+        let profile = profile(&recipe, &input);
+        // Saved and restored, as with a session.
+        let text = serde_json::to_string(&profile).unwrap();
+        let profile: SongProfile = serde_json::from_str(&text).unwrap();
+        let mut live = normalizer(&recipe, ProfileSource::Fixed(profile));
+        let latency = live.latency_samples();
+        let mut streamed = input.clone();
+        streamed.iter_mut().for_each(|channel| channel.resize(300_000 + latency, 0.0));
+        run(&mut live, &mut streamed, || 441);
+        for stem in Stem::ALL {
+            let offline =
+                normalize_stem(stem, &buffer(&input, stem), &recipe, &Targets::default(), RATE_HZ).unwrap().0;
+            let index = stem.index() * 2;
+            assert!(offline.left[..] == streamed[index][latency..], "{stem}, {:?}", recipe.kind);
+            assert!(offline.right[..] == streamed[index + 1][latency..], "{stem}, {:?}", recipe.kind);
+        }
+    }
+}
+
+#[test]
+fn without_amounts_the_chain_is_a_pure_delay() {
+    let input = song(60_000);
+    let mut off = Recipe::default();
+    for effect in tributary_dsp::Effect::ALL {
+        off.effect_mut(effect).enabled = false;
+    }
+    for recipe in [Recipe::bypass(), off] {
+        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&Recipe::default(), &input))] {
+            let mut chain = normalizer(&recipe, source);
+            let latency = chain.latency_samples();
+            assert!(latency <= 4_100, "{latency}");
+            let mut output = input.clone();
+            run(&mut chain, &mut output, || 97);
+            for (output, input) in output.iter().zip(&input) {
+                assert!(output[..latency].iter().all(|sample| *sample == 0.0));
+                assert!(output[latency..] == input[..input.len() - latency]);
+            }
+        }
+    }
+}
+
+#[test]
+fn latency_is_the_same_for_every_recipe_and_parts_add_up() {
+    for recipe in recipes() {
+        let chain = normalizer(&recipe, ProfileSource::Adaptive);
+        let sum: usize = chain.latency_parts().iter().map(|part| part.1).sum();
+        assert_eq!(chain.latency_samples(), sum);
+        assert_eq!(
+            chain.latency_samples(),
+            normalizer(&Recipe::bypass(), ProfileSource::Adaptive).latency_samples()
+        );
+    }
+}
+
+/// The energy of an impulse, corrected by everything at once, still arrives around the reported latency.
+#[test]
+fn an_impulse_arrives_at_the_latency() {
+    let input = song(300_000);
+    let profile = profile(&Recipe::default(), &input);
+    let mut chain = normalizer(&Recipe::default(), ProfileSource::Fixed(profile));
+    let latency = chain.latency_samples();
+    let mut channels = vec![vec![0f32; 20_000]; CHANNELS];
+    channels.iter_mut().for_each(|channel| channel[5_000] = 0.5);
+    run(&mut chain, &mut channels, || 128);
+    for channel in &channels {
+        let peak = (0..channel.len()).max_by(|a, b| channel[*a].abs().total_cmp(&channel[*b].abs())).unwrap();
+        assert_eq!(peak, 5_000 + latency);
+    }
+}
+
+#[test]
+fn silence_stays_silence() {
+    let source = ProfileSource::Fixed(profile(&Recipe::default(), &song(200_000)));
+    for source in [ProfileSource::Adaptive, source] {
+        let mut channels = vec![vec![0f32; 100_000]; CHANNELS];
+        run(&mut normalizer(&Recipe::default(), source), &mut channels, || 1_024);
+        assert!(channels.iter().flatten().all(|sample| *sample == 0.0));
+    }
+}
+
+#[test]
+fn bad_samples_never_come_out_and_leave_no_lasting_damage() {
+    let clean = song(600_000);
+    for recipe in recipes() {
+        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &clean))] {
+            let mut bad = clean.clone();
+            for channel in &mut bad {
+                let evil = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-42, f32::MAX, 1e10, -1e10, 1e-10];
+                for n in 0..4_000 {
+                    channel[20_000 + n] = evil[n % evil.len()];
+                }
+            }
+            run(&mut normalizer(&recipe, source.clone()), &mut bad, || 2_000);
+            assert!(bad.iter().flatten().all(|sample| sample.is_finite()));
+            let end = &bad[0][500_000..];
+            assert!(end.iter().any(|sample| sample.abs() > 1e-7), "sound comes back");
+            assert!(end.iter().all(|sample| sample.abs() < 10.0), "and at a sane level");
+        }
+    }
+}
+
+#[test]
+fn process_and_reset_allocate_nothing() {
+    let input = song(300_000);
+    let fixed = ProfileSource::Fixed(profile(&Recipe::default(), &input));
+    for source in [ProfileSource::Adaptive, fixed] {
+        let mut chain = normalizer(&Recipe::default(), source);
+        let mut channels = input.clone();
+        let before = ALLOCATIONS.with(Cell::get);
+        run(&mut chain, &mut channels, || 480);
+        chain.reset();
+        let _ = chain.normalize_readings();
+        assert_eq!(ALLOCATIONS.with(Cell::get), before);
+        // Positive control: the counter sees this thread's allocations.
+        drop(std::hint::black_box(vec![1u8; 100]));
+        assert!(ALLOCATIONS.with(Cell::get) > before);
+    }
+}
+
+#[test]
+fn adaptive_corrections_settle_hold_in_pauses_and_do_not_pump() {
+    let mut channels = song(1_200_000);
+    let mut chain = normalizer(&Recipe::default(), ProfileSource::Adaptive);
+    run(&mut chain, &mut channels, || 4_410);
+    let settled = chain.normalize_readings();
+    assert!(settled.iter().all(|reading| reading.settled && reading.loudness_gain_db != 0.0));
+    // Ten seconds of silence move nothing but the glide that is still under way.
+    let mut silence = vec![vec![0f32; 441_000]; CHANNELS];
+    run(&mut chain, &mut silence, || 4_410);
+    for (before, after) in settled.iter().zip(chain.normalize_readings()) {
+        assert!((before.loudness_gain_db - after.loudness_gain_db).abs() < 1.0, "{before:?} {after:?}");
+        assert!((before.threshold_db - after.threshold_db).abs() < 1.0, "{before:?} {after:?}");
+        assert!((before.pan_side - after.pan_side).abs() < 0.1, "{before:?} {after:?}");
+    }
+}
