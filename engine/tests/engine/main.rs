@@ -1,8 +1,12 @@
 //! The engine's tests, in one binary: each further one would link everything again.
 
+#![allow(clippy::unwrap_used)] // Helpers outside of test functions count as product code to the lint.
+
 mod alloc;
 mod bundle;
 mod common;
 mod networks;
 mod pipeline;
+mod protocol;
 mod realtime;
+mod soak;

@@ -348,13 +348,13 @@ fn hosts_may_hand_over_anything() {
         let settings = Settings {
             mix: signal(1)[0],
             output_gain: signal(1)[0],
-            bypass: frames % 3 == 0,
-            dry_source: if frames % 2 == 0 { DrySource::Bus } else { DrySource::SumOfStems },
-            offline: frames % 5 == 0,
+            bypass: frames.is_multiple_of(3),
+            dry_source: if frames.is_multiple_of(2) { DrySource::Bus } else { DrySource::SumOfStems },
+            offline: frames.is_multiple_of(5),
         };
         audio.process([&mut left, &mut right], std::array::from_fn(|c| &stems[c][..]), &settings);
         assert!(left.iter().chain(&right).all(|x| x.is_finite()));
-        if frames % 50 == 0 {
+        if frames.is_multiple_of(50) {
             audio.reset();
         }
     }

@@ -1,0 +1,211 @@
+//! The stream protocol between audio side and worker, checked over every interleaving of its steps. The model below has
+//! the same loads and stores in the same order as `protocol.rs`, `realtime.rs` and `worker.rs`; frames carry their own
+//! number, so that a wrong one is seen. Memory is sequentially consistent here: the release/acquire pairs of the real
+//! code only have to make each single hand-over visible, which the rings and one word do.
+
+use std::collections::{HashSet, VecDeque};
+
+/// Everything both sides can see, and both sides' own state.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct World {
+    input: VecDeque<u8>,
+    /// Output frames as (stream they were made in, stream frame).
+    output: VecDeque<(u8, u8)>,
+    stream_start: u8,
+    output_start: u8,
+    acknowledged: u8,
+    audio: Audio,
+    worker: Worker,
+}
+
+/// The audio side: writes frames, restarts the stream at given moments, reads output.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Audio {
+    step: u8,
+    stream: u8,
+    written: u8,
+    taken: u8,
+    start: Option<u8>,
+    /// Next stream frame expected.
+    next: u8,
+}
+
+/// The worker: looks at the fill, at the stream, takes a frame, acknowledges.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Worker {
+    at: Point,
+    seen_fill: u8,
+    stream: u8,
+    taken: u8,
+    written: u8,
+    made: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Point {
+    LookAtFill,
+    LookAtStream,
+    StoreOutputStart,
+    Acknowledge,
+    Take,
+}
+
+/// What the audio side does, in order. `Read` takes what is there.
+#[derive(Clone, Copy)]
+enum Do {
+    Write,
+    Restart,
+    Read,
+}
+
+const SCRIPT: [Do; 16] = [
+    Do::Write,
+    Do::Write,
+    Do::Read,
+    Do::Restart,
+    Do::Write,
+    Do::Read,
+    Do::Restart,
+    Do::Restart,
+    Do::Write,
+    Do::Write,
+    Do::Read,
+    Do::Restart,
+    Do::Write,
+    Do::Read,
+    Do::Write,
+    Do::Read,
+];
+
+impl World {
+    fn new() -> Self {
+        Self {
+            input: VecDeque::new(),
+            output: VecDeque::new(),
+            stream_start: 0,
+            output_start: 0,
+            acknowledged: 0,
+            audio: Audio { step: 0, stream: 0, written: 0, taken: 0, start: None, next: 0 },
+            worker: Worker { at: Point::LookAtFill, seen_fill: 0, stream: 0, taken: 0, written: 0, made: 0 },
+        }
+    }
+
+    /// One step of the audio side; `None` when its script is done.
+    fn audio_steps(&self) -> Option<Self> {
+        let mut world = self.clone();
+        let audio = &mut world.audio;
+        match *SCRIPT.get(audio.step as usize)? {
+            Do::Write => {
+                world.input.push_back(audio.written);
+                audio.written += 1;
+            }
+            Do::Restart => {
+                audio.stream = audio.written;
+                world.stream_start = audio.stream;
+                audio.start = None;
+                audio.next = 0;
+            }
+            Do::Read => {
+                if audio.start.is_none() && world.acknowledged == audio.stream {
+                    audio.start = Some(world.output_start);
+                }
+                while let Some((stream, frame)) = world.output.pop_front() {
+                    if audio.start.is_some_and(|start| audio.taken >= start) {
+                        assert_eq!(
+                            stream, audio.stream,
+                            "a frame of another stream was taken for one of this"
+                        );
+                        assert_eq!(frame, audio.next, "a frame came out of its place");
+                        audio.next += 1;
+                    }
+                    audio.taken += 1;
+                }
+            }
+        }
+        world.audio.step += 1;
+        Some(world)
+    }
+
+    /// One step of the worker; `None` when there is nothing left to do.
+    fn worker_steps(&self, wrong_order: bool) -> Option<Self> {
+        let mut world = self.clone();
+        let worker = &mut world.worker;
+        let (first, second) = if wrong_order {
+            (Point::LookAtStream, Point::LookAtFill)
+        } else {
+            (Point::LookAtFill, Point::LookAtStream)
+        };
+        match worker.at {
+            Point::LookAtFill => {
+                worker.seen_fill = world.input.len() as u8;
+                worker.at = if wrong_order { Point::Take } else { second };
+            }
+            Point::LookAtStream => {
+                let changed = world.stream_start != worker.stream;
+                if changed {
+                    worker.stream = world.stream_start;
+                    worker.made = 0;
+                }
+                worker.at = match (changed, wrong_order) {
+                    (true, _) => Point::StoreOutputStart,
+                    (false, true) => second,
+                    (false, false) => Point::Take,
+                };
+            }
+            Point::StoreOutputStart => {
+                world.output_start = worker.written;
+                worker.at = Point::Acknowledge;
+            }
+            Point::Acknowledge => {
+                world.acknowledged = worker.stream;
+                worker.at = if wrong_order { second } else { Point::Take };
+            }
+            Point::Take if worker.seen_fill == 0 => {
+                worker.at = first;
+                // Nothing to take and nothing new to see: the worker sleeps.
+                if world.input.is_empty() && world.stream_start == worker.stream {
+                    return None;
+                }
+            }
+            Point::Take => {
+                worker.seen_fill -= 1;
+                let frame = world.input.pop_front()?;
+                assert_eq!(frame, worker.taken);
+                worker.taken += 1;
+                if frame >= worker.stream {
+                    assert_eq!(frame, worker.stream + worker.made, "a frame of the stream was lost");
+                    world.output.push_back((worker.stream, worker.made));
+                    worker.written += 1;
+                    worker.made += 1;
+                }
+            }
+        }
+        Some(world)
+    }
+}
+
+/// Visits every reachable state; returns how many there are and how many reads got something.
+fn explore(wrong_order: bool) -> usize {
+    let mut seen = HashSet::new();
+    let mut open = vec![World::new()];
+    while let Some(world) = open.pop() {
+        if seen.insert(world.clone()) {
+            open.extend(world.audio_steps());
+            open.extend(world.worker_steps(wrong_order));
+        }
+    }
+    seen.len()
+}
+
+#[test]
+fn every_interleaving_delivers_each_stream_in_its_place() {
+    let states = explore(false);
+    assert!(states > 1_000, "{states} states");
+}
+
+#[test]
+fn the_model_notices_a_wrong_order() {
+    // Looking at the stream before the fill lets frames of a new stream slip into the old one.
+    let outcome = std::panic::catch_unwind(|| explore(true));
+    assert!(outcome.is_err());
+}
