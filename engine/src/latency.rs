@@ -47,7 +47,7 @@ impl LatencyReport {
     }
 }
 
-/// What the synchronous pipeline needs: y[n] exists once x[0 ..= n + total] has been pushed. Asked before any model is
+/// What the synchronous pipeline needs: output frame n exists once input frame n + total is in. Asked before any model is
 /// loaded, so that a host can be told at once.
 ///
 /// # Errors

@@ -143,7 +143,7 @@ impl Pipeline {
         self.geometry
     }
 
-    /// y[n] is available once x[0 ..= n + `latency().total_frames()`] has been pushed.
+    /// Output frame n is available once input frame n + `latency().total_frames()` has been pushed.
     pub fn latency(&self) -> &LatencyReport {
         &self.latency
     }
