@@ -52,6 +52,16 @@ fn built(name: &str) -> Option<PathBuf> {
     present_or_skipped(path)
 }
 
+/// The ONNX Runtime that ships beside the built CLAP.
+#[must_use]
+pub fn bundled_runtime() -> Option<PathBuf> {
+    let entries = std::fs::read_dir(bundled_folder().join("Tributary")).ok()?;
+    let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    files
+        .into_iter()
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("onnxruntime")))
+}
+
 /// `path` if it exists; else says that a test is skipped for want of it.
 #[must_use]
 pub fn present_or_skipped(path: PathBuf) -> Option<PathBuf> {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use clap_host::bundled::{model_folder, present_or_skipped, skipped};
+use clap_host::bundled::{bundled_runtime, model_folder, present_or_skipped, skipped};
 use clap_host::play::play_aligned;
 use clap_host::{AudioSetup, Bus, Partition, Stereo};
 use common::{MODEL_RATE_HZ, Plugin, activate, song};
@@ -115,6 +115,7 @@ fn the_command_line_makes_the_same_mix() {
         .args(["mix".as_ref(), folder.as_os_str(), "-o".as_ref(), out.as_os_str()])
         .args(["--profile", "adaptive", "--model"])
         .arg(model_folder("default"))
+        .env("ORT_DYLIB_PATH", bundled_runtime().unwrap())
         .status()
         .unwrap();
     assert!(status.success());
