@@ -204,6 +204,7 @@ fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
         value: &params.mix.to_string(),
         position: params.mix.unmodulated_normalized_value(),
         default: params.mix.default_normalized_value(),
+        neutral: 0.0,
         active: audible,
     }
     .draw(ui, mix, edits);
@@ -214,6 +215,7 @@ fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
         value: &params.gain_db.to_string().replace('-', "\u{2212}"),
         position: params.gain_db.unmodulated_normalized_value(),
         default: params.gain_db.default_normalized_value(),
+        neutral: 0.5,
         active: audible,
     }
     .draw(ui, gain, edits);

@@ -27,8 +27,10 @@ pub struct Knob<'a> {
     pub value: &'a str,
     /// Position, 0–1.
     pub position: f32,
-    /// Position of a double click, 0–1; the arc is drawn from there.
+    /// Position of a double click, 0–1.
     pub default: f32,
+    /// Where the lit arc starts: the value that does nothing, 0–1.
+    pub neutral: f32,
     /// Faded when the control has no effect now.
     pub active: bool,
 }
@@ -94,8 +96,8 @@ impl Knob<'_> {
             painter,
             center,
             ring,
-            self.default.min(position),
-            self.default.max(position),
+            self.neutral.min(position),
+            self.neutral.max(position),
             Stroke::new(thick, color),
         );
         let cap = radius - thick - 4.0;

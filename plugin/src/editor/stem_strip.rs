@@ -60,7 +60,7 @@ fn bars(painter: &Painter, rect: Rect, copy: &StemCopy, color: egui::Color32) {
     meters::scale(painter, rect.left() + 20.0, top + 2.0, bottom - 2.0);
     let left = rect.left() + 28.0;
     let gap = 6.0;
-    let width = ((rect.right() - left - gap) / 2.0).clamp(6.0, 34.0);
+    let width = ((rect.right() - left - gap) / 2.0).clamp(6.0, 60.0);
     let columns = [("in", copy.before_lufs, 0.45), ("out", copy.after_lufs, 1.0)];
     for (column, (name, level, strength)) in columns.into_iter().enumerate() {
         let x = left + column as f32 * (width + gap);

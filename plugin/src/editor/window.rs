@@ -18,6 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FRAME_INTERVAL: Duration = Duration::from_millis(33);
+/// How often the framework looks for repaints requested from outside. The editor repaints itself every
+/// [`FRAME_INTERVAL`], so these are not needed; and one that comes before the window is mapped stops the X11 backend from
+/// ever painting (its frame request goes out before it listens for the answer, and it never sends a second).
+const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The editor's window.
 pub struct Window {
@@ -35,7 +39,10 @@ pub fn editor(params: Arc<TributaryParams>, monitor: Arc<Monitor>) -> Option<Egu
         size_constraints: SizeConstraints::Logical { min_size, max_size: None },
         ..ResizeHint::RESIZABLE
     };
-    let settings = EguiNiceSettings::new().with_tile("Tributary").with_resize_hint(hint);
+    let settings = EguiNiceSettings::new()
+        .with_tile("Tributary")
+        .with_resize_hint(hint)
+        .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
     create_egui_editor(state, RepaintNotifier::new(), settings, Window { params, monitor, context: None })
 }
 
