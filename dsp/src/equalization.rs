@@ -14,7 +14,7 @@ use crate::convolution::{Convolver, Kernel, hop_transform};
 use crate::delay::{HOP_FRAMES, Hop, HopDelay};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
-use crate::spectrum::{SpectrumEstimator, mean_magnitudes, shape_correction};
+use crate::spectrum::{SpectrumEstimator, loudness_weights, mean_magnitudes, shape_correction};
 use crate::stft::RealTransform;
 use crate::targets::{FULL_BINS, StemTargets};
 use crate::units::{db_from_gain, gain_from_db};
@@ -35,7 +35,7 @@ const KERNEL_TAPS: usize = LEADING_ZEROS + SQUARED_TAPS;
 const REDESIGN_HOPS: usize = 8;
 
 /// Changes below this are not worth a redesign, in dB.
-const SETTLED_DB: f32 = 0.02;
+const SETTLED_DB: f32 = 0.1;
 
 /// Target: the average spectrum on the grid of the correction curve, in dB.
 pub fn target_grid_db(target: &StemTargets, sample_rate_hz: f64) -> Vec<f64> {
@@ -68,7 +68,13 @@ pub fn correction(
         let mean: Vec<f32> =
             left.iter().zip(&right).map(|(left, right)| (0.5 * (left + right)) as f32).collect();
         let mut curve = vec![0.0; CURVE_POINTS];
-        shape_correction(&mean, &target_db, sample_rate_hz, &mut vec![0.0; FULL_BINS + 1], &mut curve);
+        shape_correction(
+            &mean,
+            &target_db,
+            &loudness_weights(sample_rate_hz),
+            &mut vec![0.0; FULL_BINS + 1],
+            &mut curve,
+        );
         return EqualizationCorrection { gain_db: [gain_db; 2], curves_db: vec![curve] };
     }
     let spectra = mean_magnitudes(sides, kind);
@@ -103,6 +109,8 @@ pub struct FilterDesigner {
     wide: Vec<f64>,
     scratch: Vec<Complex64>,
     taps: Vec<f32>,
+    turns: Vec<Complex64>,
+    hamming: Vec<f64>,
 }
 
 const SHORT: usize = 2 * (CURVE_POINTS - 1);
@@ -131,25 +139,24 @@ impl FilterDesigner {
             wide: vec![0.0; WIDE],
             scratch: vec![Complex64::default(); scratch],
             taps: vec![0.0; KERNEL_TAPS],
+            turns: (0..CURVE_POINTS).map(turn).collect(),
+            hamming: (0..FILTER_TAPS).map(hamming).collect(),
         }
     }
 
     /// The linear-phase filter whose square has the response `curve_db × amount`: frequency sampling with a Hamming
     /// window, as SciPy's `firwin2` does it. Returns [`FILTER_TAPS`] values.
     pub fn single_pass(&mut self, curve_db: &[f32], amount: f64) -> &[f64] {
-        let delay = (FILTER_TAPS - 1) as f64 / 2.0;
-        for (point, bin) in self.bins.iter_mut().enumerate() {
-            let gain = gain_from_db(f64::from(curve_db[point]) * amount / 2.0);
-            let phase = -delay * std::f64::consts::PI * point as f64 / (CURVE_POINTS - 1) as f64;
-            *bin = Complex64::from_polar(gain, phase);
+        const NEPERS_PER_DB: f64 = std::f64::consts::LN_10 / 20.0;
+        for ((bin, turn), point_db) in self.bins.iter_mut().zip(&self.turns).zip(curve_db) {
+            *bin = turn * (f64::from(*point_db) * amount / 2.0 * NEPERS_PER_DB).exp();
         }
         clear_imaginary_ends(&mut self.bins);
         self.sample
             .process_with_scratch(&mut self.bins, &mut self.short, &mut self.scratch)
             .expect("buffers have the planned lengths");
-        for (n, tap) in self.short[..FILTER_TAPS].iter_mut().enumerate() {
-            let angle = std::f64::consts::TAU * n as f64 / (FILTER_TAPS - 1) as f64;
-            *tap *= (0.54 - 0.46 * angle.cos()) / SHORT as f64;
+        for (tap, hamming) in self.short.iter_mut().zip(&self.hamming) {
+            *tap *= hamming / SHORT as f64;
         }
         &self.short[..FILTER_TAPS]
     }
@@ -174,6 +181,16 @@ impl FilterDesigner {
         }
         &self.taps
     }
+}
+
+/// Phase of the linear-phase filter at a point of the curve.
+fn turn(point: usize) -> Complex64 {
+    let delay = (FILTER_TAPS - 1) as f64 / 2.0;
+    Complex64::from_polar(1.0, -delay * std::f64::consts::PI * point as f64 / (CURVE_POINTS - 1) as f64)
+}
+
+fn hamming(tap: usize) -> f64 {
+    0.54 - 0.46 * (std::f64::consts::TAU * tap as f64 / (FILTER_TAPS - 1) as f64).cos()
 }
 
 impl Default for FilterDesigner {

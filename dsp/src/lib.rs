@@ -22,6 +22,7 @@ pub mod panning;
 pub mod peaks;
 pub mod profile;
 pub mod recipe;
+pub mod reverb;
 pub mod similarity;
 pub mod smoothing;
 pub mod spectrum;

@@ -10,6 +10,7 @@ use crate::loudness::LoudnessMatcher;
 use crate::panning::{Limits, PanningMatcher};
 use crate::profile::{ProfileError, ProfileSource, StemProfile};
 use crate::recipe::{Effect, Recipe, RecipeError};
+use crate::reverb::ReverbSend;
 use crate::stem::Stem;
 use crate::targets::{Targets, TargetsError};
 
@@ -64,6 +65,7 @@ pub struct StemReading {
 /// One stem's chain, hop by hop.
 #[derive(Debug)]
 pub struct StemChain {
+    reverb: Option<Box<ReverbSend>>,
     equalization: EqualizationMatcher,
     dynamics: DynamicsMatcher,
     panning: PanningMatcher,
@@ -89,6 +91,7 @@ impl StemChain {
         let loudness = profile.and_then(|profile| profile.loudness).map(|loudness| loudness.gain_db);
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
+            reverb: ReverbSend::of(stem, &recipe.reverb, sample_rate_hz).map(Box::new),
             equalization: EqualizationMatcher::fixed(equalization, amount(Effect::Equalization)),
             dynamics: DynamicsMatcher::fixed(
                 dynamics,
@@ -108,6 +111,7 @@ impl StemChain {
         let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
+            reverb: ReverbSend::of(stem, &recipe.reverb, sample_rate_hz).map(Box::new),
             equalization: EqualizationMatcher::adaptive(target, amount(Effect::Equalization), sample_rate_hz),
             dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
             panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
@@ -123,6 +127,9 @@ impl StemChain {
     /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
     pub fn process(&mut self, hop: &mut Hop) {
         sanitize(hop);
+        if let Some(reverb) = &mut self.reverb {
+            reverb.process(hop);
+        }
         self.equalization.process(hop);
         self.dynamics.process(hop);
         self.panning.process(hop);
@@ -146,6 +153,9 @@ impl StemChain {
 
     /// Back to the state after construction.
     pub fn reset(&mut self) {
+        if let Some(reverb) = &mut self.reverb {
+            reverb.reset();
+        }
         self.equalization.reset();
         self.dynamics.reset();
         self.panning.reset();

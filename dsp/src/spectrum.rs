@@ -116,12 +116,12 @@ fn sounding(sides: &[&[f32]; 2], starts: &[isize]) -> Vec<isize> {
 /// Paper rules: from a mean magnitude (any level, [`FULL_BINS`] values) and a target to the correction in dB.
 ///
 /// The measured spectrum is averaged over a third octave; the correction keeps the K-weighted power of the stem (its
-/// level is the loudness matcher's business) and is bounded to ±[`LARGEST_CORRECTION_DB`]. `sums` is scratch of
-/// [`FULL_BINS`] + 1 values.
+/// level is the loudness matcher's business) and is bounded to ±[`LARGEST_CORRECTION_DB`]. `weights` come from
+/// [`loudness_weights`]; `sums` is scratch of [`FULL_BINS`] + 1 values.
 pub fn shape_correction(
     magnitudes: &[f32],
     target_db: &[f64],
-    sample_rate_hz: f64,
+    weights: &[f64],
     sums: &mut [f64],
     curve_db: &mut [f32],
 ) {
@@ -140,7 +140,7 @@ pub fn shape_correction(
         let measured_db = 20.0 * third_octave(sums, point).max(floor).log10();
         *correction = (target_db[point] - measured_db) as f32;
     }
-    keep_loudness(sums, sample_rate_hz, curve_db);
+    keep_loudness(sums, weights, curve_db);
 }
 
 /// Mean magnitude within a third octave around a point of the curve, and at least to the neighboring points.
@@ -153,18 +153,24 @@ fn third_octave(sums: &[f64], point: usize) -> f64 {
     (sums[high] - sums[low]) / (high - low) as f64
 }
 
-/// Shifts a correction so that the K-weighted power of the stem stays, and bounds it.
-fn keep_loudness(sums: &[f64], sample_rate_hz: f64, curve_db: &mut [f32]) {
-    const PASSES: usize = 3;
+/// K-weighting on the grid of the curve, as a power.
+pub fn loudness_weights(sample_rate_hz: f64) -> Vec<f64> {
     let weighting = k_weighting(sample_rate_hz);
+    let at_point = |point: usize| {
+        let hz = point as f64 * sample_rate_hz / (2 * (CURVE_POINTS - 1)) as f64;
+        weighting.iter().map(|filter| filter.power_at(hz, sample_rate_hz)).product()
+    };
+    (0..CURVE_POINTS).map(at_point).collect()
+}
+
+/// Shifts a correction so that the K-weighted power of the stem stays, and bounds it.
+fn keep_loudness(sums: &[f64], weights: &[f64], curve_db: &mut [f32]) {
+    const PASSES: usize = 3;
     let bound = LARGEST_CORRECTION_DB as f32;
     for _ in 0..PASSES {
         let (mut before, mut after) = (1e-60, 1e-60);
         for (point, correction_db) in curve_db.iter().enumerate().skip(1) {
-            let hz = point as f64 * sample_rate_hz / (2 * (CURVE_POINTS - 1)) as f64;
-            let weight =
-                weighting[0].power_at(hz, sample_rate_hz) * weighting[1].power_at(hz, sample_rate_hz);
-            let power = third_octave(sums, point).powi(2) * weight;
+            let power = third_octave(sums, point).powi(2) * weights[point];
             before += power;
             after += power * 10f64.powf(f64::from(correction_db.clamp(-300.0, 300.0)) / 10.0);
         }
@@ -179,7 +185,7 @@ fn keep_loudness(sums: &[f64], sample_rate_hz: f64, curve_db: &mut [f32]) {
 #[derive(Debug)]
 pub struct SpectrumEstimator {
     target_db: Vec<f64>,
-    sample_rate_hz: f64,
+    point_weights: Vec<f64>,
     gate: ActivityGate,
     weight: RunningWeight,
     gathered: [Vec<f32>; 2],
@@ -208,7 +214,7 @@ impl SpectrumEstimator {
         });
         Self {
             target_db,
-            sample_rate_hz,
+            point_weights: loudness_weights(sample_rate_hz),
             gate: ActivityGate::new(HOP_FRAMES as f64 / sample_rate_hz),
             weight: RunningWeight::new(ESTIMATE_SECONDS * sample_rate_hz / ANALYSIS_FRAMES as f64),
             gathered: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
@@ -287,7 +293,7 @@ impl SpectrumEstimator {
         shape_correction(
             &self.mean,
             &self.target_db,
-            self.sample_rate_hz,
+            &self.point_weights,
             &mut self.sums,
             &mut self.curve_db,
         );

@@ -10,6 +10,7 @@ use crate::normalizer::{NormalizerError, StemChain, check, sanitize};
 use crate::panning::{Limits, PanningMatcher};
 use crate::profile::{LoudnessCorrection, PanningCorrection, SongProfile, StemProfile};
 use crate::recipe::{Effect, Recipe};
+use crate::reverb::ReverbSend;
 use crate::stem::Stem;
 use crate::targets::{Curve, FULL_BIN_HZ, FULL_BINS, Targets};
 use crate::units::db_from_gain;
@@ -205,6 +206,9 @@ impl WholeFile<'_> {
             return None;
         }
         let mut profile = StemProfile::default();
+        if let Some(mut reverb) = ReverbSend::of(self.stem, &self.recipe.reverb, self.sample_rate_hz) {
+            stream(&mut audio.audio, 0, |hop| reverb.process(hop));
+        }
         for (index, effect) in Effect::ALL.into_iter().enumerate() {
             if self.recipe.effect(effect).effective_amount() > 0.0 {
                 self.measure(effect, audio.sides(), &mut profile);

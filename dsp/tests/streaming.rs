@@ -84,7 +84,9 @@ fn buffer(channels: &[Vec<f32>], stem: Stem) -> StereoBuffer {
 }
 
 fn recipes() -> [Recipe; 3] {
-    [Recipe::default(), Recipe::published(), Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0])]
+    let mut partial = Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0]);
+    partial.reverb.enabled = true;
+    [Recipe::default(), Recipe::published(), partial]
 }
 
 fn profile(recipe: &Recipe, channels: &[Vec<f32>]) -> SongProfile {

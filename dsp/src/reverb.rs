@@ -1,0 +1,266 @@
+//! Reverb send for vocals and other, ahead of the chain (paper section 3.4): the send is shelved at both ends, convolved
+//! with a room, and added to the dry stem. No latency: the room's first hop is convolved within the hop.
+//!
+//! The published impulse responses are not public. [`ImpulseResponse::generate`] makes one of our own: decaying noise in
+//! three bands, seeded, so that every machine makes the same room.
+
+use crate::convolution::{Convolver, Kernel, hop_transform};
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::filter::{Coefficients, StereoBiquad};
+use crate::recipe::ReverbSetting;
+use crate::stem::Stem;
+use crate::stft::RealTransform;
+
+/// Gain of both shelves of the send.
+const SHELF_DB: f64 = -30.0;
+const SHELF_Q: f64 = 0.707;
+/// Longest impulse response that is accepted.
+pub const LONGEST_SECONDS: f64 = 10.0;
+
+/// Length of the generated room.
+const ROOM_SECONDS: f64 = 3.0;
+/// Time in which the low, middle and high band of the generated room fall by 60 dB.
+const ROOM_RT60_SECONDS: [f64; 3] = [4.0, 3.0, 2.0];
+/// Corners between the bands.
+const ROOM_CORNERS_HZ: [f64; 2] = [400.0, 4_000.0];
+/// Energy of the generated room against the dry signal.
+const ROOM_ENERGY: f64 = 0.04;
+/// Seed of the default room.
+const ROOM_SEED: u64 = 0x5eed_0fa4_0012;
+
+/// The impulse response of a room, stereo, at the normalizer's sample rate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImpulseResponse {
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+/// Why an impulse response cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ImpulseResponseError {
+    /// No samples, or sides of different lengths.
+    #[error(
+        "the impulse response has {left} samples left and {right} right; both sides need the same, at least one"
+    )]
+    Length {
+        /// Samples on the left.
+        left: usize,
+        /// Samples on the right.
+        right: usize,
+    },
+    /// Too long.
+    #[error("the impulse response lasts {0:.1} s; at most {LONGEST_SECONDS} s can be used")]
+    TooLong(f64),
+    /// NaN or infinity.
+    #[error("the impulse response holds values that are no finite numbers")]
+    NotFinite,
+}
+
+impl ImpulseResponse {
+    /// Takes samples at `sample_rate_hz`; for a mono response pass the same samples twice. What precedes the largest
+    /// sample is cut off, as published.
+    ///
+    /// # Errors
+    /// No, unequal, too many or non-finite samples.
+    pub fn new(
+        mut left: Vec<f32>,
+        mut right: Vec<f32>,
+        sample_rate_hz: f64,
+    ) -> Result<Self, ImpulseResponseError> {
+        if left.is_empty() || left.len() != right.len() {
+            return Err(ImpulseResponseError::Length { left: left.len(), right: right.len() });
+        }
+        let seconds = left.len() as f64 / sample_rate_hz;
+        if seconds > LONGEST_SECONDS {
+            return Err(ImpulseResponseError::TooLong(seconds));
+        }
+        if !left.iter().chain(&right).all(|sample| sample.is_finite()) {
+            return Err(ImpulseResponseError::NotFinite);
+        }
+        let level = |n: usize| left[n].abs().max(right[n].abs());
+        let peak = (1..left.len()).fold(0, |peak, n| if level(n) > level(peak) { n } else { peak });
+        left.drain(..peak);
+        right.drain(..peak);
+        Ok(Self { left, right })
+    }
+
+    /// A room of our own making, the same for the same seed and rate.
+    pub fn generate(seed: u64, sample_rate_hz: f64) -> Self {
+        let side = |seed| noise_tail(seed, sample_rate_hz);
+        Self { left: side(seed), right: side(seed ^ 0x9e37_79b9_7f4a_7c15) }
+    }
+
+    /// Length in frames.
+    pub fn frames(&self) -> usize {
+        self.left.len()
+    }
+
+    /// Both sides.
+    pub fn sides(&self) -> [&[f32]; 2] {
+        [&self.left, &self.right]
+    }
+}
+
+/// One side of the generated room.
+fn noise_tail(seed: u64, sample_rate_hz: f64) -> Vec<f32> {
+    let frames = (ROOM_SECONDS * sample_rate_hz) as usize;
+    let mut state = seed;
+    let poles = ROOM_CORNERS_HZ.map(|corner_hz| (-std::f64::consts::TAU * corner_hz / sample_rate_hz).exp());
+    let decays = ROOM_RT60_SECONDS.map(|seconds| 10f64.powf(-3.0 / (seconds * sample_rate_hz)));
+    let (mut lows, mut levels) = ([0.0; 2], [1.0; 3]);
+    let mut tail = Vec::with_capacity(frames);
+    for n in 0..frames {
+        let white = uniform(&mut state);
+        for (low, pole) in lows.iter_mut().zip(poles) {
+            *low = white + pole * (*low - white);
+        }
+        let bands = [lows[0], lows[1] - lows[0], white - lows[1]];
+        let sample: f64 = bands.iter().zip(levels).map(|(band, level)| band * level).sum();
+        levels.iter_mut().zip(decays).for_each(|(level, decay)| *level *= decay);
+        // The last tenth fades out, so that the end is no edge.
+        let fade = ((frames - n) as f64 / (0.1 * frames as f64)).min(1.0);
+        tail.push(sample * fade);
+    }
+    let energy: f64 = tail.iter().map(|sample| sample * sample).sum();
+    let scale = (ROOM_ENERGY / energy.max(1e-30)).sqrt();
+    tail.iter().map(|sample| (sample * scale) as f32).collect()
+}
+
+/// SplitMix64, mapped to −1 … 1.
+fn uniform(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    (mixed >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+/// Adds the reverberated send to a stem, hop by hop. No latency.
+#[derive(Debug)]
+pub struct ReverbSend {
+    shelves: [StereoBiquad; 2],
+    kernels: [Kernel; 2],
+    convolvers: [Convolver; 2],
+    transform: RealTransform,
+    send: Box<Hop>,
+    wet: Box<[f32; HOP_FRAMES]>,
+}
+
+impl ReverbSend {
+    /// The send of a stem with the default room; `None` where the recipe or the kind of stem has none.
+    pub fn of(stem: Stem, setting: &ReverbSetting, sample_rate_hz: f64) -> Option<Self> {
+        let wanted = setting.enabled && setting.amount > 0.0 && matches!(stem, Stem::Vocals | Stem::Other);
+        wanted.then(|| {
+            Self::new(&ImpulseResponse::generate(ROOM_SEED, sample_rate_hz), setting, sample_rate_hz)
+        })
+    }
+
+    /// A send into the given room.
+    pub fn new(room: &ImpulseResponse, setting: &ReverbSetting, sample_rate_hz: f64) -> Self {
+        let mut transform = hop_transform();
+        let kernels = room.sides().map(|side| {
+            let taps: Vec<f32> = side.iter().map(|tap| tap * setting.amount as f32).collect();
+            let mut kernel = Kernel::new(taps.len());
+            kernel.load(&taps, &mut transform);
+            kernel
+        });
+        let low = Coefficients::low_shelf(setting.low_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
+        let high = Coefficients::high_shelf(setting.high_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
+        Self {
+            shelves: [StereoBiquad::new(low), StereoBiquad::new(high)],
+            kernels,
+            convolvers: [Convolver::new(room.frames()), Convolver::new(room.frames())],
+            transform,
+            send: Box::new(Hop::SILENT),
+            wet: Box::new([0.0; HOP_FRAMES]),
+        }
+    }
+
+    /// Adds the send's reverb to one hop.
+    pub fn process(&mut self, hop: &mut Hop) {
+        for n in 0..HOP_FRAMES {
+            let dry = [f64::from(hop.left[n]), f64::from(hop.right[n])];
+            let [low, high] = &mut self.shelves;
+            let shelved = high.tick(low.tick(dry));
+            self.send.left[n] = shelved[0] as f32;
+            self.send.right[n] = shelved[1] as f32;
+        }
+        self.shelves.iter_mut().for_each(StereoBiquad::flush);
+        let sides = self.send.sides().into_iter().zip(hop.sides_mut());
+        for ((convolver, kernel), (send, output)) in self.convolvers.iter_mut().zip(&self.kernels).zip(sides)
+        {
+            convolver.push(send, &mut self.transform);
+            convolver.output(kernel, &mut self.transform, &mut self.wet);
+            output.iter_mut().zip(self.wet.iter()).for_each(|(sample, wet)| *sample += wet);
+        }
+    }
+
+    /// Back to silence.
+    pub fn reset(&mut self) {
+        self.shelves.iter_mut().for_each(StereoBiquad::reset);
+        self.convolvers.iter_mut().for_each(Convolver::reset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Level of a stretch of the room in dB.
+    fn level_db(room: &ImpulseResponse, start_s: f64) -> f64 {
+        let start = (start_s * 44_100.0) as usize;
+        let power: f32 = room.sides()[0][start..start + 4_410].iter().map(|sample| sample * sample).sum();
+        10.0 * f64::from(power).log10()
+    }
+
+    #[test]
+    fn the_generated_room_decays_as_stated_and_is_reproducible() {
+        let room = ImpulseResponse::generate(1, 44_100.0);
+        assert_eq!(room, ImpulseResponse::generate(1, 44_100.0));
+        assert_ne!(room, ImpulseResponse::generate(2, 44_100.0));
+        let fall_db = level_db(&room, 0.0) - level_db(&room, 1.0);
+        // Between 15 dB (RT60 of 4 s) and 30 dB (2 s) per second.
+        assert!((15.0..30.0).contains(&fall_db), "{fall_db}");
+        let product: f32 =
+            room.sides()[0].iter().zip(room.sides()[1]).map(|(left, right)| left * right).sum();
+        assert!(f64::from(product).abs() < 0.1 * ROOM_ENERGY, "sides are independent");
+    }
+
+    #[test]
+    fn the_send_adds_the_room_to_the_dry_stem_at_once() {
+        let room = ImpulseResponse::new(vec![0.1, 0.5, 0.25], vec![0.1, 0.5, 0.25], 44_100.0).expect("valid");
+        assert_eq!(room.frames(), 2, "what precedes the peak is cut off");
+        let setting = ReverbSetting { enabled: true, ..ReverbSetting::default() };
+        let mut reverb = ReverbSend::new(&room, &setting, 44_100.0);
+        let mut hop = Hop::SILENT;
+        // 2 kHz lies between the shelves, which pass it nearly whole.
+        let tone = |n: usize| (n as f32 * 0.285).sin();
+        for n in 0..HOP_FRAMES {
+            hop.left[n] = tone(n);
+        }
+        reverb.process(&mut hop);
+        let expected: f32 =
+            (500..1_000).map(|n| (tone(n) + 0.5 * tone(n) + 0.25 * tone(n - 1)).powi(2)).sum();
+        let actual: f32 = hop.left[500..1_000].iter().map(|sample| sample * sample).sum();
+        assert!((actual / expected - 1.0).abs() < 0.15, "{actual} {expected}");
+        assert_eq!(hop.right, [0.0; HOP_FRAMES]);
+    }
+
+    #[test]
+    fn only_vocals_and_other_are_sent_and_only_on_request() {
+        let off = ReverbSetting::default();
+        let on = ReverbSetting { enabled: true, ..off };
+        assert!(Stem::ALL.iter().all(|stem| ReverbSend::of(*stem, &off, 44_100.0).is_none()));
+        let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
+        assert_eq!(sent, [true, false, false, true]);
+    }
+
+    #[test]
+    fn damaged_responses_are_refused() {
+        assert!(ImpulseResponse::new(vec![], vec![], 44_100.0).is_err());
+        assert!(ImpulseResponse::new(vec![1.0], vec![1.0, 0.0], 44_100.0).is_err());
+        assert!(ImpulseResponse::new(vec![f32::NAN], vec![0.0], 44_100.0).is_err());
+        assert!(ImpulseResponse::new(vec![0.5; 90_000], vec![0.5; 90_000], 8_000.0).is_err());
+    }
+}
