@@ -1,18 +1,21 @@
-//! `cargo xtask bench`: runs the benchmarks and collects what they print into one flat JSON.
+//! `cargo xtask bench`: runs the benchmarks of all crates and collects their results into one flat JSON.
 //!
-//! A benchmark program prints one line per result, `bench: NAME VALUE`, where the name carries the unit as identifiers
-//! do (`equalization_realtime_factor`). Other lines are for people. One flat object compares with any other by eye.
+//! A benchmark program prints each result on a line of its own, a name and a number, as a table or as members of a JSON
+//! object; other lines are for people. The name carries the unit, as identifiers do. One flat object compares with any
+//! other by eye.
 
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::files;
 use crate::onnx_runtime;
 use crate::places::Places;
+use crate::process;
 use crate::setup;
 use crate::steps::Steps;
 
@@ -28,46 +31,72 @@ pub struct BenchArguments {
 pub fn run(places: &Places, arguments: &BenchArguments) -> Result<()> {
     let mut steps = Steps::default();
     setup::prepare(places, &mut steps)?;
-    let printed = steps.required("benchmarks", || measure(places))?;
-    let results = results_in(&printed)?;
+    let mut results = Map::new();
+    for name in benchmarks(places)? {
+        let printed = steps.required(&name, || measure(places, &name))?;
+        collect(&printed, &mut results)?;
+    }
     if results.is_empty() {
         bail!("no benchmark printed a result");
     }
     if let Some(file) = &arguments.json {
         let text = serde_json::to_string_pretty(&results).context("cannot write the results as JSON")?;
-        steps.required("results", || files::write(file, &format!("{text}\n")))?;
+        steps.required("write the results", || files::write(file, &format!("{text}\n")))?;
     }
     steps.finish()
 }
 
-/// Runs the benchmarks of all crates; returns what they printed, which is also shown.
-fn measure(places: &Places) -> Result<String> {
+/// The names of all benchmark programs of the workspace.
+fn benchmarks(places: &Places) -> Result<Vec<String>> {
+    let text = process::capture(places.cargo().args(["metadata", "--no-deps", "--format-version=1"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let targets = packages.iter().filter_map(|package| package["targets"].as_array()).flatten();
+    let benches = targets.filter(|target| target["kind"] == json!(["bench"]));
+    Ok(benches.filter_map(|target| target["name"].as_str().map(String::from)).collect())
+}
+
+/// Runs one benchmark; returns what it printed, which is also shown.
+fn measure(places: &Places, name: &str) -> Result<String> {
     let mut command = places.cargo();
-    command.args(["bench", "--workspace", "--benches"]).env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
-    let ran = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    let printed = String::from_utf8_lossy(&ran.stdout).into_owned();
-    print!("{printed}");
-    if !ran.status.success() {
-        bail!("a benchmark failed; see the messages above");
+    command.args(["bench", "--workspace", "--bench", name]);
+    command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
+    let mut running =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let mut printed = String::new();
+    if let Some(output) = running.stdout.take() {
+        for line in BufReader::new(output).lines() {
+            let line = line.context("cannot read what the benchmark prints")?;
+            println!("{line}");
+            printed += &line;
+            printed.push('\n');
+        }
+    }
+    if !running.wait()?.success() {
+        bail!("the benchmark {name} failed; see the messages above");
     }
     Ok(printed)
 }
 
-/// The results among the lines that benchmarks print. A name that comes twice is an error: one would hide the other.
-fn results_in(printed: &str) -> Result<Map<String, Value>> {
-    let mut results = Map::new();
-    for line in printed.lines().filter_map(|line| line.strip_prefix("bench: ")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [name, value] = words[..] else {
-            bail!("a benchmark printed {line:?}; expected a name and a number")
-        };
-        let value: f64 =
-            value.parse().with_context(|| format!("the result of {name} is not a number: {value}"))?;
-        if results.insert(name.to_owned(), value.into()).is_some() {
-            bail!("two benchmarks are called {name}");
+/// Adds the results among the lines of one benchmark. A name that comes twice is an error: one would hide the other.
+fn collect(printed: &str, results: &mut Map<String, Value>) -> Result<()> {
+    for (name, value) in printed.lines().filter_map(result_in) {
+        if results.insert(name.clone(), value.into()).is_some() {
+            bail!("two benchmark results are called {name}");
         }
     }
-    Ok(results)
+    Ok(())
+}
+
+/// The name and number that a line consists of, if it does: `name 1.5` or `"name": 1.5,`.
+fn result_in(line: &str) -> Option<(String, f64)> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [name, value] = words[..] else { return None };
+    let name = name.trim_end_matches(':').trim_matches('"');
+    let is_name =
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.contains(char::is_alphabetic);
+    let value: f64 = value.trim_end_matches(',').parse().ok()?;
+    (is_name && value.is_finite()).then(|| (name.to_owned(), value))
 }
 
 #[cfg(test)]
@@ -75,17 +104,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_told_from_other_lines() {
-        let results = results_in("Running …\nbench: chain_realtime_factor 0.25\nbench: hop_ms 12\n").unwrap();
-        assert_eq!(results.len(), 2);
-        assert_eq!(results["chain_realtime_factor"], 0.25);
-        assert_eq!(results["hop_ms"], 12.0);
+    fn tables_and_json_are_read_and_other_lines_are_not() {
+        let mut results = Map::new();
+        let table =
+            "chain_rtf        0.25000\n  latency: hop 12.0 ms\nRunning benches\n12 13\nnot_a_number NaN\n";
+        collect(table, &mut results).unwrap();
+        collect("{\n  \"hop_ms\": 12,\n  \"start_ms\": 0.5\n}\n", &mut results).unwrap();
+        assert_eq!(Value::Object(results), json!({"chain_rtf": 0.25, "hop_ms": 12.0, "start_ms": 0.5}));
     }
 
     #[test]
-    fn unclear_results_are_refused() {
-        assert!(results_in("bench: name_only\n").is_err());
-        assert!(results_in("bench: speed fast\n").is_err());
-        assert!(results_in("bench: twice 1\nbench: twice 2\n").is_err());
+    fn one_name_for_two_results_is_refused() {
+        let mut results = Map::new();
+        collect("speed 1\n", &mut results).unwrap();
+        assert!(collect("speed 2\n", &mut results).is_err());
     }
 }

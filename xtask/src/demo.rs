@@ -82,8 +82,9 @@ fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {
         crate::files::create_folder(folder)?;
     }
     let mut command = host_command(&program, &clap, plan, realtime);
-    // The bundle must stand alone: what a developer's shell points to would hide a part that is missing from it.
+    // The bundle must stand alone: what a developer's shell or cache holds would hide a part that is missing from it.
     command.env_remove("ORT_DYLIB_PATH").env_remove("TRIBUTARY_MODEL");
+    command.env("XDG_CACHE_HOME", places.target.join("demo").join("no-cache"));
     process::run(&mut command)
 }
 

@@ -66,23 +66,32 @@ fn used_by(metadata: &Value, package: &str) -> Option<BTreeSet<String>> {
     Some(used)
 }
 
-/// The license texts in the top folder of a crate's source.
+/// The license texts of a crate's source: those in its top folder, and those of fonts, which have a folder of their own.
 fn texts_in(folder: &Path) -> Result<BTreeSet<String>> {
     let mut texts = BTreeSet::new();
+    for folder in [folder.to_path_buf(), folder.join("fonts")].iter().filter(|folder| folder.is_dir()) {
+        collect_texts(folder, &mut texts)?;
+    }
+    if texts.is_empty() {
+        texts.insert(
+            "The source of these crates holds no license text; their licenses are named above.".into(),
+        );
+    }
+    Ok(texts)
+}
+
+fn collect_texts(folder: &Path, texts: &mut BTreeSet<String>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
         let is_license =
-            ["LICENSE", "LICENCE", "COPYING", "NOTICE", "UNLICENSE"].iter().any(|w| name.starts_with(w));
+            ["LICENSE", "LICENCE", "COPYING", "NOTICE", "OFL", "UFL"].iter().any(|w| name.contains(w));
         if is_license && path.is_file() {
             let text = String::from_utf8_lossy(&fs::read(&path)?).replace("\r\n", "\n");
             texts.insert(text.trim().to_owned());
         }
     }
-    if texts.is_empty() {
-        texts.insert("The source of this crate holds no license text; its license is named above.".into());
-    }
-    Ok(texts)
+    Ok(())
 }
 
 fn printed(by_text: &BTreeMap<String, Vec<String>>) -> String {
@@ -134,8 +143,9 @@ mod tests {
         assert!(texts_in(&scratch.0).unwrap().first().unwrap().contains("no license text"));
         files::write(&scratch.0.join("LICENSE-MIT"), "MIT text\r\n").unwrap();
         files::write(&scratch.0.join("copying.md"), "Other text\n").unwrap();
+        files::write(&scratch.0.join("fonts/OFL.txt"), "Font text\n").unwrap();
         files::write(&scratch.0.join("README.md"), "Not this").unwrap();
-        let expected = BTreeSet::from(["MIT text".to_owned(), "Other text".to_owned()]);
+        let expected = ["MIT text", "Other text", "Font text"].map(String::from).into();
         assert_eq!(texts_in(&scratch.0).unwrap(), expected);
     }
 
