@@ -10,7 +10,7 @@ mod whole;
 pub use library::OnnxLibrary;
 
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use ort::session::builder::GraphOptimizationLevel;
@@ -143,18 +143,18 @@ fn limited(first: impl FnOnce(&RunOptions) -> Result<(), ModelError>) -> Result<
     let watched = Arc::clone(&options);
     let (done, is_done) = channel::<()>();
     let watchdog = std::thread::spawn(move || {
-        if is_done.recv_timeout(FIRST_RUN_LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        let late = is_done.recv_timeout(FIRST_RUN_LIMIT) == Err(RecvTimeoutError::Timeout);
+        if late {
             let _ = watched.terminate();
         }
+        late
     });
     let started = Instant::now();
     let outcome = first(&options);
     drop(done);
-    let _ = watchdog.join();
-    let elapsed = started.elapsed();
-    if elapsed > FIRST_RUN_LIMIT {
+    if watchdog.join().unwrap_or(false) {
         return Err(ModelError::TooSlow {
-            seconds: elapsed.as_secs_f64(),
+            seconds: started.elapsed().as_secs_f64(),
             limit_seconds: FIRST_RUN_LIMIT.as_secs_f64(),
         });
     }

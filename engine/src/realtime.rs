@@ -178,6 +178,8 @@ impl Engine {
             sum_gain: Ramp::new(1.0, smoothing_frames),
             raw_gain: Ramp::new(1.0, smoothing_frames),
             settled: false,
+            fresh: true,
+            mixed: false,
             clock: Clock::default(),
             out_of_patience: false,
         };
@@ -331,6 +333,10 @@ pub struct AudioSide {
     raw_gain: Ramp,
     /// Gains have had their first value.
     settled: bool,
+    /// The current stream follows silence (start, reset), not an overflow.
+    fresh: bool,
+    /// A mix has come through: from now on gaps are bridged by the fallback instead of the dry signal.
+    mixed: bool,
     clock: Clock,
     out_of_patience: bool,
 }
@@ -450,6 +456,7 @@ impl AudioSide {
         self.stream = self.written;
         self.shared.start_stream(self.stream);
         self.position = -(self.latency_frames as i64);
+        self.fresh = fresh;
         self.mix.restart(fresh);
         self.sum.restart(fresh);
         self.telemetry.restarts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -504,15 +511,20 @@ impl AudioSide {
     }
 
     fn set_gains(&mut self, settings: &Settings) {
-        // Before the stream comes through nothing is heard, so gains need not move smoothly – and an offline render
-        // must not depend on when the model became ready.
-        let jump = !self.settled || self.position < 0;
+        // Before a fresh stream comes through nothing is heard, so gains need not move smoothly – and an offline render
+        // must not depend on when the model became ready. After an overflow the dry signal goes on being heard.
+        let unheard = self.fresh && self.position < 0;
+        let jump = !self.settled || unheard;
         let on = |yes: bool| if yes { 1.0 } else { 0.0 };
         self.mix_gain.set(settings.mix, !self.settled);
         self.output_gain.set(settings.output_gain, !self.settled);
         self.bypass.set(on(settings.bypass), !self.settled);
         self.bus.set(on(settings.dry_source == DrySource::Bus), !self.settled);
-        self.ready.set(on(self.telemetry.is_ready()), jump);
+        // A model that has just been loaded has made no mix yet, and no loudness is known to bring a fallback to: the
+        // dry signal stays until the mix is there.
+        let comes = (unheard || self.position >= 0) && self.mix.has_until(self.position.max(0) + 1);
+        self.mixed = self.telemetry.is_ready() && (self.mixed || comes);
+        self.ready.set(on(self.mixed), jump);
         self.sum_gain.set(self.telemetry.sum_gain.get(), jump);
         self.raw_gain.set(self.telemetry.raw_gain.get(), jump);
         self.settled = true;

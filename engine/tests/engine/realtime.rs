@@ -269,6 +269,37 @@ fn without_a_model_the_dry_signal_is_aligned_and_the_reason_shown() {
 }
 
 #[test]
+fn a_model_that_loads_late_takes_over_from_the_dry_signal() {
+    // Longer than the rings hold, so that the stream starts anew as well.
+    let model = ModelSource::Custom {
+        geometry: CALM_GEOMETRY,
+        recipe: tributary_engine::test_support::neutral_recipe(),
+        targets: Box::default(),
+        load: Box::new(|_| {
+            std::thread::sleep(Duration::from_millis(2_200));
+            Ok(Box::new(SumModel::new(CALM_GEOMETRY)))
+        }),
+    };
+    let (mut audio, handle) = start(model, 44_100.0, 441);
+    let latency = audio.latency_frames();
+    let stems = [vec![0.02; 441], vec![0.0; 441]];
+    let stems: [&[f32]; CHANNELS] = std::array::from_fn(|channel| &stems[channel % 2][..]);
+    let (started, mut out) = (Instant::now(), Vec::new());
+    for block in 0..450 {
+        std::thread::sleep(Duration::from_millis(10 * block).saturating_sub(started.elapsed()));
+        let (mut left, mut right) = ([0.5; 441], [0.5; 441]);
+        audio.process([&mut left, &mut right], stems, &Settings::default());
+        out.extend(left);
+    }
+    assert_eq!(handle.report().state, "ready");
+    let changes = latency + out[latency..].iter().position(|x| (x - 0.5).abs() > 1e-6).unwrap();
+    // Not when the model is there, but when its first mix is: a latency later.
+    assert!(changes >= 44_100 * 22 / 10 + latency - 4_410, "the mix took over at {changes}");
+    assert!(out[out.len() - 4_410..].iter().all(|x| (x - 0.08).abs() < 1e-5), "the end is the mix");
+    assert!(largest_step(&out[latency + 1..]) < 0.01, "it takes over in a fade");
+}
+
+#[test]
 fn failures_of_every_kind_end_in_a_sentence() {
     let panics = ModelSource::Custom {
         geometry: SMALL_GEOMETRY,
