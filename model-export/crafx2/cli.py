@@ -148,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     item = commands.add_parser("check", help="stream a bundle over normalized songs and report what one would hear")
     item.add_argument("bundle", type=Path)
     item.add_argument("songs", type=Path, help="folder of songs as `tributary normalize` wrote them")
+    item.add_argument("--report", type=Path, help="report.json of the run, to put the table on the card")
+    item.add_argument("--title", help="what the card calls these songs (default: the folder's name)")
 
     item = commands.add_parser("make", help="generate, normalize, train and export with one command")
     item.add_argument("config")
@@ -177,6 +179,19 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         print(f'    "{stem}": ({", ".join(map(str, gains))}),')
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    import json
+
+    from .evaluate import check_set, table
+
+    text = table(check_set(arguments.bundle, arguments.songs))
+    print(text)
+    if arguments.report:
+        report = json.loads(arguments.report.read_text(encoding="utf-8"))
+        report.setdefault("checks", {})[arguments.title or arguments.songs.name] = text
+        write_json(arguments.report, report)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Carry out parsed arguments."""
     match arguments.command:
@@ -196,9 +211,7 @@ def run(arguments: argparse.Namespace) -> None:
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.whole)
         case "check":
-            from .evaluate import check_set, table
-
-            print(table(check_set(arguments.bundle, arguments.songs)))
+            _check(arguments)
         case "make":
             _make(arguments)
 

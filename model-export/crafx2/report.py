@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def write_report(folder: Path, config: Config, result: TrainResult, *, songs: in
             "best_step": result.best_step,
             "minutes": round(result.seconds / 60.0, 1),
             "device": device,
-            "processor": platform.machine(),
+            "hardware": f"{os.cpu_count()} {platform.machine()} cores, shared" if device == "cpu" else "one GPU",
             "losses": {name: round(value, 4) for name, value in result.losses.items()},
             "history": result.history,
             "skipped_steps": result.skipped_steps,
@@ -63,39 +65,57 @@ def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict
     data, train = DataSettings(**config["data"]), TrainSettings(**config["train"])
     losses = report.get("losses", {})
     rows = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in _LOSS_ROWS if key in losses)
-    levels = "/".join(str(config["loudness_lufs"].get(stem, "–")) for stem in ("vocals", "bass", "drums", "other"))
-    amounts = ", ".join(f"{key} {value['amount']}" for key, value in config["recipe"].items() if key != "kind")
+    levels = "/".join(
+        f"{config['loudness_lufs'].get(stem, math.nan):g}" for stem in ("vocals", "bass", "drums", "other")
+    )
+    amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in config["recipe"].items() if key != "kind")
     front = "frozen at" if train.freeze_front_end else "trained from"
+    network = ", ".join(f"{key} {value}" for key, value in config["network"].items())
     return f"""# {name}
 
 A first, small CRAFx2 model. {config["description"]}
 
-**Data.** {report.get("songs", data.songs)} songs of {data.duration_s:.0f} s from this repository's generator (seeds
-from {data.first_seed}); {report.get("held_out", data.held_out)} more, with seeds just below, are held out. No recording
-of any kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the generator's.
+**Data.** {report.get("songs", data.songs)} songs of {data.duration_s:.0f} s from this repository's generator,
+seeds from {data.first_seed}; {report.get("held_out", data.held_out)} more with the seeds just below are held out. No
+recording of any kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the
+generator's.
 
-**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}); targets: published MUSDB18 averages for spectrum,
-panning and dynamics, but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain sum of the
-normalized stems is already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare.
+**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: published MUSDB18 averages for spectrum,
+panning and dynamics, but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain
+sum of the normalized stems is already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare.
 
-**Network and training.** {json.dumps(config["network"])}. The filter bank of the transparent start is {front} its
-initial value. {state["step"]} steps (batch {train.batch} × {train.crop_s:g} s, every {train.long_every}th on
-{train.long_crop_s:g} s), averaged weights, {report.get("minutes", "–")} min on {report.get("device", "cpu")}.
+**Network.** {network}. The filter bank of the transparent start is {front} its initial value.
 
-**Quality**, loss `{train.loss}` on the held-out songs (lower is better):
+**Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s, every
+{train.long_every}th on {train.long_crop_s:g} s), best at step {state["step"]}, averaged weights, seed {train.seed},
+{report.get("minutes", "–")} min on {report.get("device", "cpu")} ({report.get("hardware", "unknown hardware")}).
+
+**Quality.** Loss `{train.loss}` on the middle {train.validation_crop_s:g} s of the held-out songs (lower is better):
 
 | | loss |
 |---|---|
 {rows}
 
-**Limits.** Trained on synthetic music with one way of mixing; it adjusts levels per band over time and cannot add
-reverberation, correct pitch or equalize finely below about 700 Hz.
+{_checks(report)}**Limits.** Trained on synthetic music with one way of mixing and chosen by its own loss, not by listening. It sets
+levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch, or equalize finely below about
+700 Hz. Levels of real songs come out near −14 LUFS, not at it.
 
-**Make it again.** `python -m crafx2 make {config["name"]} -o BUNDLE --work FOLDER --tributary target/release/tributary`
-in `model-export` (seed {train.seed}); weights differ in the last digits between processors.
+**Make it again**, in `model-export`:
+
+    python -m crafx2 make {config["name"]} -o BUNDLE --work FOLDER --tributary ../target/release/tributary
+
+Weights differ in the last digits between processors.
 
 License: MIT.
 """
+
+
+def _checks(report: dict[str, Any]) -> str:
+    """Sections that `crafx2 check --report` added to the run: one table per set of songs."""
+    sections = (
+        f"**{title}** (streamed in live windows)\n\n{text}\n" for title, text in report.get("checks", {}).items()
+    )
+    return "".join(f"{section}\n" for section in sections)
 
 
 _LOSS_ROWS = (
