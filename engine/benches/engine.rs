@@ -34,7 +34,7 @@ fn main() {
         Err(error) => eprintln!("SKIPPED: network: {error}"),
     }
     audio_side(&bundle, &mut results);
-    lives(&bundle, &mut results);
+    lives(&mut results);
     for (name, value) in &results {
         println!("{name:36} {value:12.5}");
     }
@@ -242,7 +242,7 @@ fn audio_side(bundle: &ModelBundle, results: &mut Results) {
 }
 
 /// Starting and stopping an engine, model not loaded.
-fn lives(bundle: &ModelBundle, results: &mut Results) {
+fn lives(results: &mut Results) {
     let started = Instant::now();
     let mut starting = Duration::ZERO;
     for _ in 0..20 {
@@ -258,5 +258,4 @@ fn lives(bundle: &ModelBundle, results: &mut Results) {
     }
     results.push(("start_ms", 1000.0 * starting.as_secs_f64() / 20.0));
     results.push(("start_and_stop_ms", 1000.0 * started.elapsed().as_secs_f64() / 20.0));
-    let _ = bundle;
 }
