@@ -1,5 +1,5 @@
 //! How fast the running estimates reach the whole-file corrections: for each effect alone, the seconds after which the
-//! live output stays within 1 dB of the whole-file output's level in every third octave (equalization) or of its level
+//! live output stays within 1 dB of the whole-file output's level in every octave (equalization) or of its level
 //! (dynamics, loudness), and within a tenth of the way of its panning side.
 //!
 //! `cargo run --release -p tributary-dsp --example settling -- vocals stem.wav` (16-bit or float WAV, 44.1 kHz, stereo;
@@ -52,7 +52,7 @@ fn live(
     Ok(StereoBuffer { left: sides.next().unwrap_or_default(), right: sides.next().unwrap_or_default() })
 }
 
-/// Level per second and band in dB; bands are made by cascades of shelves at octave corners, one broad band first.
+/// Level per second and band in dB: the whole, then seven octaves if wanted.
 fn levels(audio: &StereoBuffer, octaves: bool) -> Vec<Vec<f64>> {
     let corners: &[f64] =
         if octaves { &[125.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0] } else { &[] };

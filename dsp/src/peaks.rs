@@ -8,6 +8,7 @@ use crate::dynamics_search::BANK_DB;
 use crate::onset::OnsetDetector;
 use crate::smoothing::ActivityGate;
 use crate::targets::StemTargets;
+use crate::units::fast_db;
 
 /// Levels beyond this are faults, not peaks.
 const LOUDEST_LEVEL_DB: f32 = 12.0;
@@ -29,6 +30,9 @@ const PENDING: usize = 32;
 /// Largest levels in some stretch of time: unprocessed, then after each threshold of the bank.
 type Peaks = [f32; LANES + 1];
 const SILENT: Peaks = [-700.0; LANES + 1];
+/// The same for both sides, whose features are averaged as the whole-file meter does.
+type SidePeaks = [Peaks; 2];
+const SILENT_SIDES: SidePeaks = [SILENT; 2];
 
 /// Listens to a stem and tells its peak gain and threshold.
 #[derive(Debug)]
@@ -41,13 +45,13 @@ pub struct PeakEstimator {
     detector: OnsetDetector,
     middle: Box<[f32; HOP_FRAMES]>,
     bank: [f32; LANES],
-    pending: [Peaks; PENDING],
+    pending: Box<[SidePeaks; PENDING]>,
     quarters: i64,
     folded: i64,
     segment_start: i64,
-    segment: Peaks,
+    segment: SidePeaks,
     longest_segment: i64,
-    remembered: Box<[Peaks; SEGMENTS]>,
+    remembered: Box<[SidePeaks; SEGMENTS]>,
     count: usize,
     peak_db: f64,
     fall_db: f64,
@@ -67,13 +71,13 @@ impl PeakEstimator {
             detector: OnsetDetector::new(),
             middle: Box::new([0.0; HOP_FRAMES]),
             bank: [0.0; LANES],
-            pending: [SILENT; PENDING],
+            pending: Box::new([SILENT_SIDES; PENDING]),
             quarters: 0,
             folded: 0,
             segment_start: 0,
-            segment: SILENT,
+            segment: SILENT_SIDES,
             longest_segment: (LONGEST_SEGMENT_SECONDS * sample_rate_hz) as i64 / QUARTER as i64,
-            remembered: Box::new([SILENT; SEGMENTS]),
+            remembered: Box::new([SILENT_SIDES; SEGMENTS]),
             count: 0,
             peak_db: f64::NEG_INFINITY,
             fall_db: PEAK_FALL_DB_PER_SECOND * hop_seconds,
@@ -84,8 +88,10 @@ impl PeakEstimator {
     /// Takes in a hop, its level (the louder side's, in dBFS) and the peak gain in force.
     pub fn listen(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES], gain_db: f32) {
         let is_material = self.gate.is_material(hop.mean_square());
-        for quarter in levels_db.chunks_exact(QUARTER) {
-            self.pending[(self.quarters % PENDING as i64) as usize] = self.run_bank(quarter, gain_db);
+        let sides = hop.left.chunks_exact(QUARTER).zip(hop.right.chunks_exact(QUARTER));
+        for (quarter, (left, right)) in levels_db.chunks_exact(QUARTER).zip(sides) {
+            let linked = self.run_bank(quarter, gain_db);
+            self.pending[(self.quarters % PENDING as i64) as usize] = split(&linked, left, right);
             self.quarters += 1;
         }
         if is_material {
@@ -131,7 +137,8 @@ impl PeakEstimator {
     fn fold(&mut self, end: i64) {
         while self.folded < end {
             let quarter = &self.pending[(self.folded % PENDING as i64) as usize];
-            self.segment.iter_mut().zip(quarter).for_each(|(peak, level)| *peak = peak.max(*level));
+            let levels = quarter.iter().flatten();
+            self.segment.iter_mut().flatten().zip(levels).for_each(|(peak, level)| *peak = peak.max(*level));
             self.folded += 1;
         }
     }
@@ -141,12 +148,12 @@ impl PeakEstimator {
         self.fold(quarter);
         // What lies before the first onset, or in a pause, is no peak.
         const FAINTEST_DB: f32 = -60.0;
-        if self.segment[0] > FAINTEST_DB {
+        if self.segment[0][0].max(self.segment[1][0]) > FAINTEST_DB {
             self.remembered[self.count % SEGMENTS] = self.segment;
             self.count += 1;
             self.decide();
         }
-        self.segment = SILENT;
+        self.segment = SILENT_SIDES;
         self.segment_start = quarter;
     }
 
@@ -178,10 +185,14 @@ impl PeakEstimator {
     fn loudest_quarter(&self, lane: usize) -> f64 {
         let mut levels = [0f64; SEGMENTS];
         let count = self.count.min(SEGMENTS);
-        for (level, peaks) in levels.iter_mut().zip(&self.remembered[..count]) {
-            *level = f64::from(peaks[lane]);
+        let mut sum = 0.0;
+        for side in 0..2 {
+            for (level, peaks) in levels.iter_mut().zip(&self.remembered[..count]) {
+                *level = f64::from(peaks[side][lane]);
+            }
+            sum += crate::dynamics::loudest_quarter(&mut levels[..count]).map_or(-700.0, |[mean, _]| mean);
         }
-        crate::dynamics::loudest_quarter(&mut levels[..count]).map_or(-700.0, |[mean, _]| mean)
+        0.5 * sum
     }
 
     /// Gain that brings the running peak to −10 dBFS; `None` before any material.
@@ -199,11 +210,19 @@ impl PeakEstimator {
         self.gate.reset();
         self.detector.reset();
         self.bank = [0.0; LANES];
-        self.pending = [SILENT; PENDING];
+        *self.pending = [SILENT_SIDES; PENDING];
         (self.quarters, self.folded, self.segment_start) = (0, 0, 0);
-        self.segment = SILENT;
+        self.segment = SILENT_SIDES;
         self.count = 0;
         self.peak_db = f64::NEG_INFINITY;
         self.threshold_db = 0.0;
     }
+}
+
+/// Splits the louder side's levels over both sides by how far each one's own peak lies below the louder one.
+fn split(linked: &Peaks, left: &[f32], right: &[f32]) -> SidePeaks {
+    let peak = |side: &[f32]| side.iter().fold(1e-30f32, |peak, sample| peak.max(sample.abs()));
+    let [left_db, right_db] = [fast_db(peak(left)), fast_db(peak(right))];
+    let top_db = left_db.max(right_db);
+    [left_db, right_db].map(|side_db| linked.map(|level_db| level_db - (top_db - side_db)))
 }
