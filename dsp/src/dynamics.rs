@@ -209,7 +209,7 @@ impl DynamicsMatcher {
             let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
             matcher.adaptive = Some(Box::new(Adaptive {
                 estimator: PeakEstimator::new(target, ballistics, sample_rate_hz),
-                gain_db: Glide::new(0.0, hop_seconds),
+                gain_db: Glide::gain(hop_seconds),
                 threshold_db: Glide::new(0.0, hop_seconds),
             }));
         }

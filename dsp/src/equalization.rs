@@ -14,6 +14,7 @@ use crate::convolution::{Convolver, Kernel, hop_transform};
 use crate::delay::{HOP_FRAMES, Hop, HopDelay};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
+use crate::smoothing::Glide;
 use crate::spectrum::{SpectrumEstimator, loudness_weights, mean_magnitudes, shape_correction};
 use crate::stft::RealTransform;
 use crate::targets::{FULL_BINS, StemTargets};
@@ -225,7 +226,7 @@ struct Adaptive {
     designer: FilterDesigner,
     next: Kernel,
     curve_db: Vec<f32>,
-    gain_db: f64,
+    gain_db: Glide,
     hops: usize,
     step: f32,
 }
@@ -258,7 +259,7 @@ impl EqualizationMatcher {
                 designer: FilterDesigner::new(),
                 next: Kernel::new(KERNEL_TAPS),
                 curve_db: vec![0.0; CURVE_POINTS],
-                gain_db: 0.0,
+                gain_db: Glide::gain(update_seconds),
                 hops: 0,
                 step: (1.0 - (-update_seconds / crate::smoothing::GLIDE_SECONDS).exp()) as f32,
             });
@@ -318,7 +319,7 @@ impl EqualizationMatcher {
         let [left, right] = &mut self.kernels;
         right.clone_from_kernel(left);
         self.filtering = true;
-        self.gain_db = adaptive.gain_db * self.amount;
+        self.gain_db = adaptive.gain_db.value() * self.amount;
     }
 
     /// Gain ahead of the filter in dB, after the amount, and whether a correction is in force.
@@ -334,7 +335,7 @@ impl EqualizationMatcher {
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.estimator.reset();
             adaptive.curve_db.fill(0.0);
-            adaptive.gain_db = 0.0;
+            adaptive.gain_db.set(0.0);
             adaptive.hops = 0;
             self.gain_db = 0.0;
         }
@@ -349,8 +350,8 @@ impl Adaptive {
         if self.hops != 0 || !self.estimator.has_material() {
             return false;
         }
-        let mut largest_db = (self.estimator.gain_db() - self.gain_db).abs() as f32;
-        self.gain_db += (self.estimator.gain_db() - self.gain_db) * f64::from(self.step);
+        let mut largest_db = (self.estimator.gain_db() - self.gain_db.value()).abs() as f32;
+        let gain_db = self.gain_db.advance(self.estimator.gain_db());
         for (point, goal) in self.curve_db.iter_mut().zip(self.estimator.curve_db()) {
             largest_db = largest_db.max((goal - *point).abs());
             *point += (goal - *point) * self.step;
@@ -358,7 +359,7 @@ impl Adaptive {
         if largest_db < SETTLED_DB {
             return false;
         }
-        self.next.load(self.designer.kernel_taps(&self.curve_db, self.gain_db, amount), transform);
+        self.next.load(self.designer.kernel_taps(&self.curve_db, gain_db, amount), transform);
         true
     }
 }

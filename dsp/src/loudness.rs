@@ -214,7 +214,7 @@ impl LoudnessMatcher {
             target_lufs,
             estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
             start_gain_db: 0.0,
-            glide: Glide::new(0.0, HOP_FRAMES as f64 / sample_rate_hz),
+            glide: Glide::gain(HOP_FRAMES as f64 / sample_rate_hz),
             gain: 1.0,
         }
     }

@@ -7,6 +7,12 @@ pub const ESTIMATE_SECONDS: f64 = 20.0;
 /// Time constant with which a correction follows its estimate, in seconds.
 pub const GLIDE_SECONDS: f64 = 0.5;
 
+/// Time constant with which a gain falls: what begins quietly and then comes in loud must not stay loud.
+const FALL_SECONDS: f64 = 0.1;
+
+/// Fastest rise of a gain in dB per second, so that the quiet breath before an entry is not taken for the stem's level.
+const RISE_DB_PER_SECOND: f64 = 6.0;
+
 /// Weight of the newest observation of a running mean.
 #[derive(Debug, Clone)]
 pub struct RunningWeight {
@@ -41,13 +47,25 @@ impl RunningWeight {
 #[derive(Debug, Clone)]
 pub struct Glide {
     value: f64,
-    step: f64,
+    rise: f64,
+    largest_rise: f64,
+    fall: f64,
 }
 
 impl Glide {
     /// `hop_seconds`: time between steps. Starts at `value`.
     pub fn new(value: f64, hop_seconds: f64) -> Self {
-        Self { value, step: 1.0 - (-hop_seconds / GLIDE_SECONDS).exp() }
+        let step = step(hop_seconds, GLIDE_SECONDS);
+        Self { value, rise: step, largest_rise: f64::INFINITY, fall: step }
+    }
+
+    /// For a gain in dB, which starts at 0, falls quickly and rises at a bounded rate.
+    pub fn gain(hop_seconds: f64) -> Self {
+        Self {
+            largest_rise: RISE_DB_PER_SECOND * hop_seconds,
+            fall: step(hop_seconds, FALL_SECONDS),
+            ..Self::new(0.0, hop_seconds)
+        }
     }
 
     /// Where it is.
@@ -62,9 +80,16 @@ impl Glide {
 
     /// One step toward `target`; returns the new value.
     pub fn advance(&mut self, target: f64) -> f64 {
-        self.value += (target - self.value) * self.step;
+        let distance = target - self.value;
+        self.value +=
+            if distance > 0.0 { (distance * self.rise).min(self.largest_rise) } else { distance * self.fall };
         self.value
     }
+}
+
+/// Share of the way covered per step of an exponential approach.
+fn step(hop_seconds: f64, time_constant_seconds: f64) -> f64 {
+    1.0 - (-hop_seconds / time_constant_seconds).exp()
 }
 
 /// Tells material from pauses, so that estimates hold during silence.
