@@ -116,16 +116,16 @@ pub enum Layout {
     /// Whatever is recognized, folder by folder
     #[default]
     Auto,
-    /// <song>/{vocals,bass,drums,other}.{wav,flac}, also MUSDB18-HQ
+    /// `<song>/{vocals,bass,drums,other}.{wav,flac}`, also MUSDB18-HQ
     #[value(alias = "musdb18-hq")]
     Plain,
     /// *.stem.mp4 files; needs ffmpeg
     Musdb18,
-    /// <id>/data.json
+    /// `<id>/data.json`
     Moisesdb,
-    /// <Track>/<Track>_STEMS/ with <Track>_METADATA.yaml
+    /// `<Track>/<Track>_STEMS/` with `<Track>_METADATA.yaml`
     Medleydb,
-    /// <Track>/metadata.yaml with stems/
+    /// `<Track>/metadata.yaml` with stems/
     Slakh,
 }
 

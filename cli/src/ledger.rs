@@ -170,8 +170,22 @@ impl Ledger {
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
         remove_folder(&folder).with_context(context)?;
+        self.remove_unfinished_records(song).with_context(context)?;
         fs::create_dir_all(&folder).with_context(context)?;
         Ok(Some(Partial { folder, _lock: lock }))
+    }
+
+    /// Removes what a run that was killed while it wrote this song's record left behind. The song's lock is held.
+    fn remove_unfinished_records(&self, song: &str) -> std::io::Result<()> {
+        let start = format!(".{song}.json.");
+        for entry in fs::read_dir(self.records())? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&start) && name.ends_with(".part") {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Gives a finished song its final name, then writes its record. A song skipped as a whole has a record only.
@@ -237,6 +251,12 @@ fn remove_folder(folder: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Lower-case hexadecimal SHA-256.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn to_json(value: &impl Serialize) -> Result<String> {

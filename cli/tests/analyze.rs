@@ -31,6 +31,11 @@ fn averages_do_not_depend_on_threads_and_can_be_normalized_to() {
     let targets = targets(&one);
     assert_eq!(targets["name"], "Three songs");
     assert_eq!(targets["songs"], 3);
+    assert!(
+        targets["source"].as_str().is_some_and(|source| source.contains("sha256")),
+        "{}",
+        targets["source"]
+    );
 
     // All songs are alike, so normalizing one to their average leaves its loudness where the average is.
     let out = root.join("out");

@@ -11,6 +11,7 @@ use tributary_dsp::{Effect, Feature, Recipe, Stem, StereoBuffer, Targets, Target
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::dataset::{SongFiles, file_name};
+use crate::ledger::sha256_hex;
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
 use crate::selection::SelectionArgs;
@@ -54,7 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let mut targets = set.builder.targets();
     targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.selection.input));
-    targets.source = format!("measured by tributary analyze {}", env!("CARGO_PKG_VERSION"));
+    let hash = sha256_hex(serde_json::to_string(&targets.stems)?.as_bytes());
+    targets.source =
+        format!("measured by tributary analyze {}; sha256 of the averages {hash}", env!("CARGO_PKG_VERSION"));
     targets.songs = songs.len() as u32;
     audio_file::write_text(&args.output, &(targets.to_json() + "\n"))
         .with_context(|| args.output.display().to_string())?;

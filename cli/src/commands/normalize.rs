@@ -14,7 +14,7 @@ use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StereoBuffer, Targets, no
 use crate::audio_file::{self, AudioFile};
 use crate::batch::{self, Shard};
 use crate::dataset::{SongFiles, Source, file_name};
-use crate::ledger::{Ledger, Partial, Record};
+use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::normalization::NormalizationArgs;
 use crate::report::Table;
 use crate::selection::SelectionArgs;
@@ -31,7 +31,7 @@ const QUIET_PEAK: f32 = 0.003_162_277_7;
 pub struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Folder to write <song>/<stem>.wav into; made if absent, resumed if not
+    /// Folder to write `<song>/<stem>.wav` into; made if absent, resumed if not
     #[arg(short, long, value_name = "FOLDER")]
     output: PathBuf,
     #[command(flatten)]
@@ -263,15 +263,13 @@ fn refuse_overlap(input: &Path, output: &Path) -> Result<()> {
 
 /// Hash of everything but the audio that decides the result.
 fn settings_hash(recipe: &Recipe, targets: &Targets) -> Result<String> {
-    use sha2::Digest;
     let text = serde_json::to_string(&json!({
         "recipe": recipe,
         "targets": targets,
         "sample_rate_hz": TRAINING_RATE_HZ,
         "version": env!("CARGO_PKG_VERSION"),
     }))?;
-    let digest = sha2::Sha256::digest(text.as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sha256_hex(text.as_bytes()))
 }
 
 /// Says what happened to a song, above the progress bar.

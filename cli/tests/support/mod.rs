@@ -170,7 +170,8 @@ pub fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
             let path = entry.expect("the folder can be listed").path();
             if path.is_dir() {
                 open.push(path);
-            } else {
+            } else if path.extension().is_none_or(|extension| extension != "part") {
+                // A write that was killed leaves a .part file, which never counts.
                 let bytes = fs::read(&path).expect("the file can be read");
                 files.push((path.strip_prefix(root).expect("it lies below").to_owned(), bytes));
             }
