@@ -107,7 +107,8 @@ def check_set(bundle: Path, root: Path) -> list[SongCheck]:
 def table(checks: list[SongCheck]) -> str:
     """A Markdown table with means below."""
     lines = [
-        "| song | mix LUFS | sum LUFS | L−R dB | side/mid dB | peak | clicks | gain v / b / d / o dB | mask ± dB | loss |",
+        "| song | mix LUFS | sum LUFS | L−R dB | side/mid dB | peak | clicks "
+        "| gain v / b / d / o dB | mask ± dB | loss |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for check in checks:

@@ -96,9 +96,9 @@ sum of the normalized stems is already balanced near −14 LUFS and the masks (+
 |---|---|
 {rows}
 
-{_checks(report)}**Limits.** Trained on synthetic music with one way of mixing and chosen by its own loss, not by listening. It sets
-levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch, or equalize finely below about
-700 Hz. Levels of real songs come out near −14 LUFS, not at it.
+{_checks(report)}**Limits.** Trained on synthetic music with one way of mixing and chosen by its own loss, not by
+listening. It sets levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch,
+or equalize finely below about 700 Hz. Levels of real songs come out near −14 LUFS, not at it.
 
 **Make it again**, in `model-export`:
 
@@ -112,10 +112,9 @@ License: MIT.
 
 def _checks(report: dict[str, Any]) -> str:
     """Sections that `crafx2 check --report` added to the run: one table per set of songs."""
-    sections = (
-        f"**{title}** (streamed in live windows)\n\n{text}\n" for title, text in report.get("checks", {}).items()
-    )
-    return "".join(f"{section}\n" for section in sections)
+    checks: dict[str, str] = report.get("checks", {})
+    sections = (f"**{title}** (streamed in live windows)\n\n{text}\n\n" for title, text in checks.items())
+    return "".join(sections)
 
 
 _LOSS_ROWS = (
