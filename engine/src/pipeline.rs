@@ -22,8 +22,9 @@ use crate::window::StemWindow;
 const NORMALIZER_BLOCK_FRAMES: usize = 1024;
 /// Frames of a push that are handled before due hops run: bounds the memory a long push takes.
 const PUSH_FRAMES: usize = 4096;
-/// Samples beyond this (+60 dB full scale) are not audio; they are clamped so that meters and filters stay finite.
-const LIMIT_LINEAR: f32 = 1000.0;
+/// Samples beyond this (+24 dB full scale) are not audio; they are clamped so that filters stay finite and what rings out
+/// after a burst of garbage is not loud enough to be taken for music by the running estimates.
+const LIMIT_LINEAR: f32 = 16.0;
 /// Values below this are set to zero: decaying filters otherwise end in denormals, which cost a hundredfold.
 const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.

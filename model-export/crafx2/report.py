@@ -97,8 +97,8 @@ sum of the normalized stems is already balanced near −14 LUFS and the masks (+
 {rows}
 
 {_checks(report)}**Limits.** Trained on synthetic music with one way of mixing and chosen by its own loss, not by
-listening. It sets levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch,
-or equalize finely below about 700 Hz. Levels of real songs come out near −14 LUFS, not at it.
+listening. It sets levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch, or equalize
+finely below about 700 Hz. Levels of real songs come out near −14 LUFS, not at it.
 
 **Make it again**, in `model-export`:
 

@@ -84,7 +84,7 @@ fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {
     let mut command = host_command(&program, &clap, plan, realtime);
     // The bundle must stand alone: what a developer's shell or cache holds would hide a part that is missing from it.
     command.env_remove("ORT_DYLIB_PATH").env_remove("TRIBUTARY_MODEL");
-    command.env("XDG_CACHE_HOME", places.target.join("demo").join("no-cache"));
+    command.env("XDG_CACHE_HOME", places.empty_cache());
     process::run(&mut command)
 }
 

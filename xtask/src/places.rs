@@ -56,6 +56,12 @@ impl Places {
         command
     }
 
+    /// A cache folder that never holds anything, for programs that must find what they need beside themselves or not
+    /// at all: the plug-in looks for the runtime in the user's cache last, which would hide a part missing from a bundle.
+    pub fn empty_cache(&self) -> PathBuf {
+        self.target.join("empty-cache")
+    }
+
     /// Where the bundles are put together.
     pub fn bundled(&self) -> PathBuf {
         self.target.join("bundled")

@@ -128,6 +128,7 @@ fn check_program(places: &Places, steps: &mut Steps) {
         command.args(["test", "--release", "--workspace", "--no-fail-fast"]).args(last);
         command.env("TRIBUTARY_BUNDLED", places.bundled());
         command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
+        command.env("XDG_CACHE_HOME", places.empty_cache());
         if let Some(hosts) = &hosts {
             command.env("TRIBUTARY_PYTHON", hosts.interpreter());
         }
