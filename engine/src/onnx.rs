@@ -23,7 +23,7 @@ use crate::error::ModelError;
 use crate::model::MixModel;
 
 /// Longest time a model's proof run may take. It covers a fraction of a second of audio and must run faster than that.
-const FIRST_RUN_LIMIT: Duration = Duration::from_secs(5);
+const FIRST_RUN_LIMIT: Duration = Duration::from_secs(15);
 
 /// Loads a bundle's network: checksums, sessions, shapes, and the contract's parity vectors as warm-up and proof.
 pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {

@@ -22,9 +22,9 @@ use crate::window::StemWindow;
 const NORMALIZER_BLOCK_FRAMES: usize = 1024;
 /// Frames of a push that are handled before due hops run: bounds the memory a long push takes.
 const PUSH_FRAMES: usize = 4096;
-/// Samples beyond this (+24 dB full scale) are not audio; they are clamped so that filters stay finite and what rings out
-/// after a burst of garbage is not loud enough to be taken for music by the running estimates.
-const LIMIT_LINEAR: f32 = 16.0;
+/// Samples beyond this (+60 dB full scale) are garbage, not audio. They become silence, like what is not a number:
+/// clamped, a burst of them would be the loudest material that the running estimates ever hear.
+const LIMIT_LINEAR: f32 = 1000.0;
 /// Values below this are set to zero: decaying filters otherwise end in denormals, which cost a hundredfold.
 const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.
@@ -375,12 +375,8 @@ pub fn is_missing(left: f32) -> bool {
 }
 
 fn sanitize(x: f32) -> f32 {
-    // Both comparisons are false for NaN, which ends as 0.
-    if x.abs() >= DENORMAL_GUARD_LINEAR && x.abs() < f32::INFINITY {
-        x.clamp(-LIMIT_LINEAR, LIMIT_LINEAR)
-    } else {
-        0.0
-    }
+    // False for NaN, which ends as 0.
+    if (DENORMAL_GUARD_LINEAR..=LIMIT_LINEAR).contains(&x.abs()) { x } else { 0.0 }
 }
 
 /// Largest magnitude of both channels; infinite when a sample is not finite.

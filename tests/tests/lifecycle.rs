@@ -58,8 +58,13 @@ fn instances_come_and_go_without_a_trace() {
     let (threads, memory_kib) = footprint();
     (0..200).for_each(|count| cycle(&sum, count));
     (0..20).for_each(|count| cycle(&network, count));
+    // The other tests of this file run beside this one; what they hold goes when they end.
+    let patience = std::time::Instant::now();
+    while footprint().0 > threads && patience.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     let (threads_after, memory_after_kib) = footprint();
-    assert_eq!(threads_after, threads, "threads are left behind");
+    assert!(threads_after <= threads, "{} threads are left behind", threads_after - threads);
     let growth_mib = (memory_after_kib as f64 - memory_kib as f64) / 1024.0;
     assert!(growth_mib < 40.0, "220 instances left {growth_mib:.1} MiB");
 }
