@@ -14,7 +14,7 @@ use crate::convolution::{Convolver, Kernel, hop_transform};
 use crate::delay::{HOP_FRAMES, Hop, HopDelay};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
-use crate::smoothing::Glide;
+use crate::smoothing::{GLIDE_SECONDS, Glide, step};
 use crate::spectrum::{SpectrumEstimator, loudness_weights, mean_magnitudes, shape_correction};
 use crate::stft::RealTransform;
 use crate::targets::{FULL_BINS, StemTargets};
@@ -261,7 +261,7 @@ impl EqualizationMatcher {
                 curve_db: vec![0.0; CURVE_POINTS],
                 gain_db: Glide::gain(update_seconds),
                 hops: 0,
-                step: (1.0 - (-update_seconds / crate::smoothing::GLIDE_SECONDS).exp()) as f32,
+                step: step(update_seconds, GLIDE_SECONDS) as f32,
             });
         }
         matcher

@@ -88,7 +88,7 @@ impl Glide {
 }
 
 /// Share of the way covered per step of an exponential approach.
-fn step(hop_seconds: f64, time_constant_seconds: f64) -> f64 {
+pub fn step(hop_seconds: f64, time_constant_seconds: f64) -> f64 {
     1.0 - (-hop_seconds / time_constant_seconds).exp()
 }
 
@@ -112,7 +112,7 @@ const REFERENCE_SECONDS: f64 = 3.0;
 impl ActivityGate {
     /// `hop_seconds`: time between decisions.
     pub fn new(hop_seconds: f64) -> Self {
-        let step = 1.0 - (-hop_seconds / REFERENCE_SECONDS).exp();
+        let step = step(hop_seconds, REFERENCE_SECONDS);
         Self { reference: 0.0, step, fall: 10f64.powf(-0.1 * hop_seconds) }
     }
 
