@@ -35,8 +35,7 @@ pub fn prepare(places: &Places, steps: &mut Steps) -> Result<()> {
 
 /// Builds the plug-in and returns the path of its library, as Cargo reports it.
 pub fn build(places: &Places) -> Result<PathBuf> {
-    let mut command = places.cargo();
-    command.args(["build", "--release", "--package", PACKAGE, "--message-format=json-render-diagnostics"]);
+    let mut command = places.cargo_build(&["--lib", "--message-format=json-render-diagnostics"]);
     let built =
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !built.status.success() {
