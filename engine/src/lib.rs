@@ -1,6 +1,6 @@
 //! Stems to mix: the engine behind Tributary. It reads a model bundle's contract, Fx-normalizes four stems, runs a mix
 //! model over a sliding window and aligns the result to its input to the sample – synchronously for files
-//! ([`pipeline`], [`offline`]) and in real time behind a worker thread ([`realtime`]).
+//! ([`pipeline`], [`offline`]) and in real time behind a worker thread ([`start`], [`realtime`]).
 //!
 //! | module | what |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | [`window`], [`crossfade`], [`resample`] | the sliding window, joints between hops, sample rates |
 //! | [`pipeline`] | all of it in one synchronous object |
 //! | [`offline`] | whole songs |
+//! | [`start`] | an engine's life on the main thread: what it is built from, its handle |
 //! | [`realtime`] | the audio side, the worker, the stream protocol |
 //! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
 
@@ -29,6 +30,7 @@ mod protocol;
 pub mod realtime;
 pub mod resample;
 pub mod settings;
+pub mod start;
 pub mod telemetry;
 #[doc(hidden)]
 pub mod test_support;
@@ -43,7 +45,8 @@ pub use model::{MixHop, MixModel, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::OnnxLibrary;
 pub use pipeline::Pipeline;
-pub use realtime::{AudioSide, Engine, EngineConfig, EngineHandle, ModelSource};
+pub use realtime::AudioSide;
 pub use settings::{DrySource, Settings};
+pub use start::{Engine, EngineConfig, EngineHandle, ModelSource};
 pub use telemetry::{EngineState, ModelName, Report, StemReport, Telemetry};
 pub use window::StemWindow;

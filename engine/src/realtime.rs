@@ -1,37 +1,26 @@
-//! The engine in a host: starts a worker thread and gives the audio thread its side. The audio side copies stems into a
-//! ring, takes mix frames out of another, delays the dry signal and applies smoothed gains; everything that takes time
-//! happens in `worker.rs`. It allocates nothing, takes no lock, makes no system call that waits and never wakes the
-//! worker in real time – the worker sleeps just until the frames it lacks can have arrived. Only when the host renders
-//! faster than real time does it wait for the worker, with limits.
+//! The audio thread's side of an engine. It copies stems into a ring, takes mix frames out of another, delays the dry
+//! signal and applies smoothed gains; everything that takes time happens in `worker.rs`. It allocates nothing, takes no
+//! lock, makes no system call that waits and never wakes the worker in real time – the worker sleeps just until the
+//! frames it lacks can have arrived. Only when the host renders faster than real time does it wait for the worker, with
+//! limits.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::{JoinHandle, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use rtrb::{Producer, RingBuffer};
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use rtrb::{Consumer, Producer};
+use tributary_dsp::CHANNELS;
 
-use crate::bundle::ModelBundle;
-use crate::contract::WindowGeometry;
 use crate::delay_line::{DryDelay, Ramp};
-use crate::error::{EngineError, ModelError};
 use crate::faded_stream::FadedStream;
-use crate::latency::{LatencyReport, pipeline_latency};
-use crate::model::MixModel;
-use crate::pipeline::build_normalizer;
 use crate::protocol::Shared;
 use crate::settings::{DrySource, Settings};
-use crate::telemetry::{ModelName, PEAK_FALL_PER_SECOND, Report, Telemetry};
-use crate::worker::{Worker, WorkerConfig};
+use crate::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 
 /// Length of the crossfade between mix and fallback. At least 5 ms keeps it free of clicks.
 const FADE_MS: f64 = 6.0;
 /// Time in which mix, output gain and bypass move to a new value.
 const SMOOTHING_MS: f64 = 20.0;
-/// Room in the rings beyond the latency: how long the worker may be held up before a stream must start anew.
-const RING_SLACK_S: f64 = 1.0;
 /// The audio clock is ahead of the wall clock by more than this (or half the latency): the host renders offline.
 const OFFLINE_LEAD_S: f64 = 0.5;
 /// Longest wait for the model to load while rendering offline.
@@ -40,240 +29,12 @@ const LOADING_PATIENCE: Duration = Duration::from_secs(30);
 const HOP_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks while waiting.
 const WAIT_STEP: Duration = Duration::from_micros(200);
-/// Longest time dropping a handle waits for the worker to finish its hop.
-const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 /// Largest block handled in one go; longer ones are cut.
-const MAX_BLOCK_LIMIT: usize = 65_536;
+pub(crate) const MAX_BLOCK_LIMIT: usize = 65_536;
 
-/// Loads a model on the worker thread. The argument reports progress, 0 to 1.
-pub type LoadModel = Box<dyn FnOnce(&dyn Fn(f32)) -> Result<Box<dyn MixModel>, ModelError> + Send>;
-
-/// Where the model comes from.
-pub enum ModelSource {
-    /// A bundle on disk. `library` is the ONNX Runtime file to use; `None` searches the usual places.
-    Bundle {
-        /// The opened bundle.
-        bundle: Box<ModelBundle>,
-        /// The ONNX Runtime library.
-        library: Option<PathBuf>,
-    },
-    /// There is no usable bundle. The engine passes the aligned dry signal, at the latency of
-    /// [`WindowGeometry::DEFAULT`], and shows the reason.
-    Missing {
-        /// One plain sentence.
-        reason: String,
-    },
-    /// Any model: doubles in tests, models that are not on disk.
-    Custom {
-        /// Must be what the loaded model returns.
-        geometry: WindowGeometry,
-        /// How stems are normalized.
-        recipe: Recipe,
-        /// What they are normalized to.
-        targets: Box<Targets>,
-        /// Called once, on the worker thread.
-        load: LoadModel,
-    },
-}
-
-impl ModelSource {
-    /// Opens the bundle in `folder`; when that fails, [`ModelSource::Missing`] with the reason.
-    pub fn open(folder: impl Into<PathBuf>, library: Option<PathBuf>) -> Self {
-        match ModelBundle::open(folder.into()) {
-            Ok(bundle) => Self::Bundle { bundle: Box::new(bundle), library },
-            Err(error) => Self::Missing { reason: error.to_string() },
-        }
-    }
-}
-
-/// What an engine is built from.
-pub struct EngineConfig {
-    /// The model.
-    pub model: ModelSource,
-    /// Where the normalizer's corrections come from.
-    pub profile: ProfileSource,
-    /// The host's sample rate, 8 to 768 kHz.
-    pub host_rate_hz: f64,
-    /// Largest block the host announces. Larger ones work, but leave the worker less time than planned.
-    pub max_block: usize,
-}
-
-/// Starts engines.
-pub struct Engine;
-
-impl Engine {
-    /// Starts a worker and returns both sides. Call it on the main thread; takes milliseconds, because the library and
-    /// the model are loaded by the worker. The latency is known at once and constant. Never fails: without a usable
-    /// model, or at an impossible rate, the engine passes the aligned dry signal and says why.
-    pub fn start(config: EngineConfig) -> (AudioSide, EngineHandle) {
-        let telemetry = Arc::new(Telemetry::default());
-        let shared = Arc::new(Shared::default());
-        let max_block = config.max_block.clamp(1, MAX_BLOCK_LIMIT);
-        let name = config.model.name();
-        let latency = match config.model.latency(&config.profile, config.host_rate_hz, max_block) {
-            Ok(latency) => latency,
-            Err(error) => {
-                telemetry.set_failed(error.to_string());
-                LatencyReport { rate_hz: config.host_rate_hz, parts: Vec::new() }
-            }
-        };
-        let total_frames = latency.total_frames();
-        let ring_frames = total_frames
-            + 2 * max_block
-            + (RING_SLACK_S * config.host_rate_hz.clamp(0.0, 768e3)) as usize
-            + 1024;
-        let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
-        let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
-        let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
-        let (finished, has_finished) = channel();
-        let worker = WorkerConfig {
-            model: config.model,
-            profile: config.profile,
-            host_rate_hz: config.host_rate_hz,
-            latency_frames: total_frames,
-            shared: Arc::clone(&shared),
-            telemetry: Arc::clone(&telemetry),
-            input: worker_input,
-            mix: worker_mix,
-            sum: worker_sum,
-        };
-        let spawned = std::thread::Builder::new().name("tributary-worker".into()).spawn(move || {
-            Worker::main(worker);
-            let _ = finished.send(());
-        });
-        let thread = match spawned {
-            Ok(thread) => Some(thread),
-            Err(error) => {
-                telemetry.set_failed(format!("The worker thread cannot be started: {error}."));
-                None
-            }
-        };
-        let fade_frames = fade_frames(config.host_rate_hz);
-        let smoothing_frames = (SMOOTHING_MS * 1e-3 * config.host_rate_hz.clamp(0.0, 768e3)) as usize;
-        let side = AudioSide {
-            shared: Arc::clone(&shared),
-            telemetry: Arc::clone(&telemetry),
-            worker: thread.as_ref().map(|thread| thread.thread().clone()),
-            input,
-            interleaved: vec![0.0; max_block * CHANNELS],
-            written: 0,
-            overflowed: false,
-            stream: 0,
-            position: -(total_frames as i64),
-            stream_frames: 0,
-            latency_frames: total_frames,
-            mix: FadedStream::new(mix, fade_frames, max_block),
-            sum: FadedStream::new(sum, fade_frames, max_block),
-            dry: DryDelay::new(total_frames),
-            max_block,
-            fade_frames,
-            rate_hz: config.host_rate_hz,
-            peaks: [0.0; 4],
-            output_peak: 0.0,
-            mix_gain: Ramp::new(1.0, smoothing_frames),
-            output_gain: Ramp::new(1.0, smoothing_frames),
-            bypass: Ramp::new(0.0, smoothing_frames),
-            bus: Ramp::new(1.0, smoothing_frames),
-            ready: Ramp::new(0.0, smoothing_frames),
-            sum_gain: Ramp::new(1.0, smoothing_frames),
-            raw_gain: Ramp::new(1.0, smoothing_frames),
-            settled: false,
-            fresh: true,
-            mixed: false,
-            clock: Clock::default(),
-            out_of_patience: false,
-        };
-        let handle = EngineHandle { shared, telemetry, latency, name, thread, has_finished };
-        (side, handle)
-    }
-}
-
-fn fade_frames(rate_hz: f64) -> usize {
+/// Frames of the crossfade between mix and fallback.
+pub(crate) fn fade_frames(rate_hz: f64) -> usize {
     (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
-}
-
-impl ModelSource {
-    fn name(&self) -> ModelName {
-        match self {
-            Self::Bundle { bundle, .. } => ModelName {
-                name: bundle.contract().name.clone(),
-                version: bundle.contract().version.clone(),
-                sha256: bundle.sha256().into(),
-            },
-            Self::Missing { .. } | Self::Custom { .. } => ModelName::default(),
-        }
-    }
-
-    /// The engine's latency: the pipeline's, and what real time takes on top.
-    fn latency(
-        &self,
-        profile: &ProfileSource,
-        host_rate_hz: f64,
-        max_block: usize,
-    ) -> Result<LatencyReport, EngineError> {
-        let defaults = (WindowGeometry::DEFAULT, Recipe::default(), Targets::default());
-        let (geometry, recipe, targets) = match self {
-            Self::Bundle { bundle, .. } => (bundle.geometry(), bundle.recipe(), bundle.targets()),
-            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2),
-            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets),
-        };
-        geometry.check().map_err(|reason| EngineError::Geometry { reason })?;
-        if !crate::resample::RATE_RANGE_HZ.contains(&host_rate_hz) {
-            return Err(EngineError::SampleRate { rate_hz: host_rate_hz });
-        }
-        let model_rate_hz = f64::from(geometry.sample_rate_hz);
-        let normalizer = build_normalizer(recipe, targets, profile.clone(), model_rate_hz)?;
-        let computing = (geometry.hop_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
-        Ok(pipeline_latency(geometry, &normalizer, host_rate_hz)?
-            .with("computing", computing)
-            .with("fade", fade_frames(host_rate_hz) + 1)
-            .with("block", max_block))
-    }
-}
-
-/// The main thread's side. Dropping it stops the worker and waits until it has ended, at most ten seconds.
-pub struct EngineHandle {
-    shared: Arc<Shared>,
-    telemetry: Arc<Telemetry>,
-    latency: LatencyReport,
-    name: ModelName,
-    thread: Option<JoinHandle<()>>,
-    has_finished: Receiver<()>,
-}
-
-impl EngineHandle {
-    /// Live values; clone the `Arc` for the editor.
-    pub fn telemetry(&self) -> &Arc<Telemetry> {
-        &self.telemetry
-    }
-
-    /// The latency to report to the host. Constant for the life of the engine.
-    pub fn latency(&self) -> &LatencyReport {
-        &self.latency
-    }
-
-    /// The model; empty names when there is none.
-    pub fn model(&self) -> &ModelName {
-        &self.name
-    }
-
-    /// The run so far in figures. Allocates: for the main thread.
-    pub fn report(&self) -> Report {
-        self.telemetry.report(self.name.clone(), &self.latency)
-    }
-}
-
-impl Drop for EngineHandle {
-    fn drop(&mut self) {
-        self.shared.stop();
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A plain join cannot be limited. A worker that hangs inside a run is left behind rather than the host.
-            if self.has_finished.recv_timeout(JOIN_PATIENCE).is_ok() {
-                let _ = thread.join();
-            }
-        }
-    }
 }
 
 /// How far the audio clock is ahead of the wall clock.
@@ -296,6 +57,16 @@ impl Clock {
         self.last_call = Some(now);
         self.last_block_s = block_s;
     }
+}
+
+/// The audio side's ends of the three rings.
+pub(crate) struct AudioRings {
+    /// Stems to the worker, eight interleaved channels.
+    pub(crate) input: Producer<f32>,
+    /// The mix from the worker, two interleaved channels.
+    pub(crate) mix: Consumer<f32>,
+    /// The normalized sum from the worker, two interleaved channels.
+    pub(crate) sum: Consumer<f32>,
 }
 
 /// The audio thread's side: call [`AudioSide::process`] for every block.
@@ -342,6 +113,52 @@ pub struct AudioSide {
 }
 
 impl AudioSide {
+    /// A side at rest. `shared` are the words and values it shares with the worker.
+    pub(crate) fn new(
+        (shared, telemetry): (Arc<Shared>, Arc<Telemetry>),
+        worker: Option<Thread>,
+        rings: AudioRings,
+        latency_frames: usize,
+        rate_hz: f64,
+        max_block: usize,
+    ) -> Self {
+        let fade_frames = fade_frames(rate_hz);
+        let smoothing_frames = (SMOOTHING_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)) as usize;
+        Self {
+            shared,
+            telemetry,
+            worker,
+            input: rings.input,
+            interleaved: vec![0.0; max_block * CHANNELS],
+            written: 0,
+            overflowed: false,
+            stream: 0,
+            position: -(latency_frames as i64),
+            stream_frames: 0,
+            latency_frames,
+            mix: FadedStream::new(rings.mix, fade_frames, max_block),
+            sum: FadedStream::new(rings.sum, fade_frames, max_block),
+            dry: DryDelay::new(latency_frames),
+            max_block,
+            fade_frames,
+            rate_hz,
+            peaks: [0.0; 4],
+            output_peak: 0.0,
+            mix_gain: Ramp::new(1.0, smoothing_frames),
+            output_gain: Ramp::new(1.0, smoothing_frames),
+            bypass: Ramp::new(0.0, smoothing_frames),
+            bus: Ramp::new(1.0, smoothing_frames),
+            ready: Ramp::new(0.0, smoothing_frames),
+            sum_gain: Ramp::new(1.0, smoothing_frames),
+            raw_gain: Ramp::new(1.0, smoothing_frames),
+            settled: false,
+            fresh: true,
+            mixed: false,
+            clock: Clock::default(),
+            out_of_patience: false,
+        }
+    }
+
     /// Frames between an input and its output.
     pub fn latency_frames(&self) -> usize {
         self.latency_frames

@@ -10,7 +10,7 @@ use tributary_dsp::{Recipe, Targets};
 use crate::contract::WindowGeometry;
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel, SumModel};
-use crate::realtime::ModelSource;
+use crate::start::ModelSource;
 use crate::window::StemWindow;
 
 /// A small window: 1024 frames of context, hop 512, lookahead 512, crossfade 128, at 44.1 kHz.

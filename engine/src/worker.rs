@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
 use crate::protocol::Shared;
-use crate::realtime::ModelSource;
+use crate::start::ModelSource;
 use crate::telemetry::Telemetry;
 
 /// Frames taken from the input ring at a time.
