@@ -15,6 +15,7 @@ from .checkpoint import CheckpointError, network_from_checkpoint
 from .config import Config, ConfigError, load_config
 from .contract import REPOSITORY, default_targets, write_json
 from .dataset import DatasetError, find_songs
+from .features import FeaturesError
 from .generator import VARIANTS, generate_song, write_song
 
 #: Seed and length of the song in `assets/demo`.
@@ -88,6 +89,15 @@ def _export(checkpoint: Path, output: Path, whole: bool) -> None:
     print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
+def _import(arguments: argparse.Namespace) -> None:
+    from .export import export_bundle
+    from .reference import import_published
+
+    network, info = import_published(arguments.checkpoint, arguments.features, arguments.name)
+    worst = max(export_bundle(network, arguments.output, info).values())
+    print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
+
+
 def _make(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config)
     tributary = arguments.tributary or shutil.which("tributary")
@@ -144,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("checkpoint", type=Path)
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--whole", action="store_true", help="one graph instead of three")
+
+    item = commands.add_parser("import", help="turn a checkpoint of the published FxNorm-Automix code into a bundle")
+    item.add_argument("checkpoint", type=Path, help="a *.params file")
+    item.add_argument("-o", "--output", type=Path, required=True, help="the bundle")
+    item.add_argument("--features", type=Path, help="features_*.npy of its training data (default: MUSDB18's averages)")
+    item.add_argument("--name", help="what the plug-in calls the model")
 
     item = commands.add_parser("check", help="stream a bundle over normalized songs and report what one would hear")
     item.add_argument("bundle", type=Path)
@@ -210,6 +226,8 @@ def run(arguments: argparse.Namespace) -> None:
             _train(config, arguments.data, arguments.held_out, arguments.output, arguments)
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.whole)
+        case "import":
+            _import(arguments)
         case "check":
             _check(arguments)
         case "make":
@@ -220,7 +238,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; user errors become one sentence and exit status 1."""
     try:
         run(_parser().parse_args(argv))
-    except (CheckpointError, ConfigError, DatasetError, OSError, subprocess.CalledProcessError) as error:
+    except (CheckpointError, ConfigError, DatasetError, FeaturesError, OSError, subprocess.CalledProcessError) as error:
         print(f"crafx2: {error}", file=sys.stderr)
         return 1
     return 0
