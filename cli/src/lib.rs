@@ -1,4 +1,4 @@
-//! The part of the command line that other programs of this workspace share: reading a song from files.
+//! The part of the command line that other programs of this workspace share: reading a song from files, and statistics.
 //!
 //! A library so that the demo's host reads, resamples and writes audio exactly as the commands do, without a second reader.
 
@@ -7,3 +7,4 @@ pub mod dataset;
 pub mod ffmpeg;
 pub mod resample;
 pub mod song;
+pub mod statistics;
