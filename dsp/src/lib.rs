@@ -29,11 +29,12 @@ pub mod spectrum;
 pub mod stem;
 pub mod stft;
 pub mod targets;
+mod transition;
 pub mod units;
 pub mod whole_file;
 
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
-pub use normalizer::{FxNormalizer, NormalizerError, StemReading};
+pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};
 pub use profile::{ProfileSource, SongProfile, StemProfile};
 pub use recipe::{Effect, Recipe, RecipeKind};
 pub use stem::{CHANNELS, Stem};

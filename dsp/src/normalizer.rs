@@ -13,8 +13,10 @@ use crate::recipe::{Effect, Recipe, RecipeError};
 use crate::reverb::ReverbSend;
 use crate::stem::Stem;
 use crate::targets::{Targets, TargetsError};
+use crate::transition::Transition;
 
 pub use crate::delay::HOP_FRAMES;
+pub use crate::transition::{FADE_SECONDS, LISTEN_SECONDS};
 
 /// Why a normalizer cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,22 +64,18 @@ pub struct StemReading {
     pub loudness_gain_db: f32,
 }
 
-/// One stem's chain, hop by hop.
+/// One stem's matchers in the order of the chain, for one source of corrections.
 #[derive(Debug)]
-pub struct StemChain {
-    reverb: Option<Box<ReverbSend>>,
+pub(crate) struct Matchers {
     equalization: EqualizationMatcher,
     dynamics: DynamicsMatcher,
     panning: PanningMatcher,
     loudness: LoudnessMatcher,
 }
 
-impl StemChain {
-    /// Hops between an input and its output: the equalizer's filter and the panning window.
-    pub const LATENCY_HOPS: usize = 2;
-
-    /// A chain that applies a profile for good. Effects without a correction, switched off or at amount 0 only delay.
-    pub fn fixed(
+impl Matchers {
+    /// Applies a profile for good. Effects without a correction, switched off or at amount 0 only delay.
+    fn fixed(
         stem: Stem,
         recipe: &Recipe,
         targets: &Targets,
@@ -91,7 +89,6 @@ impl StemChain {
         let loudness = profile.and_then(|profile| profile.loudness).map(|loudness| loudness.gain_db);
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
-            reverb: ReverbSend::of(stem, &recipe.reverb, sample_rate_hz).map(Box::new),
             equalization: EqualizationMatcher::fixed(equalization, amount(Effect::Equalization)),
             dynamics: DynamicsMatcher::fixed(
                 dynamics,
@@ -106,12 +103,11 @@ impl StemChain {
         }
     }
 
-    /// A chain that follows running estimates.
-    pub fn adaptive(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Self {
+    /// Follows running estimates.
+    fn adaptive(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Self {
         let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
-            reverb: ReverbSend::of(stem, &recipe.reverb, sample_rate_hz).map(Box::new),
             equalization: EqualizationMatcher::adaptive(target, amount(Effect::Equalization), sample_rate_hz),
             dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
             panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
@@ -124,12 +120,13 @@ impl StemChain {
         }
     }
 
-    /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
-    pub fn process(&mut self, hop: &mut Hop) {
-        sanitize(hop);
-        if let Some(reverb) = &mut self.reverb {
-            reverb.process(hop);
-        }
+    /// Continues a stream of which `hops` hops have passed.
+    pub(crate) fn start_after(&mut self, hops: u64) {
+        self.panning.start_after(hops);
+    }
+
+    /// Corrects one hop in place.
+    pub(crate) fn process(&mut self, hop: &mut Hop) {
         self.equalization.process(hop);
         self.dynamics.process(hop);
         self.panning.process(hop);
@@ -137,7 +134,7 @@ impl StemChain {
     }
 
     /// What is done at this moment.
-    pub fn reading(&self) -> StemReading {
+    pub(crate) fn reading(&self) -> StemReading {
         let (equalization_gain_db, settled) = self.equalization.reading();
         let [gain_reduction_db, threshold_db, ratio] = self.dynamics.reading();
         StemReading {
@@ -152,14 +149,73 @@ impl StemChain {
     }
 
     /// Back to the state after construction.
-    pub fn reset(&mut self) {
-        if let Some(reverb) = &mut self.reverb {
-            reverb.reset();
-        }
+    pub(crate) fn reset(&mut self) {
         self.equalization.reset();
         self.dynamics.reset();
         self.panning.reset();
         self.loudness.reset();
+    }
+}
+
+/// The corrections of all four stems, ready to take over in a running normalizer
+/// ([`FxNormalizer::glide_to`]). Building them allocates and designs filters, which takes milliseconds: it can be done
+/// on another thread than the one that processes.
+#[derive(Debug)]
+pub struct Corrections([Box<Matchers>; Stem::COUNT]);
+
+impl Corrections {
+    /// Builds them. `recipe`, `targets` and `sample_rate_hz` must be those of the normalizer they are meant for.
+    ///
+    /// # Errors
+    /// A rate, recipe, targets or profile out of range.
+    pub fn new(
+        recipe: &Recipe,
+        targets: &Targets,
+        source: &ProfileSource,
+        sample_rate_hz: f64,
+    ) -> Result<Self, NormalizerError> {
+        check(recipe, targets, sample_rate_hz)?;
+        if let ProfileSource::Fixed(profile) = source {
+            profile.validate()?;
+        }
+        Ok(Self(Stem::ALL.map(|stem| {
+            Box::new(match source {
+                ProfileSource::Adaptive => Matchers::adaptive(stem, recipe, targets, sample_rate_hz),
+                ProfileSource::Fixed(profile) => {
+                    Matchers::fixed(stem, recipe, targets, profile.stem(stem), sample_rate_hz)
+                }
+            })
+        })))
+    }
+}
+
+/// One stem's chain, hop by hop.
+#[derive(Debug)]
+pub struct StemChain {
+    /// Ahead of what is measured, so a change of corrections does not interrupt it.
+    reverb: Option<Box<ReverbSend>>,
+    corrections: Transition,
+}
+
+impl StemChain {
+    /// Hops between an input and its output: the equalizer's filter and the panning window.
+    pub const LATENCY_HOPS: usize = 2;
+
+    /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
+    pub fn process(&mut self, hop: &mut Hop) {
+        sanitize(hop);
+        if let Some(reverb) = &mut self.reverb {
+            reverb.process(hop);
+        }
+        self.corrections.process(hop);
+    }
+
+    /// Back to the state after construction.
+    pub fn reset(&mut self) {
+        if let Some(reverb) = &mut self.reverb {
+            reverb.reset();
+        }
+        self.corrections.reset();
     }
 }
 
@@ -194,19 +250,16 @@ impl FxNormalizer {
         sample_rate_hz: f64,
         max_block: usize,
     ) -> Result<Self, NormalizerError> {
-        check(recipe, targets, sample_rate_hz)?;
         let _ = max_block;
-        let chains = match &source {
-            ProfileSource::Adaptive => {
-                Stem::ALL.map(|stem| StemChain::adaptive(stem, recipe, targets, sample_rate_hz))
-            }
-            ProfileSource::Fixed(profile) => {
-                profile.validate()?;
-                let chain =
-                    |stem| StemChain::fixed(stem, recipe, targets, profile.stem(stem), sample_rate_hz);
-                Stem::ALL.map(chain)
-            }
-        };
+        let mut stems = Stem::ALL.into_iter();
+        let chains =
+            Corrections::new(recipe, targets, &source, sample_rate_hz)?.0.map(|matchers| StemChain {
+                reverb: stems
+                    .next()
+                    .and_then(|stem| ReverbSend::of(stem, &recipe.reverb, sample_rate_hz))
+                    .map(Box::new),
+                corrections: Transition::new(matchers, sample_rate_hz),
+            });
         Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0 })
     }
 
@@ -236,7 +289,21 @@ impl FxNormalizer {
         }
     }
 
-    /// Back to the state after construction, without allocating.
+    /// Lets other corrections take over in [`LISTEN_SECONDS`] + [`FADE_SECONDS`], without a click, or at once when the
+    /// stream restarts; after that the output is what a normalizer built with them makes of the same stream. Call it on
+    /// the processing thread between blocks: it moves pointers and may release what was replaced earlier.
+    pub fn glide_to(&mut self, next: Corrections) {
+        for (chain, matchers) in self.chains.iter_mut().zip(next.0) {
+            chain.corrections.glide_to(matchers);
+        }
+    }
+
+    /// Whether corrections are being replaced.
+    pub fn is_gliding(&self) -> bool {
+        self.chains.iter().any(|chain| chain.corrections.is_gliding())
+    }
+
+    /// Back to the state after construction, without allocating; corrections that were about to take over are in force.
     pub fn reset(&mut self) {
         self.chains.iter_mut().for_each(StemChain::reset);
         self.hops.iter_mut().for_each(|hop| *hop = Hop::SILENT);
@@ -259,6 +326,6 @@ impl FxNormalizer {
 
     /// What is done to each stem at this moment.
     pub fn normalize_readings(&self) -> [StemReading; Stem::COUNT] {
-        std::array::from_fn(|stem| self.chains[stem].reading())
+        std::array::from_fn(|stem| self.chains[stem].corrections.reading())
     }
 }

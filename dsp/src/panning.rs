@@ -191,6 +191,11 @@ impl PanningMatcher {
         self
     }
 
+    /// Continues a stream of which `hops` hops have passed, instead of starting one.
+    pub(crate) fn start_after(&mut self, hops: u64) {
+        self.frame = self.start_frame + hops;
+    }
+
     /// Pans one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         if self.amount == 0.0 {

@@ -7,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use tributary_dsp::{
-    CHANNELS, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer, Targets,
-    normalize_stem, profile_song,
+    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer,
+    Targets, normalize_stem, profile_song,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -280,5 +280,86 @@ fn adaptive_corrections_settle_hold_in_pauses_and_do_not_pump() {
         assert!((before.loudness_gain_db - after.loudness_gain_db).abs() < 1.0, "{before:?} {after:?}");
         assert!((before.threshold_db - after.threshold_db).abs() < 1.0, "{before:?} {after:?}");
         assert!((before.pan_side - after.pan_side).abs() < 0.1, "{before:?} {after:?}");
+    }
+}
+
+/// Frames after which a glide at [`RATE_HZ`] is certainly over.
+const GLIDE_FRAMES: usize = 44_100 * 8 + 2 * 1_024;
+
+/// Largest difference of all channels from frame `from` on.
+fn difference(a: &[Vec<f32>], b: &[Vec<f32>], from: usize) -> f32 {
+    let pairs = a.iter().zip(b).flat_map(|(a, b)| a[from..].iter().zip(&b[from..]));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_glide_ends_in_the_new_corrections_without_a_click() {
+    let input = song(700_000);
+    for recipe in recipes() {
+        let fixed = ProfileSource::Fixed(profile(&recipe, &input));
+        for (from, to) in [(ProfileSource::Adaptive, fixed.clone()), (fixed, ProfileSource::Adaptive)] {
+            let (mut old, mut new, mut glided) = (input.clone(), input.clone(), input.clone());
+            run(&mut normalizer(&recipe, from.clone()), &mut old, || 4_096);
+            run(&mut normalizer(&recipe, to.clone()), &mut new, || 4_096);
+            let mut chain = normalizer(&recipe, from);
+            let begun = 200_500;
+            let mut head: Vec<Vec<f32>> = glided.iter().map(|channel| channel[..begun].to_vec()).collect();
+            let mut tail: Vec<Vec<f32>> = glided.iter().map(|channel| channel[begun..].to_vec()).collect();
+            run(&mut chain, &mut head, || 500);
+            chain.glide_to(Corrections::new(&recipe, &Targets::default(), &to, RATE_HZ).unwrap());
+            assert!(chain.is_gliding());
+            let before = ALLOCATIONS.with(Cell::get);
+            run(&mut chain, &mut tail, || 500);
+            assert_eq!(ALLOCATIONS.with(Cell::get), before, "a glide neither allocates nor releases");
+            assert!(!chain.is_gliding());
+            for ((channel, head), tail) in glided.iter_mut().zip(&head).zip(&tail) {
+                channel[..begun].copy_from_slice(head);
+                channel[begun..].copy_from_slice(tail);
+            }
+            let unheard = begun + 6 * 44_100;
+            let early = |channels: &[Vec<f32>]| -> Vec<Vec<f32>> {
+                channels.iter().map(|channel| channel[..unheard].to_vec()).collect()
+            };
+            assert!(early(&glided) == early(&old), "nothing changes early");
+            assert!(difference(&old, &new, begun + GLIDE_FRAMES) > 0.01, "there is something to glide from");
+            if to == ProfileSource::Adaptive {
+                // Estimates that began with the glide are not those of the whole stream: nothing to compare with.
+                assert!(difference(&glided, &old, begun + GLIDE_FRAMES) > 0.01);
+                continue;
+            }
+            let left = difference(&glided, &new, begun + GLIDE_FRAMES);
+            eprintln!("{:?}: {left:e} from the fixed profile after the glide", recipe.kind);
+            assert!(left <= 1e-6, "{left}");
+            // Between two neighbors the fade adds at most its slope times the distance of both outputs.
+            for (channel, (old, new)) in glided.iter().zip(old.iter().zip(&new)) {
+                let step = |signal: &[f32], n: usize| (signal[n] - signal[n - 1]).abs();
+                let clicks = |n: &usize| step(channel, *n) > step(old, *n).max(step(new, *n)) + 1e-3;
+                assert_eq!((begun..channel.len()).find(clicks), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_restart_during_a_glide_is_a_fresh_start_with_the_new_corrections() {
+    let input = song(150_000);
+    let recipe = Recipe::default();
+    let fixed = ProfileSource::Fixed(profile(&recipe, &input));
+    let corrections =
+        |source: &ProfileSource| Corrections::new(&recipe, &Targets::default(), source, RATE_HZ).unwrap();
+    let mut wanted = input.clone();
+    run(&mut normalizer(&recipe, fixed.clone()), &mut wanted, || 700);
+    for queue in
+        [vec![&fixed], vec![&ProfileSource::Adaptive, &fixed], vec![&fixed, &ProfileSource::Adaptive, &fixed]]
+    {
+        let mut chain = normalizer(&recipe, ProfileSource::Adaptive);
+        run(&mut chain, &mut input.clone(), || 700);
+        queue.into_iter().for_each(|source| chain.glide_to(corrections(source)));
+        run(&mut chain, &mut input.clone(), || 700);
+        chain.reset();
+        assert!(!chain.is_gliding());
+        let mut again = input.clone();
+        run(&mut chain, &mut again, || 700);
+        assert!(again == wanted);
     }
 }

@@ -1,0 +1,130 @@
+//! From one stem's corrections to another's without a click: the new ones first listen along in silence, until what they
+//! remember of the stem (compressor, filters, running estimates) no longer depends on where they began, and then fade in.
+//! After the fade the output is that of the new corrections, as if they had been in force from the stream's start.
+
+use crate::delay::{HOP_FRAMES, Hop};
+use crate::normalizer::{Matchers, StemReading};
+
+/// Time in which new corrections listen along unheard. The longest memory of a fixed correction is the compressor's
+/// release on “other”, 666 ms: after nine of them 30 dB of forgotten reduction weigh 0.004 dB, after the fade 0.0002 dB.
+pub const LISTEN_SECONDS: f64 = 6.0;
+/// Length of the fade. Both outputs are the same stem with the same delay, so a straight fade neither dips nor clicks.
+pub const FADE_SECONDS: f64 = 2.0;
+
+/// The corrections of one stem, and those that are about to take over.
+#[derive(Debug)]
+pub(crate) struct Transition {
+    current: Box<Matchers>,
+    /// What takes over next; once it has, what it took over from, so that nothing is released while audio runs.
+    next: Option<Box<Matchers>>,
+    /// Hops since the transition began; `None` when there is none.
+    age_hops: Option<usize>,
+    /// What takes over when the present transition is over.
+    waiting: Option<Box<Matchers>>,
+    is_waiting: bool,
+    /// Hops since the start of the stream.
+    stream_hops: u64,
+    listen_hops: usize,
+    fade_hops: usize,
+    faded: Box<Hop>,
+}
+
+impl Transition {
+    /// `matchers` are in force from the start.
+    pub(crate) fn new(matchers: Box<Matchers>, sample_rate_hz: f64) -> Self {
+        let hops = |seconds: f64| (seconds * sample_rate_hz / HOP_FRAMES as f64).ceil().max(1.0) as usize;
+        Self {
+            current: matchers,
+            next: None,
+            age_hops: None,
+            waiting: None,
+            is_waiting: false,
+            stream_hops: 0,
+            listen_hops: hops(LISTEN_SECONDS),
+            fade_hops: hops(FADE_SECONDS),
+            faded: Box::new(Hop::SILENT),
+        }
+    }
+
+    /// Begins a transition, or queues it behind the one under way; of several that wait only the last one counts. May
+    /// release what was replaced earlier.
+    pub(crate) fn glide_to(&mut self, next: Box<Matchers>) {
+        if self.age_hops.is_some() {
+            self.waiting = Some(next);
+            self.is_waiting = true;
+        } else {
+            self.begin(next);
+        }
+    }
+
+    fn begin(&mut self, mut next: Box<Matchers>) {
+        next.start_after(self.stream_hops);
+        self.next = Some(next);
+        self.age_hops = Some(0);
+    }
+
+    /// Whether a transition is under way.
+    pub(crate) fn is_gliding(&self) -> bool {
+        self.age_hops.is_some()
+    }
+
+    /// Corrects one hop in place.
+    pub(crate) fn process(&mut self, hop: &mut Hop) {
+        self.stream_hops += 1;
+        let (Some(age), Some(next)) = (self.age_hops, &mut self.next) else {
+            self.current.process(hop);
+            return;
+        };
+        for (held, side) in self.faded.sides_mut().into_iter().zip(hop.sides()) {
+            held.copy_from_slice(side);
+        }
+        next.process(&mut self.faded);
+        self.current.process(hop);
+        if let Some(faded_hops) = age.checked_sub(self.listen_hops) {
+            let step = 1.0 / (self.fade_hops * HOP_FRAMES) as f32;
+            let start = (faded_hops * HOP_FRAMES) as f32;
+            for (side, new) in hop.sides_mut().into_iter().zip(self.faded.sides()) {
+                for (frame, (sample, new)) in side.iter_mut().zip(new).enumerate() {
+                    *sample += (new - *sample) * ((start + (frame + 1) as f32) * step);
+                }
+            }
+        }
+        self.age_hops = Some(age + 1);
+        if age + 1 == self.listen_hops + self.fade_hops {
+            self.finish();
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(next) = &mut self.next {
+            std::mem::swap(&mut self.current, next);
+        }
+        self.age_hops = None;
+        if self.is_waiting {
+            self.is_waiting = false;
+            std::mem::swap(&mut self.next, &mut self.waiting);
+            if let Some(next) = &mut self.next {
+                next.start_after(self.stream_hops);
+                self.age_hops = Some(0);
+            }
+        }
+    }
+
+    /// What is done at this moment; during a fade, what will be.
+    pub(crate) fn reading(&self) -> StemReading {
+        match (self.age_hops, &self.next) {
+            (Some(age), Some(next)) if age > self.listen_hops => next.reading(),
+            _ => self.current.reading(),
+        }
+    }
+
+    /// Back to the start of a stream. What was about to take over is in force at once: nothing is heard that it could
+    /// fade from.
+    pub(crate) fn reset(&mut self) {
+        while self.age_hops.is_some() {
+            self.finish();
+        }
+        self.stream_hops = 0;
+        self.current.reset();
+    }
+}
