@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
+use tributary_engine::contract::ContractLimiter;
 use tributary_engine::{MixModel, ModelBundle, ModelName, SumModel, WindowGeometry};
 
 /// Overrides the search for the default model, as in the plug-in.
@@ -74,6 +75,14 @@ impl ModelChoice {
         match self {
             Self::Bundle(bundle) => bundle.targets().clone(),
             Self::PlainSum => Targets::default(),
+        }
+    }
+
+    /// The limiter the model wants behind it.
+    pub fn limiter(&self) -> Option<ContractLimiter> {
+        match self {
+            Self::Bundle(bundle) => bundle.contract().limiter,
+            Self::PlainSum => None,
         }
     }
 

@@ -156,8 +156,14 @@ fn run_pipeline(
     audio: &[Vec<f32>; CHANNELS],
 ) -> f64 {
     let source = ProfileSource::Adaptive;
-    let Ok(mut pipeline) = Pipeline::new(model, bundle.recipe(), bundle.targets(), source, HOST_RATE_HZ)
-    else {
+    let Ok(mut pipeline) = Pipeline::new(
+        model,
+        bundle.recipe(),
+        bundle.targets(),
+        source,
+        bundle.contract().limiter,
+        HOST_RATE_HZ,
+    ) else {
         return f64::NAN;
     };
     if meters {

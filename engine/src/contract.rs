@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tributary_dsp::{Recipe, Stem};
 
 use crate::error::BundleError;
+use crate::limiter::CEILING_RANGE_DBTP;
 
 /// The contract format this engine reads.
 pub const CONTRACT_FORMAT: u32 = 1;
@@ -183,6 +184,14 @@ pub struct Parity {
     pub tolerance: f64,
 }
 
+/// The limiter behind the network, as written in the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractLimiter {
+    /// No true peak of the mix exceeds this, in dBTP, −24 to 0.
+    pub ceiling_dbtp: f64,
+}
+
 /// The contract as written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,6 +222,9 @@ pub struct Contract {
     pub targets: FileReference,
     /// How the stems are normalized.
     pub recipe: Recipe,
+    /// The limiter behind the network; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limiter: Option<ContractLimiter>,
     /// Parity vectors, when the bundle has some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parity: Option<Parity>,
@@ -282,6 +294,12 @@ impl Contract {
             return Err(format!("channels_per_stem is {}; expected 2", self.channels_per_stem));
         }
         self.geometry().check()?;
+        if let Some(ContractLimiter { ceiling_dbtp }) = self.limiter
+            && !CEILING_RANGE_DBTP.contains(&ceiling_dbtp)
+        {
+            let (lowest, highest) = (CEILING_RANGE_DBTP.start(), CEILING_RANGE_DBTP.end());
+            return Err(format!("limiter.ceiling_dbtp is {ceiling_dbtp}; expected {lowest} to {highest}"));
+        }
         check_file(&self.targets)?;
         match &self.network {
             Network::Split { frame_ratio, filters, margin_frames, front, latent, back } => {

@@ -7,6 +7,7 @@ use tributary_dsp::FxNormalizer;
 
 use crate::contract::WindowGeometry;
 use crate::error::EngineError;
+use crate::limiter;
 use crate::resample;
 
 /// One reason for latency.
@@ -47,7 +48,7 @@ impl LatencyReport {
     }
 }
 
-/// What the synchronous pipeline needs: output frame n exists once input frame n + total is in. Asked before any model is
+/// What the synchronous pipeline needs, with or without a limiter behind the model: output frame n exists once input frame n + total is in. Asked before any model is
 /// loaded, so that a host can be told at once.
 ///
 /// # Errors
@@ -55,6 +56,7 @@ impl LatencyReport {
 pub fn pipeline_latency(
     geometry: WindowGeometry,
     normalizer: &FxNormalizer,
+    limits: bool,
     host_rate_hz: f64,
 ) -> Result<LatencyReport, EngineError> {
     let model_rate_hz = f64::from(geometry.sample_rate_hz);
@@ -67,6 +69,7 @@ pub fn pipeline_latency(
     model_parts.push(("front end", geometry.margin_frames));
     model_parts.push(("crossfade", geometry.crossfade_frames));
     model_parts.push(("hop", geometry.hop_frames));
+    model_parts.push(("limiter", if limits { limiter::latency_frames(model_rate_hz) } else { 0 }));
 
     // Parts are rounded where they end, not where they are long, so that they add up.
     let mut report = LatencyReport { rate_hz: host_rate_hz, parts: Vec::new() };

@@ -20,6 +20,7 @@ mod delay_line;
 pub mod error;
 mod faded_stream;
 pub mod latency;
+mod limiter;
 pub mod meters;
 pub mod model;
 pub mod offline;

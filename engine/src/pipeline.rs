@@ -8,10 +8,11 @@
 
 use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemReading, StemsBlock, Targets};
 
-use crate::contract::WindowGeometry;
+use crate::contract::{ContractLimiter, WindowGeometry};
 use crate::crossfade::HopCrossfade;
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
+use crate::limiter::Limiter;
 use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
@@ -60,6 +61,7 @@ pub struct Pipeline {
     stage: Stage,
     model: Box<dyn MixModel>,
     crossfade: HopCrossfade,
+    limiter: Option<Limiter>,
     mix: [Vec<f32>; 2],
     mix_peak: f32,
     resting: bool,
@@ -82,7 +84,7 @@ struct Stage {
 }
 
 impl Pipeline {
-    /// A pipeline at any host rate from 8 to 768 kHz.
+    /// A pipeline at any host rate from 8 to 768 kHz, with the limiter that the model's contract asks for.
     ///
     /// # Errors
     /// [`EngineError`] for a rate out of range, contradictory windows or a recipe the normalizer refuses.
@@ -91,13 +93,14 @@ impl Pipeline {
         recipe: &Recipe,
         targets: &Targets,
         source: ProfileSource,
+        limiter: Option<ContractLimiter>,
         host_rate_hz: f64,
     ) -> Result<Self, EngineError> {
         let geometry = model.geometry();
         geometry.check().map_err(|reason| EngineError::Geometry { reason })?;
         let model_rate_hz = f64::from(geometry.sample_rate_hz);
         let normalizer = build_normalizer(recipe, targets, source, model_rate_hz)?;
-        let latency = pipeline_latency(geometry, &normalizer, host_rate_hz)?;
+        let latency = pipeline_latency(geometry, &normalizer, limiter.is_some(), host_rate_hz)?;
         let mix = || vec![0.0; geometry.mix_frames()];
         Ok(Self {
             geometry,
@@ -114,6 +117,7 @@ impl Pipeline {
             },
             model,
             crossfade: HopCrossfade::new(geometry),
+            limiter: limiter.map(|limiter| Limiter::new(limiter.ceiling_dbtp, model_rate_hz)),
             mix: [mix(), mix()],
             mix_peak: 0.0,
             resting: false,
@@ -167,6 +171,7 @@ impl Pipeline {
         }
         self.model.reset();
         self.crossfade.reset();
+        self.limiter.iter_mut().for_each(Limiter::reset);
         self.mix_output.reset();
         self.mix_peak = 0.0;
         self.resting = false;
@@ -220,7 +225,8 @@ impl Pipeline {
 
     /// The host frame one past the end of the next hop to be made.
     pub fn next_hop_end_frame(&self) -> u64 {
-        let end = self.mix_output.taken_frames() + self.geometry.hop_frames as u64;
+        let held = self.limiter.as_ref().map_or(0, Limiter::held_frames);
+        let end = self.mix_output.taken_frames() + (held + self.geometry.hop_frames) as u64;
         (end as f64 / self.mix_output.model_per_host()) as u64
     }
 
@@ -256,10 +262,17 @@ impl Pipeline {
         self.crossfade.join(&mut self.mix);
         let hop = self.geometry.hop_frames;
         let made = [&self.mix[0][..hop], &self.mix[1][..hop]];
-        if let Some(meters) = &mut self.stage.meters {
-            meters.add_mix(made);
+        let Self { limiter, stage, mix_output, .. } = self;
+        let mut put_out = |mix: [&[f32]; 2]| {
+            if let Some(meters) = &mut stage.meters {
+                meters.add_mix(mix);
+            }
+            mix_output.take(mix);
+        };
+        match limiter {
+            Some(limiter) => limiter.pass(made, put_out),
+            None => put_out(made),
         }
-        self.mix_output.take(made);
         self.stage.window.advance(true);
         Ok(outcome)
     }
@@ -269,6 +282,9 @@ impl Pipeline {
         if self.hop_is_due() {
             self.crossfade.reset();
             self.mix_peak = f32::INFINITY;
+            if let Some(limiter) = &mut self.limiter {
+                limiter.flush(|held| self.mix_output.take(held));
+            }
             self.mix_output.take_missing(self.geometry.hop_frames);
             self.stage.window.advance(false);
         }

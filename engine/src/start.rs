@@ -164,10 +164,13 @@ impl ModelSource {
         max_block: usize,
     ) -> Result<LatencyReport, EngineError> {
         let defaults = (WindowGeometry::DEFAULT, Recipe::default(), Targets::default());
-        let (geometry, recipe, targets) = match self {
-            Self::Bundle { bundle, .. } => (bundle.geometry(), bundle.recipe(), bundle.targets()),
-            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2),
-            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets),
+        let (geometry, recipe, targets, limits) = match self {
+            Self::Bundle { bundle, .. } => {
+                let limits = bundle.contract().limiter.is_some();
+                (bundle.geometry(), bundle.recipe(), bundle.targets(), limits)
+            }
+            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2, true),
+            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets, false),
         };
         geometry.check().map_err(|reason| EngineError::Geometry { reason })?;
         if !crate::resample::RATE_RANGE_HZ.contains(&host_rate_hz) {
@@ -176,7 +179,7 @@ impl ModelSource {
         let model_rate_hz = f64::from(geometry.sample_rate_hz);
         let normalizer = build_normalizer(recipe, targets, profile.clone(), model_rate_hz)?;
         let computing = (geometry.hop_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
-        Ok(pipeline_latency(geometry, &normalizer, host_rate_hz)?
+        Ok(pipeline_latency(geometry, &normalizer, limits, host_rate_hz)?
             .with("computing", computing)
             .with("fade", fade_frames(host_rate_hz) + 1)
             .with("block", max_block))

@@ -256,13 +256,15 @@ fn build_pipeline(
     progress(0.05);
     let built: Result<Pipeline, EngineError> = match model {
         ModelSource::Missing { reason } => return Err(reason),
-        ModelSource::Bundle { bundle, library } => bundle
-            .find_library_and_load(library.as_deref())
-            .map_err(EngineError::from)
-            .and_then(|model| Pipeline::new(model, bundle.recipe(), bundle.targets(), profile, host_rate_hz)),
+        ModelSource::Bundle { bundle, library } => {
+            bundle.find_library_and_load(library.as_deref()).map_err(EngineError::from).and_then(|model| {
+                let limiter = bundle.contract().limiter;
+                Pipeline::new(model, bundle.recipe(), bundle.targets(), profile, limiter, host_rate_hz)
+            })
+        }
         ModelSource::Custom { recipe, targets, load, .. } => load(&progress)
             .map_err(EngineError::from)
-            .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, host_rate_hz)),
+            .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, None, host_rate_hz)),
     };
     progress(1.0);
     built.map(Pipeline::with_meters).map_err(|e| e.to_string())

@@ -26,6 +26,8 @@ SAMPLE_RATE_HZ = 44_100
 MARGIN_FRAMES = 128
 #: Largest absolute difference between ONNX Runtime and PyTorch that an export may have.
 PARITY_TOLERANCE = 1e-5
+#: No true peak of a mix exceeds this: the engine limits behind the network.
+CEILING_DBTP = -1.0
 #: Repository folder with `assets`; the package is used from its checkout.
 REPOSITORY = Path(__file__).resolve().parents[2]
 

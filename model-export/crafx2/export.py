@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from . import __version__
 from .contract import (
+    CEILING_DBTP,
     FORMAT,
     MARGIN_FRAMES,
     PARITY_TOLERANCE,
@@ -221,6 +222,7 @@ def _contract(network: CRAFx2, folder: Path, info: BundleInfo, whole: bool) -> d
         "network": graphs,
         "targets": file_reference(folder, "targets.json"),
         "recipe": asdict(info.recipe),
+        "limiter": {"ceiling_dbtp": CEILING_DBTP},
         "parity": {
             "input": "parity_input.f32",
             "output": "parity_output.f32",

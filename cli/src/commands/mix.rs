@@ -89,8 +89,8 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     let profile_s = started.elapsed().as_secs_f64();
-    let mut pipeline =
-        Pipeline::new(model, &recipe, &targets, source, f64::from(song.sample_rate_hz))?.with_meters();
+    let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
+    let mut pipeline = Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters();
     let OfflineMix { mix, figures } = mix_with_progress(&mut pipeline, &song)?;
     let took_s = started.elapsed().as_secs_f64();
 

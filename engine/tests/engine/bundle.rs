@@ -67,6 +67,18 @@ fn wrong_values_are_named() {
 }
 
 #[test]
+fn a_limiter_is_optional_and_its_ceiling_sensible() {
+    let mut contract = sum_contract();
+    for (ceiling_dbtp, usable) in [(-1.0, true), (0.0, true), (0.1, false), (-25.0, false)] {
+        contract["limiter"] = json!({ "ceiling_dbtp": ceiling_dbtp });
+        match Contract::from_json(&contract.to_string()) {
+            Ok(read) => assert!(usable && read.limiter.unwrap().ceiling_dbtp == ceiling_dbtp),
+            Err(error) => assert!(!usable && error.to_string().contains("limiter.ceiling_dbtp"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn unknown_and_missing_fields_are_refused() {
     for path in ["", "/window", "/network", "/targets", "/recipe"] {
         let mut contract = sum_contract();

@@ -83,7 +83,7 @@ pub fn plain_sum(stems: &[Vec<f32>; CHANNELS]) -> [Vec<f32>; 2] {
 /// A pipeline whose normalizer only delays.
 pub fn neutral_pipeline(model: Box<dyn MixModel>, host_rate_hz: f64) -> Pipeline {
     let source = ProfileSource::Adaptive;
-    Pipeline::new(model, &neutral_recipe(), &Targets::default(), source, host_rate_hz).unwrap()
+    Pipeline::new(model, &neutral_recipe(), &Targets::default(), source, None, host_rate_hz).unwrap()
 }
 
 /// Pushes everything in pieces of the given lengths (repeated), finishes, returns mix and sum.

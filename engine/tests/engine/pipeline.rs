@@ -17,7 +17,7 @@ fn sum_pipeline(rate_hz: f64) -> Pipeline {
 fn full_pipeline(rate_hz: f64) -> Pipeline {
     let model = Box::new(SumModel::new(SMALL_GEOMETRY));
     let source = ProfileSource::Adaptive;
-    Pipeline::new(model, &Recipe::default(), &Targets::default(), source, rate_hz).unwrap()
+    Pipeline::new(model, &Recipe::default(), &Targets::default(), source, None, rate_hz).unwrap()
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn contradictory_windows_and_rates_are_refused() {
     let short = WindowGeometry { lookahead_frames: 64, ..SMALL_GEOMETRY };
     let build = |geometry, rate_hz| {
         let model = Box::new(SumModel::new(geometry));
-        Pipeline::new(model, &Recipe::bypass(), &Targets::default(), ProfileSource::Adaptive, rate_hz)
+        Pipeline::new(model, &Recipe::bypass(), &Targets::default(), ProfileSource::Adaptive, None, rate_hz)
     };
     let message = build(short, 44_100.0).err().unwrap().to_string();
     assert!(message.contains("lookahead_frames is 64"), "{message}");

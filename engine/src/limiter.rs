@@ -1,0 +1,384 @@
+//! The true-peak limiter behind the network: a mix never exceeds the ceiling its model's contract states. It belongs to
+//! the contract because a model is judged with it, and to the model's rate because every host then hears the same.
+//! Below the ceiling it only delays, bit for bit, and the pipeline trims that delay.
+//!
+//! Linked stereo. Peaks between samples are found by interpolating four times (ITU-R BS.1770-5, Annex 2, with a filter of
+//! our own); the gain that each peak asks for is held over the lookahead and averaged over it, so that it arrives at the
+//! peak exactly, without a corner; afterwards it returns exponentially.
+
+use std::f64::consts::PI;
+
+/// Time over which the gain falls before a peak.
+const LOOKAHEAD_MS: f64 = 2.0;
+/// Time constant with which the gain returns after a peak.
+const RELEASE_MS: f64 = 80.0;
+/// Taps of each interpolation phase: with 24 the four phases stay within 0.05 dB up to 18 kHz at 44.1 kHz.
+const TAPS: usize = 24;
+/// Phases between two samples.
+const PHASES: usize = 3;
+/// A gain this close to one is one: −120 dB.
+const NEARLY_ONE: f64 = 1e-6;
+/// Frames limited in one go.
+const BLOCK_FRAMES: usize = 1024;
+/// Lowest and highest ceiling that makes sense, in dBTP.
+pub const CEILING_RANGE_DBTP: std::ops::RangeInclusive<f64> = -24.0..=0.0;
+
+/// Frames by which a limiter at this rate delays, and so the latency it adds.
+pub fn latency_frames(rate_hz: f64) -> usize {
+    TAPS / 2 + lookahead_frames(rate_hz) - 1
+}
+
+fn lookahead_frames(rate_hz: f64) -> usize {
+    ((LOOKAHEAD_MS * 1e-3 * rate_hz).round() as usize).max(1)
+}
+
+/// A stereo limiter whose output frame n is its input frame n; frames come out later than they go in. Allocates nothing
+/// once built.
+pub(crate) struct Limiter {
+    ceiling: f32,
+    interpolation: [[f32; TAPS]; PHASES],
+    /// Largest factor by which a peak between samples can exceed the samples around it.
+    overshoot: f32,
+    delay_frames: usize,
+    /// Frames that went in and have not come out: 0 at the start of a stream, `delay_frames` later.
+    held_frames: usize,
+    /// `past` frames that went before, then the block being limited.
+    work: [Vec<f32>; 2],
+    past: usize,
+    limited: [Vec<f32>; 2],
+    minimum: SlidingMinimum,
+    release: f64,
+    gain: f64,
+    average: MovingAverage,
+}
+
+impl Limiter {
+    /// A limiter at `ceiling_dbtp` (see [`CEILING_RANGE_DBTP`]) for signals at `rate_hz`.
+    pub(crate) fn new(ceiling_dbtp: f64, rate_hz: f64) -> Self {
+        let lookahead = lookahead_frames(rate_hz);
+        let delay_frames = latency_frames(rate_hz);
+        let interpolation = std::array::from_fn(|phase| fractional_delay(phase + 1));
+        let gain_of = |taps: &[f32; TAPS]| taps.iter().map(|tap| tap.abs()).sum::<f32>();
+        let past = delay_frames.max(TAPS - 1);
+        Self {
+            ceiling: 10f64.powf(ceiling_dbtp / 20.0) as f32,
+            overshoot: interpolation.iter().map(gain_of).fold(1.0, f32::max),
+            interpolation,
+            delay_frames,
+            held_frames: 0,
+            work: std::array::from_fn(|_| vec![0.0; past + BLOCK_FRAMES]),
+            past,
+            limited: std::array::from_fn(|_| vec![0.0; BLOCK_FRAMES]),
+            // One longer than the average: a peak between two frames concerns both.
+            minimum: SlidingMinimum::new(lookahead + 1),
+            release: 1.0 - (-1.0 / (RELEASE_MS * 1e-3 * rate_hz)).exp(),
+            gain: 1.0,
+            average: MovingAverage::new(lookahead),
+        }
+    }
+
+    /// Frames that went in and have not come out yet.
+    pub(crate) fn held_frames(&self) -> usize {
+        self.held_frames
+    }
+
+    /// Back to the start of a stream.
+    pub(crate) fn reset(&mut self) {
+        self.held_frames = 0;
+        self.work.iter_mut().for_each(|side| side.fill(0.0));
+        self.minimum.reset();
+        self.average.reset();
+        self.gain = 1.0;
+    }
+
+    /// Takes planar frames; `sink` receives those that are finished, in pieces.
+    pub(crate) fn pass(&mut self, frames: [&[f32]; 2], mut sink: impl FnMut([&[f32]; 2])) {
+        let mut from = 0;
+        while from < frames[0].len() {
+            let to = frames[0].len().min(from + BLOCK_FRAMES);
+            let dropped = (self.delay_frames - self.held_frames).min(to - from);
+            self.held_frames += dropped;
+            let limited = self.process(frames.map(|side| &side[from..to]));
+            sink(limited.map(|side| &side[dropped..]));
+            from = to;
+        }
+    }
+
+    /// Hands out the frames that are still held; the next ones start a stream.
+    pub(crate) fn flush(&mut self, mut sink: impl FnMut([&[f32]; 2])) {
+        let held = self.held_frames;
+        if held > 0 {
+            const SILENCE: [f32; BLOCK_FRAMES] = [0.0; BLOCK_FRAMES];
+            // What comes out while the delay fills up was never put in.
+            self.held_frames = self.delay_frames;
+            let mut surplus = self.delay_frames - held;
+            let mut left = self.delay_frames;
+            while left > 0 {
+                let count = left.min(BLOCK_FRAMES);
+                self.pass([&SILENCE[..count], &SILENCE[..count]], |piece| {
+                    let dropped = surplus.min(piece[0].len());
+                    surplus -= dropped;
+                    sink(piece.map(|side| &side[dropped..]));
+                });
+                left -= count;
+            }
+        }
+        self.reset();
+    }
+
+    /// Limits a block of at most [`BLOCK_FRAMES`] and returns as many frames, those that went in `delay_frames` before.
+    fn process(&mut self, block: [&[f32]; 2]) -> [&[f32]; 2] {
+        let frames = block[0].len().min(BLOCK_FRAMES);
+        for (work, side) in self.work.iter_mut().zip(block) {
+            work[self.past..self.past + frames].copy_from_slice(&side[..frames]);
+        }
+        for frame in 0..frames {
+            let gain = self.next_gain(self.past + frame);
+            let delayed = self.past + frame - self.delay_frames;
+            for (limited, work) in self.limited.iter_mut().zip(&self.work) {
+                limited[frame] = work[delayed] * gain;
+            }
+        }
+        for work in &mut self.work {
+            work.copy_within(frames..frames + self.past, 0);
+        }
+        [&self.limited[0][..frames], &self.limited[1][..frames]]
+    }
+
+    /// Looks at the frame that lies at `newest` and returns the gain for the one `delay_frames` before it.
+    fn next_gain(&mut self, newest: usize) -> f32 {
+        let peak = self.peak(newest);
+        let wanted = if peak > self.ceiling { f64::from(self.ceiling / peak) } else { 1.0 };
+        let held = self.minimum.next(wanted);
+        self.gain = if held < self.gain { held } else { self.gain + self.release * (held - self.gain) };
+        // The exponential never quite arrives, and below the ceiling nothing may change.
+        if held == 1.0 && self.gain > 1.0 - NEARLY_ONE {
+            self.gain = 1.0;
+        }
+        self.average.next(self.gain) as f32
+    }
+
+    /// The largest magnitude from the frame in the middle of the interpolation's reach up to the one after it; where
+    /// nothing can exceed the ceiling, some magnitude below it.
+    fn peak(&self, newest: usize) -> f32 {
+        let reach = newest + 1 - TAPS..newest + 1;
+        let sides = self.work.each_ref().map(|side| &side[reach.clone()]);
+        let largest = |side: &[f32]| side.iter().fold(0f32, |most, x| most.max(x.abs()));
+        let samples = largest(sides[0]).max(largest(sides[1]));
+        if samples * self.overshoot <= self.ceiling {
+            return 0.0;
+        }
+        let between = |side: &[f32], taps: &[f32; TAPS]| -> f32 {
+            side.iter().zip(taps).map(|(x, tap)| x * tap).sum::<f32>().abs()
+        };
+        sides.iter().fold(0f32, |peak, side| {
+            let at_frame = peak.max(side[TAPS / 2 - 1].abs());
+            self.interpolation.iter().fold(at_frame, |peak, taps| peak.max(between(side, taps)))
+        })
+    }
+}
+
+/// Taps that read a signal `phase` quarters of a sample after the middle of its window: a sinc under a Kaiser window.
+fn fractional_delay(phase: usize) -> [f32; TAPS] {
+    const BETA: f64 = 5.0;
+    let fraction = phase as f64 / (PHASES + 1) as f64;
+    let half = TAPS as f64 / 2.0;
+    let taps: [f64; TAPS] = std::array::from_fn(|tap| {
+        let x = tap as f64 - (half - 1.0) - fraction;
+        let inside = (1.0 - (x / half).powi(2)).max(0.0).sqrt();
+        (PI * x).sin() / (PI * x) * bessel_i0(BETA * inside) / bessel_i0(BETA)
+    });
+    let sum: f64 = taps.iter().sum();
+    taps.map(|tap| (tap / sum) as f32)
+}
+
+/// The modified Bessel function of the first kind and order zero, by its power series.
+fn bessel_i0(x: f64) -> f64 {
+    let mut term = 1.0;
+    let mut sum = 1.0;
+    for k in 1..32 {
+        term *= (x / 2.0 / f64::from(k)).powi(2);
+        sum += term;
+    }
+    sum
+}
+
+/// The smallest of the newest values, in constant time on average: a queue of candidates that grow towards the newest.
+struct SlidingMinimum {
+    length: u64,
+    now: u64,
+    /// (time, value) in a ring that never holds more than `length` entries.
+    candidates: std::collections::VecDeque<(u64, f64)>,
+}
+
+impl SlidingMinimum {
+    fn new(length: usize) -> Self {
+        let candidates = std::collections::VecDeque::with_capacity(length + 1);
+        Self { length: length as u64, now: 0, candidates }
+    }
+
+    fn reset(&mut self) {
+        self.now = 0;
+        self.candidates.clear();
+    }
+
+    fn next(&mut self, value: f64) -> f64 {
+        while self.candidates.back().is_some_and(|(_, later)| *later >= value) {
+            self.candidates.pop_back();
+        }
+        self.candidates.push_back((self.now, value));
+        if self.candidates.front().is_some_and(|(time, _)| time + self.length <= self.now) {
+            self.candidates.pop_front();
+        }
+        self.now += 1;
+        self.candidates.front().map_or(value, |(_, least)| *least)
+    }
+}
+
+/// The mean of the newest gains, ones before the first. Gains are whole multiples of 2^-40, so that the running sum is
+/// exact: it never drifts, and after a peak the gain becomes one again, not nearly one.
+struct MovingAverage {
+    units: Vec<i64>,
+    at: usize,
+    sum: i64,
+}
+
+/// Units in a gain of one.
+const UNITS: i64 = 1 << 40;
+
+impl MovingAverage {
+    fn new(length: usize) -> Self {
+        Self { units: vec![UNITS; length], at: 0, sum: length as i64 * UNITS }
+    }
+
+    fn reset(&mut self) {
+        self.units.fill(UNITS);
+        self.at = 0;
+        self.sum = self.units.len() as i64 * UNITS;
+    }
+
+    fn next(&mut self, gain: f64) -> f64 {
+        let units = (gain * UNITS as f64).round() as i64;
+        self.sum += units - self.units[self.at];
+        self.units[self.at] = units;
+        self.at = (self.at + 1) % self.units.len();
+        self.sum as f64 / (self.units.len() as i64 * UNITS) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_HZ: f64 = 44_100.0;
+    const CEILING_DBTP: f64 = -1.0;
+
+    /// Limits a whole signal in blocks of the given lengths, in turn.
+    fn limited(sides: [&[f32]; 2], blocks: &[usize]) -> [Vec<f32>; 2] {
+        let mut limiter = Limiter::new(CEILING_DBTP, RATE_HZ);
+        let mut out = [Vec::new(), Vec::new()];
+        let mut sink = |piece: [&[f32]; 2]| {
+            out.iter_mut().zip(piece).for_each(|(out, piece)| out.extend_from_slice(piece))
+        };
+        let (mut at, mut turn) = (0, 0);
+        while at < sides[0].len() {
+            let to = sides[0].len().min(at + blocks[turn % blocks.len()]);
+            limiter.pass([&sides[0][at..to], &sides[1][at..to]], &mut sink);
+            (at, turn) = (to, turn + 1);
+        }
+        limiter.flush(&mut sink);
+        assert_eq!(out[0].len(), sides[0].len());
+        out
+    }
+
+    /// Noise whose level steps between -30 and +12 dB: every kind of peak.
+    fn rough(seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..44_100)
+            .map(|i| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let level = 10f32.powf([-30.0, 12.0, -3.0, 4.0][i / 3000 % 4] / 20.0);
+                level * (state as f32 / u32::MAX as f32 * 2.0 - 1.0)
+            })
+            .collect()
+    }
+
+    fn true_peak_db(sides: [&[f32]; 2]) -> f64 {
+        let mut meter = ebur128::EbuR128::new(2, RATE_HZ as u32, ebur128::Mode::TRUE_PEAK).unwrap();
+        meter.add_frames_planar_f32(&sides).unwrap();
+        let peak = (0..2).map(|side| meter.true_peak(side).unwrap()).fold(0.0, f64::max);
+        20.0 * peak.log10()
+    }
+
+    #[test]
+    fn below_the_ceiling_nothing_changes() {
+        let quiet: Vec<f32> = rough(1).iter().map(|x| x * 0.05).collect();
+        let [left, right] = limited([&quiet, &quiet], &[1, 64, 1000]);
+        assert!(left == quiet && right == quiet);
+    }
+
+    #[test]
+    fn no_true_peak_exceeds_the_ceiling() {
+        let (left, right) = (rough(2), rough(3));
+        assert!(true_peak_db([&left, &right]) > 6.0, "the test signal must need limiting");
+        let [left, right] = limited([&left, &right], &[512]);
+        // The meter interpolates with another filter; white noise up to Nyquist is the worst case for both.
+        let peak_db = true_peak_db([&left, &right]);
+        assert!((CEILING_DBTP - 1.0..CEILING_DBTP + 0.3).contains(&peak_db), "{peak_db} dBTP");
+        let loudest = left.iter().chain(&right).fold(0f32, |most, x| most.max(x.abs()));
+        assert!(loudest <= 10f32.powf(CEILING_DBTP as f32 / 20.0) * 1.000_01, "{loudest}");
+    }
+
+    #[test]
+    fn a_peak_between_samples_is_found() {
+        // A sine at a quarter of the rate, sampled at 45 degrees: its peaks are 3 dB above its samples.
+        let sine: Vec<f32> = (0..8192)
+            .map(|i| (PI / 2.0 * f64::from(i) + PI / 4.0).sin() as f32 * 0.95 * std::f32::consts::SQRT_2)
+            .collect();
+        let [left, _] = limited([&sine, &sine], &[512]);
+        let loudest = left[1000..7000].iter().fold(0f32, |most, x| most.max(x.abs()));
+        let expected = 10f32.powf(CEILING_DBTP as f32 / 20.0) / std::f32::consts::SQRT_2;
+        assert!((loudest / expected - 1.0).abs() < 0.01, "{loudest}, expected {expected}");
+    }
+
+    #[test]
+    fn both_sides_get_one_gain_and_blocks_do_not_matter() {
+        let (left, right) = (rough(4), rough(5));
+        let whole = limited([&left, &right], &[1024]);
+        assert!(limited([&left, &right], &[1, 7, 511, 64]) == whole);
+        for i in 0..left.len() {
+            let cross = whole[0][i] * right[i] - whole[1][i] * left[i];
+            assert!(cross.abs() <= 1e-5 * (left[i] * right[i]).abs().max(1e-3), "frame {i}");
+        }
+    }
+
+    #[test]
+    fn after_a_peak_the_gain_returns_to_exactly_one() {
+        let mut signal = vec![0.25f32; 88_200];
+        signal[10_000] = 4.0;
+        let [left, _] = limited([&signal, &signal], &[512]);
+        assert!(left[10_000] < 0.9);
+        // The fall before the peak and the return after it have no step larger than the lookahead explains.
+        let step = left.windows(2).enumerate().filter(|(i, _)| !(9_985..10_015).contains(i));
+        assert!(step.map(|(_, pair)| (pair[1] - pair[0]).abs()).fold(0.0, f32::max) < 0.25 / 40.0);
+        assert_eq!(left[88_000], 0.25);
+        assert_eq!(left[9_000], 0.25);
+    }
+
+    #[test]
+    fn a_flushed_limiter_is_a_fresh_one() {
+        let loud = rough(6);
+        for frames in [1, 10, 50, 1000] {
+            let mut limiter = Limiter::new(CEILING_DBTP, RATE_HZ);
+            let mut run = || {
+                let mut made = Vec::new();
+                limiter.pass([&loud[..frames], &loud[..frames]], |piece| made.extend_from_slice(piece[0]));
+                limiter.flush(|piece| made.extend_from_slice(piece[0]));
+                made
+            };
+            let first = run();
+            assert_eq!(first.len(), frames);
+            assert_eq!(run(), first);
+        }
+    }
+}
