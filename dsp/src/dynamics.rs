@@ -8,12 +8,13 @@
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::dynamics_search::{Candidates, find_setting};
 use crate::loudness::ramp;
-use crate::onset::onsets;
+use crate::onset_peaks::OnsetPeaks;
 use crate::peaks::PeakEstimator;
 use crate::profile::{CompressorSetting, DynamicsCorrection};
 use crate::recipe::RecipeKind;
 use crate::smoothing::Glide;
 use crate::stem::Stem;
+use crate::store::{Sides, StemStore, StoreError, for_each_hop, peak};
 use crate::targets::StemTargets;
 use crate::units::{db_from_gain, fast_db, fast_gain, gain_from_db};
 use crate::whole_file;
@@ -67,17 +68,6 @@ pub fn slope(ratio: f64) -> f32 {
     (1.0 - 1.0 / ratio) as f32
 }
 
-/// Mean and standard deviation of the loudest quarter of onset peaks of one channel, in dB; `None` without onsets.
-pub fn loud_peaks(samples: &[f32], onsets: &[i64]) -> Option<[f64; 2]> {
-    let frames = samples.len() as i64;
-    let ends = onsets.iter().skip(1).copied().chain([frames]);
-    let peaks = onsets.iter().zip(ends).map(|(start, end)| {
-        let segment = &samples[(*start).clamp(0, frames) as usize..end.clamp(0, frames) as usize];
-        db_from_gain(f64::from(segment.iter().fold(0f32, |peak, sample| peak.max(sample.abs()))))
-    });
-    loudest_quarter(&mut peaks.collect::<Vec<f64>>())
-}
-
 /// Mean and population standard deviation of the values strictly above their 75th percentile (linear interpolation); of
 /// all values when none is above.
 pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
@@ -98,43 +88,55 @@ pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
 
 /// Meter: peak mean and deviation of a stem brought jointly to a peak of −10 dBFS, averaged over sides; `None` when a
 /// side has no onset.
-pub fn measure(sides: [&[f32]; 2]) -> Option<[f64; 2]> {
-    let peak = sides.iter().flat_map(|side| side.iter()).fold(0f32, |peak, sample| peak.max(sample.abs()));
-    let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(peak));
-    let gain = gain_from_db(gain_db) as f32;
-    let side = |samples: &[f32]| {
-        let scaled: Vec<f32> = samples.iter().map(|sample| sample * gain).collect();
-        loud_peaks(&scaled, &onsets(&scaled))
-    };
-    let (left, right) = (side(sides[0])?, side(sides[1])?);
-    Some([0.5 * (left[0] + right[0]), 0.5 * (left[1] + right[1])])
+///
+/// # Errors
+/// The store's reason.
+pub fn measure(stem: &mut dyn StemStore) -> Result<Option<[f64; 2]>, StoreError> {
+    let gain = gain_from_db(peak_gain_db(peak(stem, Sides::Both)?)) as f32;
+    let mut peaks = [OnsetPeaks::new(), OnsetPeaks::new()];
+    for_each_hop(stem, |hop, _| {
+        for (peaks, side) in peaks.iter_mut().zip(hop.sides_mut()) {
+            side.iter_mut().for_each(|sample| *sample *= gain);
+            peaks.listen(side);
+        }
+    })?;
+    let [Some(left), Some(right)] = peaks.map(OnsetPeaks::loudest) else { return Ok(None) };
+    Ok(Some([0.5 * (left[0] + right[0]), 0.5 * (left[1] + right[1])]))
+}
+
+/// Gain that brings a peak to −10 dBFS.
+fn peak_gain_db(peak: f32) -> f64 {
+    REFERENCE_PEAK_DB - db_from_gain(f64::from(peak))
 }
 
 /// The full correction of a complete stem.
+///
+/// # Errors
+/// The store's reason.
 pub fn correction(
-    sides: [&[f32]; 2],
+    store: &mut dyn StemStore,
     kind: RecipeKind,
     stem: Stem,
     target: &StemTargets,
     sample_rate_hz: f64,
-) -> DynamicsCorrection {
-    let groups: &[&[usize]] = if kind == RecipeKind::Paper { &[&[0, 1]] } else { &[&[0], &[1]] };
+) -> Result<DynamicsCorrection, StoreError> {
+    let groups: &[Sides] =
+        if kind == RecipeKind::Paper { &[Sides::Both] } else { &[Sides::One(0), Sides::One(1)] };
     let mut result = DynamicsCorrection { gain_db: [0.0; 2], compressor: [None; 2] };
-    for group in groups {
-        let channels: Vec<&[f32]> = group.iter().map(|side| sides[*side]).collect();
-        if whole_file::too_quiet(&channels) {
+    for sides in groups {
+        let peak = peak(store, *sides)?;
+        if whole_file::too_quiet(peak) {
             continue;
         }
-        let peak = channels.iter().flat_map(|side| side.iter()).fold(0f32, |peak, x| peak.max(x.abs()));
-        let gain_db = REFERENCE_PEAK_DB - db_from_gain(f64::from(peak));
-        let candidates = Candidates::new(&channels, gain_db, Ballistics::of(stem), sample_rate_hz);
-        let setting = find_setting(candidates, target.peak_db, target.peak_std_db);
-        for side in *group {
+        let gain_db = peak_gain_db(peak);
+        let candidates = Candidates::new(store, *sides, gain_db, Ballistics::of(stem), sample_rate_hz)?;
+        let setting = find_setting(candidates, target.peak_db, target.peak_std_db)?;
+        for side in sides.indices() {
             result.gain_db[*side] = gain_db;
             result.compressor[*side] = setting;
         }
     }
-    result
+    Ok(result)
 }
 
 /// Matcher: peak gain and compressor. No latency.

@@ -17,6 +17,7 @@ use crate::recipe::RecipeKind;
 use crate::smoothing::{GLIDE_SECONDS, Glide, step};
 use crate::spectrum::{SpectrumEstimator, loudness_weights, mean_magnitudes, shape_correction};
 use crate::stft::RealTransform;
+use crate::store::{Sides, StemStore, StoreError, peak};
 use crate::targets::{FULL_BINS, StemTargets};
 use crate::units::{db_from_gain, gain_from_db};
 use crate::{loudness, whole_file};
@@ -44,51 +45,57 @@ pub fn target_grid_db(target: &StemTargets, sample_rate_hz: f64) -> Vec<f64> {
 }
 
 /// Meter: mean magnitude over frames and sides of the stem brought to −30 LUFS, [`FULL_BINS`] values.
-pub fn measure(sides: [&[f32]; 2], kind: RecipeKind, sample_rate_hz: f64) -> Vec<f64> {
-    let gain = gain_from_db(reference_gain_db(&sides, kind, sample_rate_hz));
-    let [left, right] = mean_magnitudes(sides, kind);
-    left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right) * gain).collect()
+///
+/// # Errors
+/// The store's reason.
+pub fn measure(
+    stem: &mut dyn StemStore,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+) -> Result<Vec<f64>, StoreError> {
+    let gain = gain_from_db(reference_gain_db(stem, Sides::Both, kind, sample_rate_hz)?);
+    let [left, right] = mean_magnitudes(stem, kind)?;
+    Ok(left.iter().zip(&right).map(|(left, right)| 0.5 * (left + right) * gain).collect())
 }
 
 /// Gain to −30 LUFS, less if the result would clip: the reference's `lufs_normalize`.
-fn reference_gain_db(channels: &[&[f32]], kind: RecipeKind, sample_rate_hz: f64) -> f64 {
-    loudness::gain_to_lufs_db(channels, REFERENCE_LUFS, kind, sample_rate_hz)
+fn reference_gain_db(
+    stem: &mut dyn StemStore,
+    sides: Sides,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+) -> Result<f64, StoreError> {
+    loudness::gain_to_lufs_db(stem, sides, REFERENCE_LUFS, kind, sample_rate_hz)
 }
 
 /// The full correction of a complete stem.
+///
+/// # Errors
+/// The store's reason.
 pub fn correction(
-    sides: [&[f32]; 2],
+    stem: &mut dyn StemStore,
     kind: RecipeKind,
     target: &StemTargets,
     sample_rate_hz: f64,
-) -> EqualizationCorrection {
+) -> Result<EqualizationCorrection, StoreError> {
     let target_db = target_grid_db(target, sample_rate_hz);
+    let spectra = mean_magnitudes(stem, kind)?;
     if kind == RecipeKind::Paper {
-        let gain_db = reference_gain_db(&sides, kind, sample_rate_hz);
-        let [left, right] = mean_magnitudes(sides, kind);
-        let mean: Vec<f32> =
-            left.iter().zip(&right).map(|(left, right)| (0.5 * (left + right)) as f32).collect();
-        let mut curve = vec![0.0; CURVE_POINTS];
-        shape_correction(
-            &mean,
-            &target_db,
-            &loudness_weights(sample_rate_hz),
-            &mut vec![0.0; FULL_BINS + 1],
-            &mut curve,
-        );
-        return EqualizationCorrection { gain_db: [gain_db; 2], curves_db: vec![curve] };
+        let gain_db = reference_gain_db(stem, Sides::Both, kind, sample_rate_hz)?;
+        let curve = shared_curve(&spectra, &target_db, sample_rate_hz);
+        return Ok(EqualizationCorrection { gain_db: [gain_db; 2], curves_db: vec![curve] });
     }
-    let spectra = mean_magnitudes(sides, kind);
     let mut result =
         EqualizationCorrection { gain_db: [0.0; 2], curves_db: vec![vec![0.0; CURVE_POINTS]; 2] };
-    for (channel, samples) in sides.into_iter().enumerate() {
-        if whole_file::too_quiet(&[samples]) {
+    for (channel, spectrum) in spectra.iter().enumerate() {
+        let side = Sides::One(channel);
+        if whole_file::too_quiet(peak(stem, side)?) {
             continue;
         }
-        let gain_db = reference_gain_db(&[samples], kind, sample_rate_hz);
+        let gain_db = reference_gain_db(stem, side, kind, sample_rate_hz)?;
         let gain = gain_from_db(gain_db);
         // The released code's FIR design looks at every 32nd bin and at nothing between.
-        let measured = spectra[channel].iter().step_by((FULL_BINS - 1) / (CURVE_POINTS - 1));
+        let measured = spectrum.iter().step_by((FULL_BINS - 1) / (CURVE_POINTS - 1));
         for ((point, target_db), measured) in
             result.curves_db[channel].iter_mut().zip(&target_db).zip(measured)
         {
@@ -96,7 +103,16 @@ pub fn correction(
         }
         result.gain_db[channel] = gain_db;
     }
-    result
+    Ok(result)
+}
+
+/// The paper rules' curve, one for both sides.
+fn shared_curve([left, right]: &[Vec<f64>; 2], target_db: &[f64], sample_rate_hz: f64) -> Vec<f32> {
+    let mean: Vec<f32> = left.iter().zip(right).map(|(left, right)| (0.5 * (left + right)) as f32).collect();
+    let mut curve = vec![0.0; CURVE_POINTS];
+    let weights = loudness_weights(sample_rate_hz);
+    shape_correction(&mean, target_db, &weights, &mut vec![0.0; FULL_BINS + 1], &mut curve);
+    curve
 }
 
 /// Designs filters from curves without allocating.

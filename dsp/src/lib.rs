@@ -18,6 +18,7 @@ pub mod filter;
 pub mod loudness;
 pub mod normalizer;
 pub mod onset;
+pub mod onset_peaks;
 pub mod panning;
 pub mod peaks;
 pub mod profile;
@@ -28,7 +29,9 @@ pub mod smoothing;
 pub mod spectrum;
 pub mod stem;
 pub mod stft;
+pub mod store;
 pub mod targets;
+pub mod targets_builder;
 mod transition;
 pub mod units;
 pub mod whole_file;
@@ -38,5 +41,10 @@ pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};
 pub use profile::{ProfileSource, SongProfile, StemProfile};
 pub use recipe::{Effect, Recipe, RecipeKind};
 pub use stem::{CHANNELS, Stem};
+pub use store::{StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
-pub use whole_file::{Feature, TargetsBuilder, measure_feature, normalize_stem, profile_song};
+pub use targets_builder::TargetsBuilder;
+pub use whole_file::{
+    Feature, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
+    profile_stem,
+};

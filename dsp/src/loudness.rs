@@ -6,6 +6,7 @@ use crate::filter::{StereoBiquad, k_weighting};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{ESTIMATE_SECONDS, Glide, LOUDEST_MATERIAL, RunningWeight};
 use crate::spectrum::PADDING_FRAMES;
+use crate::store::{Sides, StemStore, StoreError, for_each_hop};
 use crate::units::{db_from_gain, gain_from_db};
 
 /// Offset of BS.1770-4 equation 2.
@@ -45,51 +46,100 @@ impl KWeighting {
     }
 }
 
-/// Meter: integrated loudness of a complete file of one or two channels, in LUFS; `None` when nothing passes the gates.
+/// Meter: integrated loudness of a complete stem or one of its sides, in LUFS; `None` when nothing passes the gates.
 /// The published rules measure the file between two stretches of [`PADDING_FRAMES`] zeros.
-pub fn measure(channels: &[&[f32]], kind: RecipeKind, sample_rate_hz: f64) -> Option<f64> {
-    let padding = if kind == RecipeKind::Published { PADDING_FRAMES } else { 0 };
-    let frames = channels.first()?.len();
-    let total = frames + 2 * padding;
-    let tenth = 0.1 * sample_rate_hz;
-    let seconds = total as f64 / sample_rate_hz;
-    let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
-    let mut weighting = KWeighting::new(sample_rate_hz);
-    // Zeros before the file leave the filters at rest; zeros after it let them ring, but not for longer than a second.
-    let ring = vec![0f32; padding.min(sample_rate_hz as usize)];
-    let silent = if channels.len() < 2 { vec![0f32; frames] } else { Vec::new() };
-    let right = channels.get(1).copied().unwrap_or(&silent);
-    // Energy per 100 ms; a block is four of them, the last ones cut short by the end of the file.
-    let mut energies = vec![0.0; (count.max(1) + 3) as usize];
-    let mut place = Place { energies: &mut energies, tenth, position: padding };
-    place.add(channels[0], right, &mut weighting);
-    place.add(&ring, &ring, &mut weighting);
-    let blocks: Vec<f64> = energies.windows(4).map(|four| four.iter().sum::<f64>() / (4.0 * tenth)).collect();
-    gated_mean(&blocks).map(lufs)
+///
+/// # Errors
+/// The store's reason.
+pub fn measure(
+    stem: &mut dyn StemStore,
+    sides: Sides,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+) -> Result<Option<f64>, StoreError> {
+    Ok(measure_with_peak(stem, sides, kind, sample_rate_hz)?.0)
 }
 
-/// Where the weighted energy of successive samples goes.
-struct Place<'a> {
-    energies: &'a mut [f64],
+/// Integrated loudness and largest magnitude, in one pass.
+fn measure_with_peak(
+    stem: &mut dyn StemStore,
+    sides: Sides,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+) -> Result<(Option<f64>, f32), StoreError> {
+    let mut meter = FileMeter::new(stem.frames(), kind, sample_rate_hz);
+    let mut peak = 0f32;
+    for_each_hop(stem, |hop, count| {
+        match sides {
+            Sides::Both => {}
+            // The other side must not count; on its own, a side is measured as the left one.
+            Sides::One(0) => hop.right.fill(0.0),
+            Sides::One(_) => {
+                hop.left = hop.right;
+                hop.right.fill(0.0);
+            }
+        }
+        peak = hop.sides().into_iter().flatten().fold(peak, |peak, sample| peak.max(sample.abs()));
+        meter.add(&hop.left[..count], &hop.right[..count]);
+    })?;
+    Ok((meter.finish(), peak))
+}
+
+/// Energy per 100 ms of a file; a block is four of them, the last ones cut short by the end of the file.
+struct FileMeter {
+    weighting: KWeighting,
+    energies: Vec<f64>,
     tenth: f64,
     position: usize,
+    /// Zeros that follow the file and let the filters ring, but not for longer than a second.
+    ring_frames: usize,
 }
 
-impl Place<'_> {
-    fn add(&mut self, left: &[f32], right: &[f32], weighting: &mut KWeighting) {
+impl FileMeter {
+    fn new(frames: usize, kind: RecipeKind, sample_rate_hz: f64) -> Self {
+        let padding = if kind == RecipeKind::Published { PADDING_FRAMES } else { 0 };
+        let seconds = (frames + 2 * padding) as f64 / sample_rate_hz;
+        let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
+        Self {
+            weighting: KWeighting::new(sample_rate_hz),
+            energies: vec![0.0; (count.max(1) + 3) as usize],
+            tenth: 0.1 * sample_rate_hz,
+            // Zeros before the file leave the filters at rest.
+            position: padding,
+            ring_frames: padding.min(sample_rate_hz as usize),
+        }
+    }
+
+    fn add(&mut self, left: &[f32], right: &[f32]) {
         let mut done = 0;
-        while done < left.len().min(right.len()) {
+        while done < left.len() {
             let segment = ((self.position + 1) as f64 / self.tenth).ceil() as usize - 1;
             let boundary = ((segment + 1) as f64 * self.tenth) as usize;
             let count = (boundary.max(self.position + 1) - self.position).min(left.len() - done);
             let frames = left[done..done + count].iter().zip(&right[done..done + count]);
-            let energy: f64 = frames.map(|(l, r)| weighting.power([f64::from(*l), f64::from(*r)])).sum();
+            // Summed sample by sample, so that the result does not depend on how the file is cut into pieces.
+            let before = self.energies.get(segment).copied().unwrap_or(0.0);
+            let energy = frames.fold(before, |energy, (left, right)| {
+                energy + self.weighting.power([f64::from(*left), f64::from(*right)])
+            });
             if let Some(sum) = self.energies.get_mut(segment) {
-                *sum += energy;
+                *sum = energy;
             }
             self.position += count;
             done += count;
         }
+    }
+
+    fn finish(mut self) -> Option<f64> {
+        const ZEROS: [f32; HOP_FRAMES] = [0.0; HOP_FRAMES];
+        let mut left = self.ring_frames;
+        while left > 0 {
+            let count = left.min(HOP_FRAMES);
+            self.add(&ZEROS[..count], &ZEROS[..count]);
+            left -= count;
+        }
+        let block = |four: &[f64]| four.iter().sum::<f64>() / (4.0 * self.tenth);
+        gated_mean(&self.energies.windows(4).map(block).collect::<Vec<_>>()).map(lufs)
     }
 }
 
@@ -105,14 +155,23 @@ fn gated_mean(blocks: &[f64]) -> Option<f64> {
     mean(absolute.max(first * RELATIVE_GATE), false)
 }
 
-/// The gain in dB that brings a file to `target_lufs`, reduced as far as the result would clip; 0 for silence.
-pub fn gain_to_lufs_db(channels: &[&[f32]], target_lufs: f64, kind: RecipeKind, sample_rate_hz: f64) -> f64 {
-    let Some(measured_lufs) = measure(channels, kind, sample_rate_hz) else { return 0.0 };
+/// The gain in dB that brings a stem or one of its sides to `target_lufs`, reduced as far as the result would clip; 0 for
+/// silence.
+///
+/// # Errors
+/// The store's reason.
+pub fn gain_to_lufs_db(
+    stem: &mut dyn StemStore,
+    sides: Sides,
+    target_lufs: f64,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+) -> Result<f64, StoreError> {
+    let (measured_lufs, peak) = measure_with_peak(stem, sides, kind, sample_rate_hz)?;
+    let Some(measured_lufs) = measured_lufs else { return Ok(0.0) };
     let gain_db = target_lufs - measured_lufs;
-    let peak =
-        channels.iter().flat_map(|samples| samples.iter()).fold(0f32, |peak, sample| peak.max(sample.abs()));
     let clip = (1e-6 + f64::from(peak) * gain_from_db(gain_db)).max(1.0);
-    gain_db - db_from_gain(clip)
+    Ok(gain_db - db_from_gain(clip))
 }
 
 /// Running gated loudness of a stem, hop by hop.
@@ -266,6 +325,11 @@ pub fn ramp(hop: &mut Hop, start: [f32; 2], end: [f32; 2]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::StereoBuffer;
+
+    fn read_lufs(audio: &StereoBuffer, sides: Sides) -> Option<f64> {
+        measure(&mut audio.clone(), sides, RecipeKind::Paper, 44_100.0).expect("in memory")
+    }
 
     fn sine(seconds: f64, amplitude: f64) -> Vec<f32> {
         let frames = (44_100.0 * seconds) as usize;
@@ -277,34 +341,36 @@ mod tests {
     #[test]
     fn a_reference_tone_reads_its_level() {
         let tone = sine(20.0, 10f64.powf(-23.0 / 20.0));
-        let measured = measure(&[&tone, &tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let measured = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::Both).expect("loud enough");
         assert!((measured + 23.0).abs() < 0.1, "{measured}");
-        let one_side = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let one_side = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::One(1)).expect("loud enough");
         assert!((measured - one_side - 3.01).abs() < 0.01);
     }
 
     #[test]
     fn pauses_do_not_count() {
         let mut tone = sine(10.0, 0.1);
-        let loud = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let loud = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::One(1)).expect("loud enough");
         tone.resize(tone.len() * 4, 0.0);
-        let paused = measure(&[&tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let paused = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::One(1)).expect("loud enough");
         assert!((loud - paused).abs() < 0.15, "{loud} {paused}");
-        assert_eq!(measure(&[&[0.0; 50_000]], RecipeKind::Paper, 44_100.0), None);
+        assert_eq!(read_lufs(&StereoBuffer::silence(50_000), Sides::Both), None);
     }
 
     #[test]
     fn the_gain_stops_short_of_clipping() {
         let mut clicks = vec![0.0f32; 441_000];
         clicks.iter_mut().step_by(20_000).for_each(|sample| *sample = 0.5);
-        let gain_db = gain_to_lufs_db(&[&clicks], 0.0, RecipeKind::Paper, 44_100.0);
+        let mut clicks = StereoBuffer::mono(clicks);
+        let gain_db =
+            gain_to_lufs_db(&mut clicks, Sides::Both, 0.0, RecipeKind::Paper, 44_100.0).expect("in memory");
         assert!(gain_db > 0.0 && 0.5 * gain_from_db(gain_db) <= 1.0, "{gain_db}");
     }
 
     #[test]
     fn the_running_estimate_reaches_the_integrated_one() {
         let tone = sine(5.0, 0.05);
-        let integrated = measure(&[&tone, &tone], RecipeKind::Paper, 44_100.0).expect("loud enough");
+        let integrated = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::Both).expect("loud enough");
         let mut matcher = LoudnessMatcher::adaptive(-30.0, 1.0, 44_100.0);
         for chunk in tone.chunks_exact(HOP_FRAMES) {
             let mut hop = Hop::SILENT;

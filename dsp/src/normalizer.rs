@@ -12,6 +12,7 @@ use crate::profile::{ProfileError, ProfileSource, StemProfile};
 use crate::recipe::{Effect, Recipe, RecipeError};
 use crate::reverb::ReverbSend;
 use crate::stem::Stem;
+use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
 use crate::transition::Transition;
 
@@ -33,6 +34,9 @@ pub enum NormalizerError {
     /// The profile is out of range.
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    /// The stem's storage failed while a whole file was measured.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Checks what every entry point of this crate is given.

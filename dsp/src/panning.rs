@@ -15,6 +15,7 @@ use crate::similarity::{SideEstimator, SideMeter};
 use crate::spectrum::PADDING_FRAMES;
 use crate::stem::Stem;
 use crate::stft::{RealTransform, sqrt_hann};
+use crate::store::{StemStore, StoreError, for_each_hop};
 use crate::targets::{FULL_BINS, StemTargets};
 use crate::units::gain_from_db;
 
@@ -77,25 +78,23 @@ pub fn target_gains(target: &StemTargets, sample_rate_hz: f64) -> Vec<f32> {
 }
 
 /// Meter: which side of a complete stem is louder, −1 left or +1 right (0 when both are in balance).
-pub fn measure_side(sides: [&[f32]; 2]) -> f64 {
+///
+/// # Errors
+/// The store's reason.
+pub fn measure_side(stem: &mut dyn StemStore) -> Result<f64, StoreError> {
     let mut meter = SideMeter::new();
     let mut analysis = Analysis::new();
-    let mut hop = Hop::SILENT;
-    let chunks = sides[0].chunks(HOP_FRAMES).zip(sides[1].chunks(HOP_FRAMES));
-    for (left, right) in chunks {
-        hop = Hop::SILENT;
-        hop.left[..left.len()].copy_from_slice(left);
-        hop.right[..right.len()].copy_from_slice(right);
-        analysis.run(&hop);
+    for_each_hop(stem, |hop, _| {
+        analysis.run(hop);
         meter.add(&analysis.left, &analysis.right, 1.0);
-    }
+    })?;
     // The last hop's second half-window.
-    if hop.mean_square() > 0.0 {
+    if analysis.previous.mean_square() > 0.0 {
         analysis.run(&Hop::SILENT);
         meter.add(&analysis.left, &analysis.right, 1.0);
     }
     let balance = meter.balance();
-    if balance == 0.0 { 0.0 } else { balance.signum() }
+    Ok(if balance == 0.0 { 0.0 } else { balance.signum() })
 }
 
 /// Windowed transforms of the last two hops.

@@ -1,13 +1,13 @@
 //! Left/right similarity: φ per bin, and the balance of its sign over the middle frequencies, which tells on which side
 //! a stem sits – for complete files, and as a running estimate with hysteresis.
 
-use realfft::num_complex::{Complex32, Complex64};
+use realfft::num_complex::Complex32;
 
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
-use crate::spectrum::{ANALYSIS_FRAMES, PADDING_FRAMES, frame_starts, windowed};
-use crate::stft::{RealTransform, sqrt_hann};
+use crate::spectrum::{AnalysisFrame, PADDING_FRAMES, frame_starts};
+use crate::store::{StemStore, StoreError};
 use crate::targets::FULL_BINS;
 
 /// Bins of a 2048-point transform that vote on the side: 50 Hz to 2.5 kHz at 44.1 kHz.
@@ -26,26 +26,22 @@ pub fn phi(left_power: f32, right_power: f32) -> f32 {
 }
 
 /// Meter: mean φ over frames of a complete stem, [`FULL_BINS`] values.
-pub fn measure_phi(sides: [&[f32]; 2], kind: RecipeKind) -> Vec<f64> {
-    let window = sqrt_hann(ANALYSIS_FRAMES);
-    let mut transform = RealTransform::<f64>::new(ANALYSIS_FRAMES);
-    let mut time = vec![0f64; ANALYSIS_FRAMES];
-    let mut bins = [vec![Complex64::default(); FULL_BINS], vec![Complex64::default(); FULL_BINS]];
+///
+/// # Errors
+/// The store's reason.
+pub fn measure_phi(stem: &mut dyn StemStore, kind: RecipeKind) -> Result<Vec<f64>, StoreError> {
+    let mut frame = AnalysisFrame::<f64>::new();
     let mut sum = vec![0f64; FULL_BINS];
-    let starts = frame_starts(sides[0].len(), kind);
     let mut counted = 0usize;
-    for start in &starts {
-        let mut power = 0.0;
-        for (samples, bins) in sides.into_iter().zip(&mut bins) {
-            power += windowed(samples, *start, &window, &mut time);
-            transform.forward(&mut time, bins);
-        }
+    for start in frame_starts(stem.frames(), kind) {
+        let power: f64 = frame.read(stem, start)?.iter().sum();
         // Silence says nothing about position; the released code counts it as centered.
         if power == 0.0 && kind == RecipeKind::Paper {
             continue;
         }
         counted += 1;
-        for ((sum, left), right) in sum.iter_mut().zip(&bins[0]).zip(&bins[1]) {
+        let [left, right] = frame.transform();
+        for ((sum, left), right) in sum.iter_mut().zip(left).zip(right) {
             // The reference keeps its spectra in 32-bit floats, so fainter bins are noise there and silence here.
             let (left, right) = (left.norm_sqr(), right.norm_sqr());
             let total = left + right;
@@ -54,7 +50,7 @@ pub fn measure_phi(sides: [&[f32]; 2], kind: RecipeKind) -> Vec<f64> {
         }
     }
     sum.iter_mut().for_each(|sum| *sum /= counted.max(1) as f64);
-    sum
+    Ok(sum)
 }
 
 /// Mean signed dissimilarity per bin: positive where the right side is louder.

@@ -14,6 +14,7 @@ use crate::profile::CURVE_POINTS;
 use crate::recipe::RecipeKind;
 use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, RunningWeight};
 use crate::stft::{RealTransform, sqrt_hann};
+use crate::store::{StemStore, StoreError};
 use crate::targets::FULL_BINS;
 
 /// Length of the analysis.
@@ -47,70 +48,102 @@ pub fn frame_starts(frames: usize, kind: RecipeKind) -> Vec<isize> {
     }
 }
 
-/// Copies a window of a file that may reach beyond its ends, and windows it; returns the sum of squares before.
-pub fn windowed<T: From<f32> + Copy>(samples: &[f32], start: isize, window: &[f32], output: &mut [T]) -> f64 {
-    let mut power = 0.0;
-    output.fill(T::from(0.0));
-    let first = (-start).max(0) as usize;
-    let end = (samples.len() as isize - start).clamp(0, output.len() as isize) as usize;
-    for n in first..end {
-        let sample = samples[(start + n as isize) as usize];
-        power += f64::from(sample) * f64::from(sample);
-        output[n] = T::from(sample * window[n]);
+/// One analysis frame of both sides: read from a stem, windowed, transformed. In a precision of choice.
+pub struct AnalysisFrame<T: FftNum> {
+    sides: [Vec<f32>; 2],
+    window: Vec<f32>,
+    transform: RealTransform<T>,
+    time: Vec<T>,
+    bins: [Vec<Complex<T>>; 2],
+}
+
+impl<T: FftNum + From<f32> + Default> AnalysisFrame<T> {
+    /// Allocates all buffers.
+    pub fn new() -> Self {
+        Self {
+            sides: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
+            window: sqrt_hann(ANALYSIS_FRAMES),
+            transform: RealTransform::new(ANALYSIS_FRAMES),
+            time: vec![T::default(); ANALYSIS_FRAMES],
+            bins: [vec![Complex::default(); FULL_BINS], vec![Complex::default(); FULL_BINS]],
+        }
     }
-    power
+
+    /// Reads the frame at `start`, which may reach beyond the ends of the stem; returns each side's sum of squares.
+    ///
+    /// # Errors
+    /// The store's reason.
+    pub fn read(&mut self, stem: &mut dyn StemStore, start: isize) -> Result<[f64; 2], StoreError> {
+        let frames = stem.frames() as isize;
+        let first = (-start).clamp(0, ANALYSIS_FRAMES as isize) as usize;
+        let end = (frames - start).clamp(first as isize, ANALYSIS_FRAMES as isize) as usize;
+        let [left, right] = &mut self.sides;
+        if first < end {
+            stem.read((start + first as isize) as usize, &mut left[first..end], &mut right[first..end])?;
+        }
+        Ok([left, right].map(|side| {
+            side[..first].fill(0.0);
+            side[end..].fill(0.0);
+            side.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum()
+        }))
+    }
+
+    /// The spectra of the frame read last, left and right, [`FULL_BINS`] values each.
+    pub fn transform(&mut self) -> [&[Complex<T>]; 2] {
+        for (side, bins) in self.sides.iter().zip(&mut self.bins) {
+            for ((time, sample), window) in self.time.iter_mut().zip(side).zip(&self.window) {
+                *time = <T as From<f32>>::from(sample * window);
+            }
+            self.transform.forward(&mut self.time, bins);
+        }
+        [&self.bins[0], &self.bins[1]]
+    }
+}
+
+impl<T: FftNum + From<f32> + Default> Default for AnalysisFrame<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Mean magnitude over frames, left and right, [`FULL_BINS`] values each.
-pub fn mean_magnitudes(sides: [&[f32]; 2], kind: RecipeKind) -> [Vec<f64>; 2] {
+///
+/// # Errors
+/// The store's reason.
+pub fn mean_magnitudes(stem: &mut dyn StemStore, kind: RecipeKind) -> Result<[Vec<f64>; 2], StoreError> {
     match kind {
-        RecipeKind::Published => mean_magnitudes_in::<f64>(sides, kind),
-        RecipeKind::Paper => mean_magnitudes_in::<f32>(sides, kind),
+        RecipeKind::Published => mean_magnitudes_in::<f64>(stem, kind),
+        RecipeKind::Paper => mean_magnitudes_in::<f32>(stem, kind),
     }
 }
 
 /// The same in a precision of choice.
-fn mean_magnitudes_in<T>(sides: [&[f32]; 2], kind: RecipeKind) -> [Vec<f64>; 2]
+fn mean_magnitudes_in<T>(stem: &mut dyn StemStore, kind: RecipeKind) -> Result<[Vec<f64>; 2], StoreError>
 where
     T: FftNum + From<f32> + Into<f64> + Default,
 {
-    let starts = frame_starts(sides[0].len(), kind);
-    let window = sqrt_hann(ANALYSIS_FRAMES);
-    let mut transform = RealTransform::<T>::new(ANALYSIS_FRAMES);
-    let mut time = vec![T::default(); ANALYSIS_FRAMES];
-    let mut bins = vec![Complex::<T>::default(); FULL_BINS];
-    let counted: Vec<isize> = match kind {
-        RecipeKind::Published => starts.clone(),
-        RecipeKind::Paper => sounding(&sides, &starts),
+    let mut frame = AnalysisFrame::<T>::new();
+    let starts = frame_starts(stem.frames(), kind);
+    let powers = starts
+        .iter()
+        .map(|start| Ok(frame.read(stem, *start)?.iter().sum()))
+        .collect::<Result<Vec<f64>, StoreError>>()?;
+    // The released code also counts silence.
+    let gate = match kind {
+        RecipeKind::Published => 0.0,
+        RecipeKind::Paper => FRAME_GATE * powers.iter().sum::<f64>() / powers.len().max(1) as f64,
     };
-    let scale =
-        1.0 / (if kind == RecipeKind::Published { starts.len() } else { counted.len().max(1) }) as f64;
-    sides.map(|samples| {
-        let mut sum = vec![0f64; FULL_BINS];
-        for start in &counted {
-            if windowed(samples, *start, &window, &mut time) > 0.0 {
-                transform.forward(&mut time, &mut bins);
-                sum.iter_mut().zip(&bins).for_each(|(sum, bin)| *sum += bin.norm_sqr().into().sqrt());
-            }
+    let sounding = || starts.iter().zip(&powers).filter(|(_, power)| **power > gate).map(|(start, _)| *start);
+    let counted = if kind == RecipeKind::Published { starts.len() } else { sounding().count().max(1) };
+    let mut sums = [vec![0f64; FULL_BINS], vec![0f64; FULL_BINS]];
+    for start in sounding() {
+        frame.read(stem, start)?;
+        for (sum, bins) in sums.iter_mut().zip(frame.transform()) {
+            sum.iter_mut().zip(bins).for_each(|(sum, bin)| *sum += bin.norm_sqr().into().sqrt());
         }
-        sum.iter_mut().for_each(|sum| *sum *= scale);
-        sum
-    })
-}
-
-/// The frames that hold material.
-fn sounding(sides: &[&[f32]; 2], starts: &[isize]) -> Vec<isize> {
-    let power = |start: &isize| -> f64 {
-        let range = |side: &[f32]| {
-            let first = (*start as usize).min(side.len());
-            let last = (first + ANALYSIS_FRAMES).min(side.len());
-            side[first..last].iter().map(|sample| f64::from(sample * sample)).sum::<f64>()
-        };
-        sides.iter().map(|side| range(side)).sum()
-    };
-    let powers: Vec<f64> = starts.iter().map(power).collect();
-    let gate = FRAME_GATE * powers.iter().sum::<f64>() / powers.len().max(1) as f64;
-    starts.iter().zip(&powers).filter(|(_, power)| **power > gate).map(|(start, _)| *start).collect()
+    }
+    sums.iter_mut().flatten().for_each(|sum| *sum /= counted as f64);
+    Ok(sums)
 }
 
 /// Paper rules: from a mean magnitude (any level, [`FULL_BINS`] values) and a target to the correction in dB.

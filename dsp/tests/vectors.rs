@@ -50,7 +50,7 @@ fn the_compressor_equals_the_published_one_for_every_stem() {
         for kind in [RecipeKind::Paper, RecipeKind::Published] {
             let mut matcher = DynamicsMatcher::fixed(Some(&correction), 1.0, kind, stem, RATE_HZ);
             let mut audio = StereoBuffer::mono(vectors[..frames].to_vec());
-            stream(&mut audio, 0, |hop: &mut Hop| matcher.process(hop));
+            stream(&mut audio, 0, |hop: &mut Hop| matcher.process(hop)).unwrap();
             let wanted = &vectors[(index + 1) * frames..(index + 2) * frames];
             let error = largest_difference(&audio.left, wanted);
             assert!(error < 1e-5, "{stem}: {error}");
@@ -101,7 +101,7 @@ fn spectral_panning_equals_the_published_one() {
     let input = pcm("panning_input.i16");
     let (left, right) = input.split_at(input.len() / 2);
     let mut audio = StereoBuffer { left: left.to_vec(), right: right.to_vec() };
-    stream(&mut audio, 1, |hop: &mut Hop| matcher.process(hop));
+    stream(&mut audio, 1, |hop: &mut Hop| matcher.process(hop)).unwrap();
     let wanted = floats("panning_output.f32");
     let (left, right) = wanted.split_at(wanted.len() / 2);
     assert_eq!(left.len() % HOP_FRAMES, 0);

@@ -32,6 +32,7 @@ pub mod realtime;
 pub mod resample;
 pub mod settings;
 pub mod start;
+pub mod stem_file;
 pub mod telemetry;
 #[doc(hidden)]
 pub mod test_support;
@@ -49,5 +50,6 @@ pub use pipeline::Pipeline;
 pub use realtime::AudioSide;
 pub use settings::{DrySource, Settings};
 pub use start::{Engine, EngineConfig, EngineHandle, ModelSource};
+pub use stem_file::StemFile;
 pub use telemetry::{EngineState, ModelName, Report, StemReport, Telemetry};
 pub use window::StemWindow;
