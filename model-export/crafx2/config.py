@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .augment import Augmentation
 from .contract import REPOSITORY, Recipe, Window
 from .model import NetworkSize
 
@@ -16,23 +17,53 @@ CONFIG_FOLDER = REPOSITORY / "model-export" / "configs"
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How to train; times in seconds of audio."""
+    """How to train; times in seconds of audio, batches per process."""
 
+    #: `mix`: stems to mixture. `stems`: the front end alone, stems to stems (pre-training).
+    objective: str = "mix"
     steps: int = 1_000
     batch: int = 2
     crop_s: float = 3.0
-    #: Every `long_every`-th step uses crops of `long_crop_s`, because norms and gate average over the crop.
+    #: Every `long_every`-th step uses crops of `long_crop_s`, because norms and gate average over the crop; 0: never.
     long_crop_s: float = 6.0
     long_every: int = 8
     learning_rate: float = 1e-3
     warmup_steps: int = 30
+    #: Stairs instead: pairs of epochs (of `epoch_steps` steps) and learning rate; then `steps` is not read.
+    schedule: tuple[tuple[float, float], ...] = ()
+    epoch_steps: int = 1_600
+    weight_decay: float = 1e-7
     gradient_norm: float = 0.2
+    #: `float32`, `bfloat16` or `float16` (with a gradient scaler); losses are always computed in float32.
+    precision: str = "float32"
+    #: Memory of the averaged weights that are validated and exported; 0: the last weights themselves.
     average_decay: float = 0.98
     freeze_front_end: bool = True
     loss: str = "mix"
+    #: Every so many steps the held-out loss is taken; the lowest one chooses the weights that are kept.
     validate_every: int = 100
+    #: `crops`: the middle of each song. `tracks`: whole songs, made in windows that overlap by two guards.
+    validation: str = "crops"
     validation_crop_s: float = 6.0
+    validation_limit_s: float = 240.0
+    #: Stop after so many validations without a lower loss; 0: never.
+    patience: int = 0
+    #: Processes that read ahead; 0 reads when a step asks.
+    workers: int = 0
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        known = {
+            "objective": ("mix", "stems"),
+            "precision": ("float32", "bfloat16", "float16"),
+            "loss": ("La", "Lb", "mix", "l1"),
+            "validation": ("crops", "tracks"),
+        }
+        for name, values in known.items():
+            if getattr(self, name) not in values:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; known are {', '.join(values)}")
+        if (self.objective == "stems") != (self.loss == "l1"):
+            raise ValueError("the objective 'stems' and the loss 'l1' belong together")
 
 
 @dataclass(frozen=True)
@@ -51,10 +82,14 @@ class Config:
 
     name: str
     description: str = ""
+    #: `transparent` (the sum of the stems, see `CRAFx2.transparent_initialize`) or `random` (as published).
     start: str = "transparent"
+    #: Name of the configuration that pre-trains the front end, for `make`; empty: none.
+    pretrain: str = ""
     network: NetworkSize = field(default_factory=NetworkSize)
     train: TrainSettings = field(default_factory=TrainSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     window: Window = field(default_factory=Window)
     recipe: Recipe = field(default_factory=Recipe)
     loudness_lufs: dict[str, float] = field(default_factory=dict)
@@ -69,7 +104,10 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
     for name in table:
         if name not in known:
             raise ConfigError(f"[{where}] has no entry {name!r}; known are {', '.join(sorted(known))}")
-    return kind(**table)
+    try:
+        return kind(**table)
+    except ValueError as error:
+        raise ConfigError(f"[{where}] {error}") from error
 
 
 def load_config(name: str) -> Config:
@@ -81,8 +119,16 @@ def load_config(name: str) -> Config:
         known = ", ".join(sorted(item.stem for item in CONFIG_FOLDER.glob("*.toml")))
         raise ConfigError(f"no configuration {name!r}; known are {known}")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    sections = {"network": NetworkSize, "train": TrainSettings, "data": DataSettings, "window": Window}
+    sections = {
+        "network": NetworkSize,
+        "train": TrainSettings,
+        "data": DataSettings,
+        "augmentation": Augmentation,
+        "window": Window,
+    }
     parts = {section: _read(kind, table.pop(section, {}), section) for section, kind in sections.items()}
     recipe = Recipe.from_dict(table.pop("recipe", {}))
     levels = table.pop("loudness_lufs", {})
+    if table.get("start", "transparent") not in ("transparent", "random"):
+        raise ConfigError(f"start is {table['start']!r}; known are transparent and random")
     return _read(Config, {**table, **parts, "recipe": recipe, "loudness_lufs": levels}, "top level")

@@ -69,6 +69,8 @@ class Recipe:
     dynamics: Effect = field(default_factory=lambda: Effect(amount=0.5))
     panning: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
     loudness: Effect = field(default_factory=Effect)
+    #: The send of vocals and other, before the chain; the amount is its level.
+    reverb: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:

@@ -1,13 +1,15 @@
 """Songs on disk as training crops: `<set>/<song>/{vocals,bass,drums,other,mixture}.{wav,flac}`.
 
-The stems are expected to be Fx-normalized already (`tributary normalize`); nothing is normalized here. Crops are read
-straight from the files, so a set may be far larger than memory, and crop number n depends only on the seed and n, so a
-resumed run sees the same data as an uninterrupted one.
+The stems are expected to be Fx-normalized already (`tributary normalize`); nothing is normalized here. Of a file only
+the crop is read, at its offset, so a set may be far larger than memory (32-bit float WAV, as `tributary normalize`
+writes, costs one seek and one copy). Crop number n depends only on the seed and n, so a resumed run sees the same data
+as an uninterrupted one, and processes can share the numbers among them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +17,13 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from .augment import Augmentation, augment, replace_stem
 from .contract import SAMPLE_RATE_HZ, STEMS
 from .front_end import FRAME_RATIO
 
 EXTENSIONS = (".wav", ".flac")
-#: Part of the crops that begin with silence, as the live window does when playback starts.
-LEADING_SILENCE_CHANCE = 0.15
 
 
 class DatasetError(RuntimeError):
@@ -30,12 +32,16 @@ class DatasetError(RuntimeError):
 
 @dataclass(frozen=True)
 class SongFiles:
-    """Files of one song: stems that exist, the mixture, and the number of frames they share."""
+    """Files of one song: stems that exist, the mixture, and the number of frames they share.
+
+    `originals` are the stems before normalization, where they are at hand.
+    """
 
     name: str
     stems: dict[str, Path]
     mixture: Path
     frames: int
+    originals: dict[str, Path] = field(default_factory=dict)
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -51,23 +57,31 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return {name: path for name in (*STEMS, "mixture") if (path := _find(folder, name)) is not None}
 
 
-def find_songs(root: Path, mixtures: Path | None = None) -> list[SongFiles]:
-    """All songs below `root`, sorted by name; mixtures may live in a parallel folder."""
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder")
+def find_songs(root: Path, originals: Path | None = None) -> list[SongFiles]:
+    """All songs below `root`, sorted by name.
+
+    `originals` is the folder of the same songs before normalization; mixtures may be there only.
+    """
+    for folder in (root, originals or root):
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder")
     songs = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir()):
         stems = find_stems(folder)
-        mixture = stems.pop("mixture", None) or (_find(mixtures / folder.name, "mixture") if mixtures else None)
+        raw = find_stems(originals / folder.name) if originals else {}
+        mixture = stems.pop("mixture", None) or raw.get("mixture")
+        raw.pop("mixture", None)
         if not stems or mixture is None:
             continue
         frames = soundfile.info(mixture).frames
-        for path in (mixture, *stems.values()):
+        for path in (mixture, *stems.values(), *raw.values()):
             info = soundfile.info(path)
             if info.samplerate != SAMPLE_RATE_HZ:
                 raise DatasetError(f"{path} has {info.samplerate} Hz; expected {SAMPLE_RATE_HZ}")
             frames = min(frames, info.frames)
-        songs.append(SongFiles(folder.name, stems, mixture, frames))
+        if frames == 0:
+            raise DatasetError(f"{folder} holds a file without sound")
+        songs.append(SongFiles(folder.name, stems, mixture, frames, raw))
     if not songs:
         raise DatasetError(f"{root} holds no song with stems and a mixture")
     return songs
@@ -80,54 +94,100 @@ def read_stereo(path: Path, start: int, frames: int) -> NDArray[np.float32]:
     return np.repeat(audio, 2, axis=0) if audio.shape[0] == 1 else audio[:2]
 
 
+def read_wrapped(path: Path | None, frames_in_song: int, start: int, frames: int) -> NDArray[np.float32]:
+    """`(2, frames)` from `start`, wrapping around the end of the song; zeros where there is no file."""
+    audio = np.zeros((2, frames), dtype=np.float32)
+    filled = 0
+    while path is not None and filled < frames:
+        position = (start + filled) % frames_in_song
+        count = min(frames - filled, frames_in_song - position)
+        audio[:, filled : filled + count] = read_stereo(path, position, count)
+        filled += count
+    return audio
+
+
 def read_crop(song: SongFiles, start: int, frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Stems `(8, frames)` and mixture `(2, frames)` from `start`, wrapping around the end of the song."""
-    stems = np.zeros((2 * len(STEMS), frames), dtype=np.float32)
-    mixture = np.zeros((2, frames), dtype=np.float32)
-    filled = 0
-    while filled < frames:
-        position = (start + filled) % song.frames
-        count = min(frames - filled, song.frames - position)
-        for index, stem in enumerate(STEMS):
-            if stem in song.stems:
-                part = read_stereo(song.stems[stem], position, count)
-                stems[2 * index : 2 * index + 2, filled : filled + count] = part
-        mixture[:, filled : filled + count] = read_stereo(song.mixture, position, count)
-        filled += count
-    return stems, mixture
+    stems = [read_wrapped(song.stems.get(stem), song.frames, start, frames) for stem in STEMS]
+    return np.concatenate(stems), read_wrapped(song.mixture, song.frames, start, frames)
 
 
 class CropSampler:
-    """Random crops by number: stratified over songs, uniform in time."""
+    """Random crops by number: every song once per round in an order of its own, uniform in time."""
 
-    def __init__(self, songs: list[SongFiles], seed: int, swap_channels: bool = True) -> None:
-        self.songs, self.seed, self.swap_channels = songs, seed, swap_channels
+    def __init__(self, songs: list[SongFiles], seed: int, augmentation: Augmentation | None = None) -> None:
+        self.songs, self.seed, self.augmentation = songs, seed, augmentation or Augmentation()
+        if self.augmentation.foreign_stem and not all(song.originals for song in songs):
+            raise DatasetError("foreign_stem needs the stems before normalization of every song (--originals)")
 
-    def batch(self, step: int, size: int, frames: int) -> tuple[Tensor, Tensor]:
-        """Stems `(size, 8, frames)` and mixtures `(size, 2, frames)` of a step."""
+    def batch(self, step: int, size: int, frames: int, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
+        """Stems `(size, 8, frames)` and mixtures `(size, 2, frames)` of a step: part `rank` of `world` equal ones."""
         if frames % FRAME_RATIO:
             raise ValueError(f"frames is {frames}; it must be a multiple of {FRAME_RATIO}")
-        items = [self._item(step * size + index, frames) for index in range(size)]
+        first = (step * world + rank) * size
+        items = [self._item(first + index, frames) for index in range(size)]
         return (
             torch.from_numpy(np.stack([item[0] for item in items])),
             torch.from_numpy(np.stack([item[1] for item in items])),
         )
 
     def _item(self, number: int, frames: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        # Every song once per round, in an order of its own for each round.
         turn, position = divmod(number, len(self.songs))
         order = np.random.default_rng([self.seed, 1, turn]).permutation(len(self.songs))
         rng = np.random.default_rng([self.seed, 2, number])
         song = self.songs[int(order[position])]
-        stems, mixture = read_crop(song, int(rng.integers(song.frames)), frames)
-        if self.swap_channels and rng.random() < 0.5:
-            stems = stems.reshape(-1, 2, frames)[:, ::-1].reshape(-1, frames).copy()
-            mixture = mixture[::-1].copy()
-        if rng.random() < LEADING_SILENCE_CHANCE:
-            count = int(rng.uniform(0.1, 0.7) * frames)
-            stems[:, :count] = 0.0
-            mixture[:, :count] = 0.0
-        return stems, mixture
+        start = int(rng.integers(song.frames))
+        stems, mixture = read_crop(song, start, frames)
+        if self.augmentation.foreign_stem and rng.random() < self.augmentation.foreign_stem:
+            self._replace_stem(rng, song, start, stems, mixture)
+        return augment(self.augmentation, rng, stems, mixture)
+
+    def _replace_stem(
+        self,
+        rng: np.random.Generator,
+        song: SongFiles,
+        start: int,
+        stems: NDArray[np.float32],
+        mixture: NDArray[np.float32],
+    ) -> None:
+        index, other = int(rng.integers(len(STEMS))), self.songs[int(rng.integers(len(self.songs)))]
+        name, frames, at = STEMS[index], mixture.shape[1], int(rng.integers(other.frames))
+        original = read_wrapped(song.originals.get(name), song.frames, start, frames)
+        foreign = read_wrapped(other.stems.get(name), other.frames, at, frames)
+        foreign_original = read_wrapped(other.originals.get(name), other.frames, at, frames)
+        replace_stem(index, stems, mixture, original, foreign, foreign_original)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """Crops per process and their length, for each step."""
+
+    batch: int
+    frames: int
+    long_batch: int
+    long_frames: int
+    long_every: int
+
+    def of(self, step: int) -> tuple[int, int]:
+        """Crops and frames of a step."""
+        long = self.long_every > 0 and step % self.long_every == self.long_every - 1
+        return (self.long_batch, self.long_frames) if long else (self.batch, self.frames)
+
+
+class _Steps(Dataset):
+    def __init__(self, sampler: CropSampler, plan: StepPlan, rank: int, world: int) -> None:
+        self.sampler, self.plan, self.rank, self.world = sampler, plan, rank, world
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        return self.sampler.batch(step, *self.plan.of(step), self.rank, self.world)
+
+
+def load_steps(
+    sampler: CropSampler, plan: StepPlan, steps: range, *, rank: int = 0, world: int = 1, workers: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of a range of steps in order; `workers` processes read ahead (0: none, read when asked)."""
+    loader = DataLoader(_Steps(sampler, plan, rank, world), batch_size=None, sampler=steps, num_workers=workers)
+    return iter(loader)
 
 
 def validation_crops(songs: list[SongFiles], frames: int) -> list[tuple[Tensor, Tensor]]:

@@ -69,16 +69,22 @@ class _UnfoldDepthwise(torch.autograd.Function):
         return grad_x, grad_weight
 
 
+def _stock(x: Tensor) -> bool:
+    """Where the stock convolution is as good, or the only one: mixed precision casts inside it."""
+    plain = not torch.is_grad_enabled() or torch.onnx.is_in_onnx_export()
+    return x.is_cuda or plain or torch.is_autocast_enabled(x.device.type)
+
+
 def convolve(x: Tensor, weight: Tensor) -> Tensor:
     """`conv1d` without padding; see the module text."""
-    if x.is_cuda or not torch.is_grad_enabled() or torch.onnx.is_in_onnx_export():
+    if _stock(x):
         return functional.conv1d(x, weight)
     return _UnfoldConv.apply(x, weight)
 
 
 def convolve_depthwise(x: Tensor, weight: Tensor) -> Tensor:
     """Depthwise `conv1d` without padding; see the module text."""
-    if x.is_cuda or not torch.is_grad_enabled() or torch.onnx.is_in_onnx_export():
+    if _stock(x):
         return functional.conv1d(x, weight, groups=weight.shape[0])
     return _UnfoldDepthwise.apply(x, weight)
 

@@ -17,11 +17,14 @@ from torch.nn import functional
 
 FFT = 4_096
 HOP = 1_024
-#: STFT frames dropped at both ends of a 10 s crop, where the network's padding shows.
-GUARD_FRAMES = 30
+#: What the network's padding spoils at both ends, in frames of audio and in columns of the STFT.
+GUARD_FRAMES = 32_446
+GUARD_COLUMNS = 30
 #: Published epsilon: a silent target bin counts as −600 dB.
 PUBLISHED_EPSILON = 1e-30
 WEIGHTING_TAPS = 101
+#: Samples by which the published pre-emphasis is late.
+PUBLISHED_DELAY = 49
 
 
 def a_weighting_fir(sample_rate_hz: int) -> np.ndarray:
@@ -33,17 +36,20 @@ def a_weighting_fir(sample_rate_hz: int) -> np.ndarray:
     denominator = np.polymul(np.polymul(denominator, [1, poles[2]]), [1, poles[1]])
     b, a = signal.bilinear(numerator, denominator, sample_rate_hz)
     grid, response = signal.freqz(b, a, worN=512, fs=sample_rate_hz)
-    bands = np.append(grid, sample_rate_hz / 2)
-    levels = np.append(np.abs(response), np.abs(response[-1]))
-    return signal.firls(WEIGHTING_TAPS, bands[: bands.size // 2 * 2], levels[: bands.size // 2 * 2], fs=sample_rate_hz)
+    return signal.firls(WEIGHTING_TAPS, grid, np.abs(response), fs=sample_rate_hz)
 
 
 class PreEmphasis(nn.Module):
-    """A-weighting, then 1 + 0.85 z⁻¹: `(batch, channels, frames)` to the same shape."""
+    """A-weighting, then 0.85 + z⁻¹: `(batch, channels, frames)` to the same shape.
 
-    def __init__(self, sample_rate_hz: int = 44_100) -> None:
+    The published code pads the second filter, of three taps, as if it had 101: its output is 49 samples late. In both
+    signals alike, so all it does is to shift the frames of the STFT; `delay` is there to repeat it exactly.
+    """
+
+    def __init__(self, sample_rate_hz: int = 44_100, delay: int = 0) -> None:
         super().__init__()
-        weighting = np.convolve(a_weighting_fir(sample_rate_hz), [1.0, 0.85])
+        self.start = WEIGHTING_TAPS // 2 - delay
+        weighting = np.convolve(a_weighting_fir(sample_rate_hz), [0.85, 1.0])
         # Both filters are FIR and are applied to both signals, so one convolution with their product is the same.
         self.register_buffer("taps", torch.tensor(weighting[::-1].copy(), dtype=torch.float32)[None, None])
 
@@ -53,16 +59,17 @@ class PreEmphasis(nn.Module):
         length = 1 << (flat.shape[-1] + WEIGHTING_TAPS).bit_length()
         spectrum = torch.fft.rfft(flat, n=length) * torch.fft.rfft(self.taps.flip(2), n=length)
         full = torch.fft.irfft(spectrum, n=length)
-        half = WEIGHTING_TAPS // 2
-        return full[..., half : half + x.shape[-1]].reshape(x.shape)
+        return full[..., self.start : self.start + x.shape[-1]].reshape(x.shape)
 
 
-def magnitudes(x: Tensor, fft: int = FFT, hop: int = HOP, guard: int = 0) -> Tensor:
-    """STFT magnitudes `(batch, bins, columns)` of `(batch, frames)`; sqrt-Hann, not centered, guards dropped."""
+def magnitudes(x: Tensor, fft: int = FFT, hop: int = HOP, guard: int = 0, smooth: float = 1e-16) -> Tensor:
+    """STFT magnitudes `(batch, bins, columns)` of `(batch, frames)`; sqrt-Hann, not centered, guards dropped.
+
+    `smooth` under the root gives |·| a gradient at zero (a silent difference signal); 0 is the plain magnitude.
+    """
     window = torch.sqrt(torch.hann_window(fft, device=x.device, dtype=x.dtype))
     spectrum = torch.stft(x, fft, hop, window=window, center=False, return_complex=True)
-    # The tiny constant gives |·| a gradient at zero (a silent difference signal).
-    magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-16)
+    magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + smooth) if smooth else spectrum.abs()
     return magnitude[:, :, guard : magnitude.shape[2] - guard] if guard else magnitude
 
 
@@ -75,29 +82,49 @@ class StereoLoss(nn.Module):
     """La or Lb as published.
 
     `La`: spectral convergence ‖Y − X‖ / ‖Y‖ plus the mean |ln Y − ln X|; `Lb`: the mean square of Y − X instead of the
-    convergence. Both for sum and difference, all weights 1.
+    convergence. Both for sum and difference, all weights 1; norms and means run over the whole batch.
     """
 
-    def __init__(self, kind: str, sample_rate_hz: int = 44_100, guard: int = GUARD_FRAMES) -> None:
+    def __init__(self, kind: str, sample_rate_hz: int = 44_100, guard: int = GUARD_COLUMNS) -> None:
         super().__init__()
         if kind not in ("La", "Lb"):
             raise ValueError(f"unknown loss {kind!r}; known are La and Lb")
         self.kind, self.guard = kind, guard
-        self.emphasis = PreEmphasis(sample_rate_hz)
+        self.emphasis = PreEmphasis(sample_rate_hz, PUBLISHED_DELAY)
 
     def forward(self, mix: Tensor, mixture: Tensor) -> Tensor:
-        """Scalar; both `(batch, 2, frames)`."""
+        """Scalar; both `(batch, 2, frames)`, long enough to leave something between the guards."""
+        columns = 1 + (mix.shape[-1] - FFT) // HOP
+        if columns <= 2 * self.guard:
+            raise ValueError(
+                f"{mix.shape[-1]} frames make {columns} STFT columns; more than {2 * self.guard} are needed"
+            )
         total = mix.new_zeros(())
         pairs = zip(sum_and_difference(self.emphasis(mix)), sum_and_difference(self.emphasis(mixture)), strict=True)
         for output, target in pairs:
-            x, y = magnitudes(output, guard=self.guard), magnitudes(target, guard=self.guard)
+            x, y = (magnitudes(signal, guard=self.guard, smooth=0.0) for signal in (output, target))
             if self.kind == "La":
-                norm = torch.linalg.vector_norm(y, dim=(1, 2))
-                total = total + (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
+                total = total + torch.linalg.vector_norm(y - x) / torch.linalg.vector_norm(y)
             else:
                 total = total + (y - x).square().mean()
             total = total + (torch.log(x + PUBLISHED_EPSILON) - torch.log(y + PUBLISHED_EPSILON)).abs().mean()
         return total
+
+
+class GuardedL1(nn.Module):
+    """Mean |output − stems| between guards, for pre-training the front end."""
+
+    def __init__(self, guard_frames: int = GUARD_FRAMES) -> None:
+        super().__init__()
+        self.guard_frames = guard_frames
+
+    def forward(self, output: Tensor, stems: Tensor) -> Tensor:
+        """Scalar; both `(batch, 8, frames)`."""
+        guard = self.guard_frames
+        if output.shape[-1] <= 2 * guard:
+            raise ValueError(f"{output.shape[-1]} frames leave nothing between guards of {guard}")
+        inner = slice(guard, output.shape[-1] - guard)
+        return (output[..., inner] - stems[..., inner]).abs().mean()
 
 
 @dataclass(frozen=True)
@@ -182,12 +209,14 @@ def _band_matrix(fft: int, sample_rate_hz: int) -> np.ndarray:
 
 
 def make_loss(name: str, sample_rate_hz: int = 44_100) -> nn.Module:
-    """`La`, `Lb` or `mix`."""
+    """`La`, `Lb`, `mix` or `l1` (pre-training)."""
+    if name == "l1":
+        return GuardedL1()
     if name in ("La", "Lb"):
         return StereoLoss(name, sample_rate_hz)
     if name == "mix":
         return MixLoss(sample_rate_hz=sample_rate_hz)
-    raise ValueError(f"unknown loss {name!r}; known are La, Lb and mix")
+    raise ValueError(f"unknown loss {name!r}; known are La, Lb, mix and l1")
 
 
 def loudness_offset_db(mix: Tensor, mixture: Tensor) -> Tensor:

@@ -15,24 +15,42 @@ from .export import BundleInfo
 from .train import TrainResult
 
 
-def write_report(folder: Path, config: Config, result: TrainResult, *, songs: int, held_out: int, device: str) -> None:
-    """Write `report.json`: plain numbers for the card."""
+def write_report(
+    folder: Path,
+    config: Config,
+    result: TrainResult,
+    data: str | None,
+    songs: int,
+    held_out: int,
+    device: str,
+    processes: int,
+) -> None:
+    """Write `report.json`: plain numbers for the card. `data` is the name of the set, `None` for generated songs."""
+    hardware = f"{os.cpu_count()} {platform.machine()} cores, shared" if device == "cpu" else f"{processes} GPU"
     write_json(
         folder / "report.json",
         {
             "config": config.name,
+            "data": data,
             "songs": songs,
             "held_out": held_out,
             "steps": result.steps,
             "best_step": result.best_step,
             "minutes": round(result.seconds / 60.0, 1),
-            "device": device,
-            "hardware": f"{os.cpu_count()} {platform.machine()} cores, shared" if device == "cpu" else "one GPU",
+            "device": device.partition(":")[0],
+            "hardware": hardware,
+            "processes": processes,
             "losses": {name: round(value, 4) for name, value in result.losses.items()},
             "history": result.history,
             "skipped_steps": result.skipped_steps,
         },
     )
+
+
+def keep_targets(folder: Path, targets: Path | None) -> None:
+    """Copy the targets that the data were normalized with beside the checkpoints, for the export."""
+    if targets is not None:
+        write_json(folder / "targets.json", json.loads(targets.read_text(encoding="utf-8")))
 
 
 def _recipe(values: dict[str, Any]) -> Recipe:
@@ -45,69 +63,107 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
     config = state["config"]
     path = checkpoint.with_name("report.json")
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    trained_on = (
-        f"{report.get('songs', config['data']['songs'])} generated songs of {config['data']['duration_s']:.0f} s, "
-        f"no recordings; {state['step']} steps."
-    )
+    songs = report.get("songs", len(state["songs"]))
+    if report.get("data"):
+        trained_on = f"{report['data']} ({songs} songs); {state['step']} steps."
+    else:
+        trained_on = (
+            f"{songs} generated songs of {config['data']['duration_s']:.0f} s, no recordings; {state['step']} steps."
+        )
     name = "Tributary default" if config["name"] == "default" else f"Tributary {config['name']}"
+    targets = _targets(checkpoint, config)
     return BundleInfo(
         name=name,
         trained_on=trained_on,
-        targets=default_targets(None, config["loudness_lufs"]),
+        targets=targets,
         recipe=_recipe(config["recipe"]),
         window=Window(**config["window"]),
-        card=_card(name, config, state, report),
+        card=_card(name, config, state, report, targets["name"]),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
     )
 
 
-def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any]) -> str:
+def _targets(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """The targets that the run was given, which its data were normalized with; else the configuration's."""
+    own = checkpoint.with_name("targets.json")
+    return default_targets(own if own.is_file() else None, config["loudness_lufs"])
+
+
+def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any], targets: str) -> str:
     data, train = DataSettings(**config["data"]), TrainSettings(**config["train"])
     losses = report.get("losses", {})
     rows = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in _LOSS_ROWS if key in losses)
-    levels = "/".join(
-        f"{config['loudness_lufs'].get(stem, math.nan):g}" for stem in ("vocals", "bass", "drums", "other")
+    levels = "/".join(f"{config['loudness_lufs'].get(s, math.nan):g}" for s in ("vocals", "bass", "drums", "other"))
+    leveled = (
+        f"but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain\nsum of the normalized stems is "
+        "already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare."
+        if config["loudness_lufs"]
+        else "and loudness."
     )
     amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in config["recipe"].items() if key != "kind")
-    front = "frozen at" if train.freeze_front_end else "trained from"
+    start = "the transparent start" if config["start"] == "transparent" else "its start"
+    front = f"The filter bank is {'frozen at' if train.freeze_front_end else 'trained from'} {start}."
     network = ", ".join(f"{key} {value}" for key, value in config["network"].items())
+    generated = not report.get("data")
+    origin = "Trained on synthetic music with one way of mixing, and chosen" if generated else "Chosen"
+    source = "--tributary ../target/release/tributary" if generated else "--data FOLDER --held-out FOLDER"
     return f"""# {name}
 
-A first, small CRAFx2 model. {config["description"]}
+A CRAFx2 model. {config["description"]}
 
-**Data.** {report.get("songs", data.songs)} songs of {data.duration_s:.0f} s from this repository's generator,
-seeds from {data.first_seed}; {report.get("held_out", data.held_out)} more with the seeds just below are held out. No
-recording of any kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the
-generator's.
+{_data_text(report, data)}
 
-**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: published MUSDB18 averages for spectrum,
-panning and dynamics, but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain
-sum of the normalized stems is already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare.
+**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: {targets} for spectrum,
+panning and dynamics, {leveled}
 
-**Network.** {network}. The filter bank of the transparent start is {front} its initial value.
+**Network.** {network}. {front}
 
-**Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s, every
-{train.long_every}th on {train.long_crop_s:g} s), best at step {state["step"]}, averaged weights, seed {train.seed},
-{report.get("minutes", "–")} min on {report.get("device", "cpu")} ({report.get("hardware", "unknown hardware")}).
+**Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s on
+{report.get("processes", 1)} process(es){_long_text(train)}), {report.get("skipped_steps", 0)} of them skipped because a
+gradient was not finite; seed {train.seed}, {report.get("minutes", "–")} min on {report.get("device", "cpu")}
+({report.get("hardware", "unknown hardware")}).
 
-**Quality.** Loss `{train.loss}` on the middle {train.validation_crop_s:g} s of the held-out songs (lower is better):
+**Quality.** The weights of step {state["step"]} were kept because they had the lowest held-out loss `{train.loss}`
+({_held_out_text(train)}; lower is better):
 
 | | loss |
 |---|---|
 {rows}
 
-{_checks(report)}**Limits.** Trained on synthetic music with one way of mixing and chosen by its own loss, not by
-listening. It sets levels per band over time: it cannot add reverberation, widen a mono stem, correct pitch, or equalize
-finely below about 700 Hz. Levels of real songs come out near −14 LUFS, not at it.
+{_checks(report)}**Limits.** {origin} by its own loss, not by
+listening. It sets levels per band over time: it cannot add reverberation, correct pitch, or equalize finely below about
+700 Hz.
 
 **Make it again**, in `model-export`:
 
-    python -m crafx2 make {config["name"]} -o BUNDLE --work FOLDER --tributary ../target/release/tributary
+    python -m crafx2 make {config["name"]} -o BUNDLE --work FOLDER {source}
 
 Weights differ in the last digits between processors.
 
 License: MIT.
 """
+
+
+def _data_text(report: dict[str, Any], data: DataSettings) -> str:
+    held_out = report.get("held_out", data.held_out)
+    if report.get("data"):
+        return f"**Data.** {report['data']}: {report['songs']} songs, and {held_out} that are held out."
+    return (
+        f"**Data.** {report.get('songs', data.songs)} songs of {data.duration_s:.0f} s from this repository's\n"
+        "generator, "
+        f"seeds from {data.first_seed}; {held_out} more with the seeds just below are held out. No recording of any\n"
+        "kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the generator's."
+    )
+
+
+def _long_text(train: TrainSettings) -> str:
+    return f", every {train.long_every}th on {train.long_crop_s:g} s" if train.long_every else ""
+
+
+def _held_out_text(train: TrainSettings) -> str:
+    if train.validation == "tracks":
+        return f"whole held-out songs, up to {train.validation_limit_s:g} s"
+    return f"the middle {train.validation_crop_s:g} s of the held-out songs"
 
 
 def _checks(report: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""The training loop: crops in, checkpoints out, with averaged weights, validation, resume and an honest progress line.
+"""The training loop: crops in, checkpoints out, with averaged weights, validation, resume and many processes.
 
 A step depends only on the configuration and its number, so a run that is stopped and resumed makes the same steps as
-one that is not.
+one that is not, and N processes with batch B make those of one with batch N · B.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +22,26 @@ from torch import Tensor, nn
 from .checkpoint import load_checkpoint, network_from_checkpoint, save_checkpoint
 from .config import Config
 from .contract import SAMPLE_RATE_HZ
-from .dataset import CropSampler, SongFiles, validation_crops
+from .dataset import CropSampler, SongFiles, StepPlan, load_steps, validation_crops
+from .distributed import Crew
 from .front_end import FRAME_RATIO
 from .frozen import FrozenBank
 from .losses import make_loss
 from .model import CRAFx2, transparent_network
+from .monitor import Monitor, Progress
+from .pretrain import load_front_end, reconstruct
+from .schedule import learning_rate_at, total_steps
+from .validation import mean_loss, read_track, run_track
 
-WEIGHT_DECAY = 1e-7
+#: Steps between two lines of the log.
+LOG_EVERY = 10
+#: Seconds of sound kept per validation.
+AUDIO_S = 10.0
 
 
 @dataclass
 class TrainResult:
-    """What a run reached: losses are averages over the held-out crops, `history` is (step, loss)."""
+    """What a run reached: losses are averages over the held-out songs, `history` is (step, loss)."""
 
     checkpoint: Path
     steps: int
@@ -53,19 +62,15 @@ def plain_sum(stems: Tensor) -> Tensor:
     return stems.reshape(stems.shape[0], -1, 2, stems.shape[-1]).sum(dim=1)
 
 
-def average_loss(model: Callable[[Tensor], Tensor], crops: list[tuple[Tensor, Tensor]], loss: nn.Module) -> float:
-    """Mean loss over crops without gradients."""
-    with torch.no_grad():
-        return sum(float(loss(model(stems), mixture)) for stems, mixture in crops) / len(crops)
-
-
-def learning_rate_at(config: Config, step: int) -> float:
-    """Linear warm-up, then a half cosine down to 2 % of the peak."""
-    train = config.train
-    if step < train.warmup_steps:
-        return train.learning_rate * (step + 1) / train.warmup_steps
-    part = (step - train.warmup_steps) / max(1, train.steps - train.warmup_steps)
-    return train.learning_rate * (0.02 + 0.49 * (1.0 + math.cos(math.pi * min(part, 1.0))))
+def start_network(config: Config, front_end: Path | None = None) -> CRAFx2:
+    """The seeded network before the first step; `front_end` is the checkpoint of a pre-training run."""
+    if config.start == "transparent":
+        return transparent_network(config.network, config.train.seed)
+    torch.manual_seed(config.train.seed)
+    network = CRAFx2(config.network)
+    if front_end is not None:
+        load_front_end(network, front_end)
+    return network
 
 
 class Trainer:
@@ -78,94 +83,89 @@ class Trainer:
         held_out: list[SongFiles],
         folder: Path,
         device: str = "cpu",
+        *,
+        front_end: Path | None = None,
+        crew: Crew | None = None,
     ) -> None:
         # Tiny activations of silent passages turn into denormals, which cost a hundred times a normal product.
         torch.set_flush_denormal(True)
-        self.config, self.folder, self.device = config, folder, torch.device(device)
-        seed = config.train.seed
-        torch.manual_seed(seed)
-        network = transparent_network(config.network, seed) if config.start == "transparent" else CRAFx2(config.network)
-        self.network = network.to(self.device)
+        self.config, self.folder, self.device, self.crew = config, folder, torch.device(device), crew or Crew()
+        train = config.train
+        self.steps = total_steps(train)
+        self.start = start_network(config, front_end).eval()
+        self.network = copy.deepcopy(self.start).to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
-        frozen = {id(item) for part in (network.conv_1, network.conv_2) for item in part.parameters()}
-        for parameter in self.network.parameters():
-            parameter.requires_grad_(not (config.train.freeze_front_end and id(parameter) in frozen))
+        self.trained = self._choose_trained()
         # Frozen, the front end keeps its structure, which makes a step several times cheaper.
-        shared = config.train.freeze_front_end and config.start == "transparent"
+        shared = train.freeze_front_end and config.start == "transparent" and train.objective == "mix"
         self.bank = FrozenBank(self.network) if shared else None
-        self.trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.Adam(
-            self.trained, lr=config.train.learning_rate, amsgrad=True, weight_decay=WEIGHT_DECAY
+            self.trained, lr=train.learning_rate, amsgrad=True, weight_decay=train.weight_decay
         )
-        self.loss = make_loss(config.train.loss).to(self.device)
-        self.sampler = CropSampler(songs, seed)
-        frames = frames_of(config.train.validation_crop_s)
-        self.crops = [(a.to(self.device), b.to(self.device)) for a, b in validation_crops(held_out, frames)]
-        self.step, self.best, self.best_step = 0, math.inf, 0
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=train.precision == "float16")
+        self.loss = make_loss(train.loss).to(self.device)
+        self.sampler = CropSampler(songs, train.seed, config.augmentation)
+        self.held_out = self.crew.share(held_out)
+        self._crops: list[tuple[Tensor, Tensor]] | None = None
+        self.step, self.best, self.best_step, self.fruitless = 0, math.inf, 0, 0
         self.history: list[tuple[int, float]] = []
         self.skipped, self.seconds = 0, 0.0
 
-    def baselines(self) -> dict[str, float]:
-        """Held-out loss of the plain sum and of the untrained start."""
-        start = transparent_network(self.config.network, self.config.train.seed).eval().to(self.device)
-        return {
-            "plain_sum": average_loss(plain_sum, self.crops, self.loss),
-            "untrained": average_loss(start, self.crops, self.loss),
-        }
+    def _choose_trained(self) -> list[nn.Parameter]:
+        """The front end alone in pre-training; all but it when frozen; else everything."""
+        train, network = self.config.train, self.network
+        front_end = {id(network.conv_1.weight), id(network.conv_2.weight)}
+        for parameter in network.parameters():
+            if train.objective == "stems":
+                parameter.requires_grad_(id(parameter) in front_end)
+            else:
+                parameter.requires_grad_(not train.freeze_front_end or id(parameter) not in front_end)
+        return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
-    def resume(self) -> bool:
-        """Continue from `last.pt` when there is one."""
-        path = self.folder / "last.pt"
-        if not path.is_file():
-            return False
-        state = load_checkpoint(path)
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
-        self.history = [tuple(item) for item in state["history"]]
-        self.skipped, self.seconds = state["skipped"], state["seconds"]
-        return True
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "size": self.config.network.to_dict(),
-            "config": asdict(self.config),
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
-            "best": self.best,
-            "best_step": self.best_step,
-            "history": self.history,
-            "skipped": self.skipped,
-            "seconds": self.seconds,
-        }
-
-    def train_step(self) -> float:
-        """One optimizer step; returns the loss. Steps whose gradient is not finite change nothing and are counted."""
+    def plan(self) -> StepPlan:
+        """Crops per step; a long crop takes the place of as many short ones as it is long."""
         train = self.config.train
-        long = train.long_every > 0 and self.step % train.long_every == train.long_every - 1
-        frames = frames_of(train.long_crop_s if long else train.crop_s)
-        batch = max(1, round(train.batch * train.crop_s / train.long_crop_s)) if long else train.batch
-        stems, mixture = self.sampler.batch(self.step, batch, frames)
-        torch.manual_seed(train.seed * 1_000_003 + self.step)  # dropout, independent of what ran before
+        long_batch = max(1, round(train.batch * train.crop_s / train.long_crop_s))
+        return StepPlan(
+            train.batch, frames_of(train.crop_s), long_batch, frames_of(train.long_crop_s), train.long_every
+        )
+
+    def forward(self, network: CRAFx2, stems: Tensor) -> Tensor:
+        """Output of the objective in the configured precision: a mix `(batch, 2, …)`, or stems `(batch, 8, …)`."""
+        kind = getattr(torch, self.config.train.precision)
+        full = kind == torch.float32
+        with nullcontext() if full else torch.autocast(self.device.type, dtype=kind):
+            if self.config.train.objective == "stems":
+                return reconstruct(network, stems)
+            return network(stems) if self.bank is None else self.bank.forward(network, stems)
+
+    def train_step(self, stems: Tensor, mixture: Tensor) -> tuple[float, float]:
+        """One optimizer step on `(batch, 8, frames)` and `(batch, 2, frames)`; returns loss and gradient norm.
+
+        A step whose gradient is not finite – anywhere – changes nothing and is counted.
+        """
+        train = self.config.train
+        # Dropout depends on nothing that ran before.
+        torch.manual_seed(train.seed * 1_000_003 + self.step * self.crew.world + self.crew.rank)
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.config, self.step)
+            group["lr"] = learning_rate_at(train, self.step)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        stems = stems.to(self.device)
-        mix = self.network(stems) if self.bank is None else self.bank.forward(self.network, stems)
-        loss = self.loss(mix, mixture.to(self.device))
-        loss.backward()
+        stems, mixture = stems.to(self.device), mixture.to(self.device)
+        output = self.forward(self.network, stems)
+        loss = self.loss(output.float(), stems if train.objective == "stems" else mixture)
+        self.scaler.scale(loss).backward()
+        self.crew.average_gradients(self.trained)
+        self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.trained, train.gradient_norm)
-        if torch.isfinite(norm):
-            self.optimizer.step()
+        if bool(torch.isfinite(norm)):
+            self.scaler.step(self.optimizer)
         else:
             self.skipped += 1
+        self.scaler.update()
         self._update_average()
         self.step += 1
-        return float(loss.detach())
+        return float(loss.detach()), float(norm)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -174,53 +174,133 @@ class Trainer:
         for mean, value in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(value, 1.0 - decay)
 
+    def held_out_loss(self, forward: Callable[[Tensor], Tensor]) -> float:
+        """Mean loss over the held-out songs of all processes."""
+        train = self.config.train
+        if train.validation == "crops":
+            if self._crops is None:
+                self._crops = validation_crops(self.held_out, frames_of(train.validation_crop_s))
+            pairs = [tuple(item.to(self.device) for item in pair) for pair in self._crops]
+            total = mean_loss(forward, self.loss, [(s, s if train.objective == "stems" else m) for s, m in pairs])
+        else:
+            total = 0.0
+            for song in self.held_out:
+                stems, mixture = (item.to(self.device) for item in read_track(song, train.validation_limit_s))
+                made = run_track(forward, stems, frames_of(train.crop_s), batch=train.batch)[None]
+                target = (stems if train.objective == "stems" else mixture)[None]
+                total += mean_loss(lambda _stems, made=made: made, self.loss, [(stems, target)])
+        return self.crew.mean(total, len(self.held_out), self.device)
+
     def validate(self) -> float:
         """Held-out loss of the averaged weights; keeps the best in `best.pt`.
 
         With a frozen front end the cheap form decides; what is reported at the end comes from the plain network.
         """
-        bank = self.bank
-        model = self.averaged if bank is None else lambda stems: bank.forward(self.averaged, stems)
-        value = average_loss(model, self.crops, self.loss)
+        value = self.held_out_loss(lambda stems: self.forward(self.averaged, stems))
         self.history.append((self.step, value))
+        self.fruitless += 1
         if value < self.best:
-            self.best, self.best_step = value, self.step
-            save_checkpoint(self.folder / "best.pt", self._state())
+            self.best, self.best_step, self.fruitless = value, self.step, 0
+            if self.crew.leads:
+                save_checkpoint(self.folder / "best.pt", self.state())
         return value
 
     def run(self, *, until_s: float | None = None) -> TrainResult:
-        """Train to the configured number of steps, or until a time budget is spent."""
+        """Train to the configured number of steps, until patience ends, or until a time budget is spent."""
         train, began, smooth = self.config.train, time.monotonic(), math.nan
-        carried = self.seconds
-        while self.step < train.steps:
-            value = self.train_step()
-            smooth = value if math.isnan(smooth) else 0.95 * smooth + 0.05 * value
-            self.seconds = carried + time.monotonic() - began
-            done = self.step == train.steps or (until_s is not None and self.seconds > until_s)
-            if self.step % train.validate_every == 0 or done:
-                self.validate()
-                save_checkpoint(self.folder / "last.pt", self._state())
-            self._report(smooth, began)
-            if done:
-                break
-        print(file=sys.stderr)
-        best = self.folder / "best.pt"
-        trained = average_loss(network_from_checkpoint(best)[0].to(self.device), self.crops, self.loss)
-        return TrainResult(
-            best,
-            self.step,
-            self.best_step,
-            {"trained": trained, **self.baselines()},
-            self.history,
-            self.skipped,
-            self.seconds,
+        carried, crew = self.seconds, self.crew
+        monitor, progress = Monitor(self.folder) if crew.leads else None, Progress(self.steps, self.step)
+        remaining = range(self.step, self.steps)
+        batches = load_steps(
+            self.sampler, self.plan(), remaining, rank=crew.rank, world=crew.world, workers=train.workers
         )
+        try:
+            for stems, mixture in batches:
+                value, norm = self.train_step(stems, mixture)
+                smooth = value if math.isnan(smooth) else 0.95 * smooth + 0.05 * value
+                self.seconds = carried + time.monotonic() - began
+                late = until_s is not None and self.seconds > until_s
+                done = self.step == self.steps or crew.any(late, self.device)
+                if self.step % train.validate_every == 0 or done:
+                    found = self.validate()
+                    done = done or 0 < train.patience <= self.fruitless
+                    self._keep(monitor, found)
+                if monitor is not None:
+                    if self.step % LOG_EVERY == 0:
+                        rate = learning_rate_at(train, self.step - 1)
+                        values = {"loss": value, "gradient norm": norm, "learning rate": rate, "skipped": self.skipped}
+                        monitor.scalars(self.step, values)
+                    progress.show(self.step, f"loss {smooth:.4f}  held-out best {self.best:.4f}")
+                if done:
+                    break
+        except KeyboardInterrupt:
+            if crew.leads:
+                save_checkpoint(self.folder / "last.pt", self.state())
+            raise
+        progress.close()
+        return self._result()
 
-    def _report(self, smooth: float, began: float) -> None:
-        if self.step % 10 and self.step != self.config.train.steps:
+    def _keep(self, monitor: Monitor | None, found: float) -> None:
+        if monitor is None:
             return
-        rate = (time.monotonic() - began) / max(1, self.step)
-        left = rate * (self.config.train.steps - self.step)
-        line = f"step {self.step}/{self.config.train.steps}  loss {smooth:.4f}  held-out best {self.best:.4f}"
-        line += f"  {left / 60:.1f} min left"
-        print(line, end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+        save_checkpoint(self.folder / "last.pt", self.state())
+        monitor.scalars(self.step, {"held-out loss": found})
+        if self.config.train.objective == "mix" and self.held_out:
+            stems, mixture = read_track(self.held_out[0], AUDIO_S)
+            with torch.no_grad():
+                mix = self.forward(self.averaged, stems[None].to(self.device))[0]
+            sounds = {"mix": mix, "plain sum": plain_sum(stems[None])[0], "mixture": mixture}
+            for name, sound in sounds.items():
+                monitor.audio(self.step, name, sound)
+
+    def _result(self) -> TrainResult:
+        best = self.folder / "best.pt"
+        if self.crew.world > 1:
+            torch.distributed.barrier()
+        network = network_from_checkpoint(best)[0].to(self.device)
+        plain = network if self.config.train.objective == "mix" else lambda stems: reconstruct(network, stems)
+        losses = {"trained": self.held_out_loss(plain)}
+        if self.config.train.objective == "mix":
+            losses["plain_sum"] = self.held_out_loss(plain_sum)
+            losses["untrained"] = self.held_out_loss(self.start.to(self.device))
+        return TrainResult(best, self.step, self.best_step, losses, self.history, self.skipped, self.seconds)
+
+    def state(self) -> dict[str, Any]:
+        """All that a resumed run and an export need."""
+        return {
+            "size": self.config.network.to_dict(),
+            "config": asdict(self.config),
+            "songs": [song.name for song in self.sampler.songs],
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "step": self.step,
+            "best": self.best,
+            "best_step": self.best_step,
+            "fruitless": self.fruitless,
+            "history": self.history,
+            "skipped": self.skipped,
+            "seconds": self.seconds,
+        }
+
+    def resume(self) -> bool:
+        """Continue from `last.pt` when there is one; says what has changed since."""
+        path = self.folder / "last.pt"
+        if not path.is_file():
+            return False
+        state = load_checkpoint(path)
+        for what, was, now in (
+            ("configuration", state["config"], asdict(self.config)),
+            ("list of songs", state["songs"], [song.name for song in self.sampler.songs]),
+        ):
+            if was != now and self.crew.leads:
+                print(f"the {what} is not the one this run began with; it goes on with the new one", file=sys.stderr)
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.best, self.best_step = state["step"], state["best"], state["best_step"]
+        self.fruitless, self.history = state["fruitless"], [tuple(item) for item in state["history"]]
+        self.skipped, self.seconds = state["skipped"], state["seconds"]
+        return True

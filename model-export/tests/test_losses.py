@@ -32,6 +32,39 @@ def test_published_losses_do_not_see_swapped_sides(name, pair):
     assert float(loss(mixture.flip(1), mixture)) == pytest.approx(0.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("name", ["La", "Lb"])
+def test_published_losses_are_those_of_the_notes(name):
+    """Computed anew with SciPy, filter by filter, frame by frame, over a batch of two."""
+    rng = np.random.default_rng(2)
+    mix, mixture = (0.1 * rng.standard_normal((2, 2, 1_024 * 70)) for _ in range(2))
+
+    def emphasized(x):
+        weighted = signal.lfilter(a_weighting_fir(44_100), 1.0, np.pad(x, ((0, 0), (0, 0), (0, 50))))[..., 50:]
+        late = np.pad(weighted, ((0, 0), (0, 0), (50, 0)))
+        return late[..., : x.shape[-1]] + 0.85 * late[..., 1 : x.shape[-1] + 1]
+
+    def spectra(x):
+        window = np.sqrt(0.5 * (1 - np.cos(2 * np.pi * np.arange(4_096) / 4_096)))
+        starts = range(30 * 1_024, x.shape[-1] - 4_096 + 1 - 30 * 1_024, 1_024)
+        return np.stack([np.abs(np.fft.rfft(x[:, at : at + 4_096] * window)) for at in starts], axis=2)
+
+    expected = 0.0
+    output, target = emphasized(mix), emphasized(mixture)
+    for sign in (1.0, -1.0):
+        x, y = (spectra(side[:, 0] + sign * side[:, 1]) for side in (output, target))
+        first = np.linalg.norm(y - x) / np.linalg.norm(y) if name == "La" else np.mean((y - x) ** 2)
+        expected += first + np.mean(np.abs(np.log(x + 1e-30) - np.log(y + 1e-30)))
+    found = make_loss(name)(torch.from_numpy(mix).float(), torch.from_numpy(mixture).float())
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_crop_within_the_guards_is_refused():
+    with pytest.raises(ValueError, match="more than 60 are needed"):
+        make_loss("Lb")(torch.zeros(1, 2, 65_000), torch.zeros(1, 2, 65_000))
+    with pytest.raises(ValueError, match="leave nothing"):
+        make_loss("l1")(torch.zeros(1, 8, 64_000), torch.zeros(1, 8, 64_000))
+
+
 def test_our_loss_sees_a_lean(pair):
     loss = MixLoss()
     _, mixture = pair

@@ -1,17 +1,29 @@
 """Training for real, in the small: songs on disk, steps, resume, checkpoint, bundle."""
 
+import copy
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 
+from crafx2.augment import Augmentation
 from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
 from crafx2.cli import generate, main
 from crafx2.config import ConfigError, load_config
-from crafx2.dataset import CropSampler, DatasetError, find_songs
-from crafx2.train import Trainer, learning_rate_at
+from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
+from crafx2.model import NetworkSize, transparent_network
+from crafx2.monitor import Monitor
+from crafx2.pretrain import reconstruct
+from crafx2.schedule import learning_rate_at, total_steps
+from crafx2.train import Trainer, frames_of, plain_sum, start_network
+from crafx2.validation import run_track
+
+#: As few filters as the eight inputs allow to be transparent: most of the cost is theirs.
+NARROW = replace(TINY, filters=16, lstm_hidden=8)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +40,8 @@ def songs(tmp_path_factory, smoke):
 
 
 def run(smoke, songs, folder, steps):
-    config = replace(smoke, train=replace(smoke.train, steps=steps))
+    train = replace(smoke.train, steps=steps, crop_s=0.5, long_crop_s=1.0)
+    config = replace(smoke, network=NARROW, train=train)
     found = find_songs(songs)
     trainer = Trainer(config, found, found[:1], folder)
     trainer.resume()
@@ -49,19 +62,139 @@ def test_training_writes_a_bundle_that_proves_itself(smoke, songs, tmp_path):
 
 
 def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
-    straight, _ = run(smoke, songs, tmp_path / "a", steps=4)
-    train = replace(smoke.train, steps=4)
-    first = Trainer(replace(smoke, train=train), find_songs(songs), find_songs(songs)[:1], tmp_path / "b")
-    first.train_step()
-    first.train_step()
-    first.validate()
-    from crafx2.checkpoint import save_checkpoint
+    """Interrupted between two validations, with dropout, averaging and all: the very same bits as without."""
+    train = replace(smoke.train, steps=5, validate_every=2, crop_s=0.5, long_crop_s=1.0, validation_crop_s=0.5)
+    network = replace(NARROW, dropout=0.2, lstm_layers=2)
+    config = replace(smoke, train=train, network=network, augmentation=Augmentation(0.5, 3.0, 0.5, 0.0, 0.3))
+    found = find_songs(songs)
+    straight = Trainer(config, found, found[:1], tmp_path / "a")
+    result = straight.run()
+    first = Trainer(config, found, found[:1], tmp_path / "b")
+    steps = first.train_step
 
-    save_checkpoint(tmp_path / "b" / "last.pt", first._state())
-    resumed, result = run(smoke, songs, tmp_path / "b", steps=4)
-    assert result.steps == 4
+    def interrupted(stems, mixture):
+        if first.step == 3:
+            raise KeyboardInterrupt
+        return steps(stems, mixture)
+
+    first.train_step = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    resumed = Trainer(config, found, found[:1], tmp_path / "b")
+    assert resumed.resume()
+    assert resumed.step == 3
+    again = resumed.run()
+    assert again.history == result.history
     for a, b in zip(straight.network.parameters(), resumed.network.parameters(), strict=True):
-        assert torch.allclose(a, b, atol=1e-6)
+        assert torch.equal(a, b)
+    assert torch.equal(
+        load_checkpoint(tmp_path / "b" / "best.pt")["averaged"]["excite.weight"],
+        load_checkpoint(tmp_path / "a" / "best.pt")["averaged"]["excite.weight"],
+    )
+
+
+def test_a_step_whose_gradient_is_not_finite_changes_nothing(smoke, songs, tmp_path):
+    found = find_songs(songs)
+    trainer = Trainer(smoke, found, found[:1], tmp_path)
+    stems, mixture = trainer.sampler.batch(0, 1, 6_400)
+    before = copy.deepcopy(trainer.network.state_dict())
+    stems[0, 0, 3_000] = float("nan")
+    _, norm = trainer.train_step(stems, mixture)
+    assert not np.isfinite(norm)
+    assert (trainer.skipped, trainer.step) == (1, 1)
+    for name, value in trainer.network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    trainer.train_step(*trainer.sampler.batch(1, 1, 6_400))
+    assert trainer.skipped == 1
+    assert not torch.equal(trainer.network.lstm.weight_hh_l0, before["lstm.weight_hh_l0"])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_learns_about_the_same(smoke, songs, tmp_path, precision):
+    found, losses = find_songs(songs), {}
+    for kind in ("float32", precision):
+        train = replace(smoke.train, precision=kind, freeze_front_end=False)
+        trainer = Trainer(replace(smoke, network=NARROW, train=train), found, found[:1], tmp_path / kind)
+        losses[kind] = [trainer.train_step(*trainer.sampler.batch(step, 1, 9_600))[0] for step in range(2)]
+        assert trainer.scaler.is_enabled() == (kind == "float16")
+    # The scaler may skip its first step while it looks for a scale, so only the first losses are of equal networks.
+    assert losses[precision][0] == pytest.approx(losses["float32"][0], rel=0.06)
+    assert losses[precision] != losses["float32"]
+
+
+def test_patience_ends_a_run_that_gets_no_better(smoke, songs, tmp_path):
+    train = replace(smoke.train, steps=50, validate_every=1, patience=2, learning_rate=0.0, weight_decay=0.0)
+    train = replace(train, crop_s=0.3, long_every=0, validation_crop_s=0.5)
+    found = find_songs(songs)
+    result = Trainer(replace(smoke, network=NARROW, train=train), found, found[:1], tmp_path).run()
+    assert (result.steps, result.best_step) == (3, 1)
+
+
+def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs, tmp_path):
+    small = {"long_every": 0, "freeze_front_end": False, "average_decay": 0.0, "precision": "float32", "workers": 0}
+    train = replace(load_config("pretrain").train, batch=1, crop_s=1.6, schedule=((2, 1e-3),), epoch_steps=1, **small)
+    train = replace(train, validate_every=2, validation="crops", validation_crop_s=1.6)
+    found = find_songs(songs)
+    config = replace(smoke, network=NARROW, train=train, start="random")
+    result = Trainer(config, found, found[:1], tmp_path / "pretrain").run()
+    assert set(result.losses) == {"trained"}
+    network, _ = network_from_checkpoint(result.checkpoint)
+    start = start_network(config)
+    assert not torch.equal(network.conv_1.weight, start.conv_1.weight)
+    assert torch.equal(network.lstm.weight_hh_l0, start.lstm.weight_hh_l0)
+    mixing = replace(smoke, network=NARROW, start="random", train=replace(smoke.train, freeze_front_end=False))
+    trainer = Trainer(mixing, found, found[:1], tmp_path / "run", front_end=result.checkpoint)
+    assert torch.equal(trainer.network.conv_2.weight, network.conv_2.weight)
+
+
+def test_the_autoencoder_can_reconstruct():
+    """With the transparent bank and a mask that keeps everything the way back is the identity; pooling keeps peaks."""
+    network = transparent_network(TINY, 1)
+    x = 0.1 * torch.randn(1, 8, 64 * 20)
+    with torch.no_grad():
+        out = reconstruct(network, x)
+    assert out.shape == x.shape
+    latent_places = 20 * 128
+    bands, _ = network.analyze(x)
+    assert torch.count_nonzero(bands) > 10 * latent_places
+    # One sample in 64 of every band survives: far less energy than went in, but where there was some.
+    assert 0.0 < float(out.square().mean()) < float(x.square().mean())
+
+
+def test_whole_tracks_in_windows_equal_one_pass_when_the_guard_covers_the_network():
+    """A local network (a moving average over 255 samples) must not see where the windows end."""
+    kernel = torch.ones(2, 1, 255) / 255
+
+    def local(stems):
+        return torch.nn.functional.conv1d(stems[:, :2], kernel, padding=127, groups=2)
+
+    stems = torch.randn(8, 10_000)
+    made = run_track(local, stems, window=1_280, guard=128, batch=3)
+    assert torch.allclose(made, local(stems[None])[0], atol=1e-6)
+    assert not torch.allclose(run_track(local, stems, window=1_280, guard=64), local(stems[None])[0], atol=1e-6)
+
+
+def test_tracks_are_validated_whole(smoke, songs, tmp_path):
+    """The sum of the stems does not care for windows, so its loss must be that of the whole tracks."""
+    train = replace(smoke.train, validation="tracks", crop_s=1.6, loss="Lb", freeze_front_end=False)
+    found = find_songs(songs)
+    trainer = Trainer(replace(smoke, network=NARROW, train=train), found, found, tmp_path)
+    expected = []
+    for song in found:
+        stems, mixture = (torch.from_numpy(item)[None] for item in read_crop(song, 0, song.frames // 64 * 64))
+        expected.append(float(trainer.loss(plain_sum(stems), mixture)))
+    assert trainer.held_out_loss(plain_sum) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_scalars_and_audio_are_kept_without_tensorboard(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monitor = Monitor(tmp_path)
+    monitor.scalars(1, {"loss": 0.5})
+    monitor.scalars(2, {"loss": 0.25})
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]
+    monitor.audio(2, "mix", torch.full((2, 100), 0.5))
+    assert (tmp_path / "audio" / "mix.wav").stat().st_size > 400
 
 
 def test_training_changes_what_it_should_and_nothing_else(smoke, songs, tmp_path):
@@ -81,8 +214,27 @@ def test_crops_depend_on_seed_and_number_only(songs):
 
 
 def test_learning_rate_warms_up_and_falls(smoke):
-    rates = [learning_rate_at(smoke, step) for step in range(smoke.train.steps)]
+    rates = [learning_rate_at(smoke.train, step) for step in range(smoke.train.steps)]
     assert rates[0] < rates[1] > rates[-1] > 0.0
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("published-La", 201), ("published-Lb", 311), ("pretrain", 106)])
+def test_the_published_schedules(name, epochs):
+    train = load_config(name).train
+    assert total_steps(train) == 1_600 * epochs
+    assert [learning_rate_at(train, step) for step in (0, 1_599, 1_600)] == [0.0, 0.0, 1e-3]
+    assert 0.0 < learning_rate_at(train, total_steps(train) - 1) < 1e-3
+
+
+def test_the_published_configurations_are_the_published_recipe():
+    for name in ("published-La", "published-Lb"):
+        config = load_config(name)
+        assert config.network == NetworkSize()
+        assert (config.start, config.pretrain, config.recipe.kind) == ("random", "pretrain", "published")
+        assert config.train.loss == name.removeprefix("published-")
+        assert (config.train.batch, frames_of(config.train.crop_s)) == (4, 440_960)
+        assert (config.train.gradient_norm, config.train.weight_decay) == (0.2, 1e-7)
+        assert config.augmentation == Augmentation()
 
 
 def test_errors_are_sentences(tmp_path, capsys):

@@ -1,0 +1,82 @@
+"""What a run shows while it runs: a progress line with the time left, and scalars and audio for later.
+
+With the package `tensorboard` installed they go to TensorBoard files; without it scalars go to `log.jsonl`, one JSON
+object a line, and audio to WAV files. Both lie in the run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import soundfile
+from torch import Tensor
+
+from .contract import SAMPLE_RATE_HZ
+
+BAR_WIDTH = 24
+
+
+class Monitor:
+    """Scalars and audio of one run, by step."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self.writer = None
+        else:
+            self.writer = SummaryWriter(str(folder / "tensorboard"))
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Numbers of a step."""
+        if self.writer is not None:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
+            self.writer.flush()
+            return
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, **values}) + "\n")
+
+    def audio(self, step: int, name: str, sound: Tensor) -> None:
+        """One stereo sound `(2, frames)`; of earlier steps only TensorBoard keeps it."""
+        sound = sound.detach().float().cpu().clamp(-1.0, 1.0)
+        if self.writer is not None:
+            self.writer.add_audio(name, sound.mean(dim=0, keepdim=True), step, SAMPLE_RATE_HZ)
+            return
+        (self.folder / "audio").mkdir(exist_ok=True)
+        soundfile.write(self.folder / "audio" / f"{name}.wav", sound.numpy().T, SAMPLE_RATE_HZ)
+
+
+class Progress:
+    """One line on standard error: bar, losses, speed and the time left, from the steps of this sitting only."""
+
+    def __init__(self, steps: int, first_step: int, every: int = 10) -> None:
+        self.steps, self.first_step, self.every = steps, first_step, every
+        self.began = time.monotonic()
+
+    def show(self, step: int, text: str) -> None:
+        """Print, if it is time to."""
+        if step % self.every and step != self.steps:
+            return
+        rate_s = (time.monotonic() - self.began) / max(1, step - self.first_step)
+        filled = BAR_WIDTH * step // max(1, self.steps)
+        line = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {step}/{self.steps}  {text}  {rate_s:.2f} s a step"
+        line += f"  {_clock(rate_s * (self.steps - step))} left"
+        print(line, end="\r" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+
+    @staticmethod
+    def close() -> None:
+        """End the line."""
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
