@@ -81,7 +81,7 @@ fn playing() -> Copies {
             momentary_lufs: Some(-14.2),
             integrated_lufs: Some(-15.1),
             peak_db: Some(-4.1),
-            true_peak_db: Some(-0.6),
+            true_peak_db: Some(-1.0),
         },
         model: ModelCopy {
             name: "default".into(),

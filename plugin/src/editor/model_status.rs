@@ -65,7 +65,7 @@ pub fn sentence(copies: &Copies) -> Option<(Color32, String)> {
     }
     if copies.model.state == ModelState::Ready && copies.stems.iter().all(|stem| !stem.seen) {
         let text = "No stem arrives yet. REAPER: give the track 10 channels and send the stems to 3/4, 5/6, 7/8, 9/10. \
-                    Ardour: Pin Connections \u{2192} Add Sidechain. Cubase: activate Side-Chain and send each stem to it.";
+                    Ardour: Pin Connections, then Add Sidechain. Cubase: activate Side-Chain and send each stem to it.";
         return Some((ACCENT, text.into()));
     }
     None
