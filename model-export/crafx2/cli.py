@@ -17,6 +17,7 @@ from .checkpoint import CheckpointError, network_from_checkpoint
 from .config import Config, ConfigError, load_config
 from .contract import REPOSITORY, default_targets, write_json
 from .dataset import DatasetError, find_songs
+from .errors import ModuleError, ParityError
 from .features import FeaturesError
 from .generator import VARIANTS, generate_song, write_song
 
@@ -32,6 +33,17 @@ class Data:
     name: str | None
 
 
+#: Errors that are the user's to mend.
+REPORTED = (
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    FeaturesError,
+    ModuleError,
+    ParityError,
+    OSError,
+    subprocess.CalledProcessError,
+)
 #: Seed and length of the song in `assets/demo`.
 DEMO_SEED, DEMO_DURATION_S = 52, 24.0
 
@@ -112,6 +124,14 @@ def _export(checkpoint: Path, output: Path, whole: bool) -> None:
     print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
+def _export_module(arguments: argparse.Namespace) -> None:
+    from .module import export_module, load_module
+
+    loaded = load_module(arguments.file, arguments.weights)
+    worst = export_module(loaded, arguments.output, name=arguments.name, license=arguments.license)
+    print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
+
+
 def _import(arguments: argparse.Namespace) -> None:
     from .export import export_bundle
     from .reference import import_published
@@ -190,6 +210,13 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("checkpoint", type=Path)
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--whole", action="store_true", help="one graph instead of three")
+
+    item = commands.add_parser("export-module", help="turn any network, given as a Python file, into a bundle")
+    item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
+    item.add_argument("-o", "--output", type=Path, required=True)
+    item.add_argument("--weights", type=Path, help="a state dictionary to load into the module")
+    item.add_argument("--name", help="what the plug-in calls the model (default: the file's name)")
+    item.add_argument("--license", default="MIT")
 
     item = commands.add_parser("import", help="turn a checkpoint of the published FxNorm-Automix code into a bundle")
     item.add_argument("checkpoint", type=Path, help="a *.params file")
@@ -272,6 +299,8 @@ def run(arguments: argparse.Namespace) -> None:
             _train(load_config(arguments.config), data, arguments.output, arguments, arguments.front_end)
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.whole)
+        case "export-module":
+            _export_module(arguments)
         case "import":
             _import(arguments)
         case "check":
@@ -284,7 +313,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point; user errors become one sentence and exit status 1."""
     try:
         run(_parser().parse_args(argv))
-    except (CheckpointError, ConfigError, DatasetError, FeaturesError, OSError, subprocess.CalledProcessError) as error:
+    except REPORTED as error:
         print(f"crafx2: {error}", file=sys.stderr)
         return 1
     return 0

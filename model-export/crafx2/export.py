@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from .contract import (
     replaced_folder,
     write_json,
 )
+from .errors import ParityError
 from .front_end import FRAME_RATIO
 from .graphs import Back, Front, Latent, Whole
 from .model import CRAFx2
@@ -40,10 +41,6 @@ from .model import CRAFx2
 OPSET = 17
 #: Frames of the committed parity vectors: short, so that every load may check them.
 PARITY_FRAMES = 16_384
-
-
-class ParityError(RuntimeError):
-    """ONNX Runtime and PyTorch disagree; the export is refused."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +58,10 @@ class BundleInfo:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def _export_graph(
+def export_graph(
     module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], path: Path
 ) -> None:
+    """Write a module as ONNX; the third dimension of every input and output is of any length."""
     axes = {name: {2: f"{name}_frames"} for name in (*inputs, *outputs)}
     with warnings.catch_warnings():
         # The tracing exporter warns of constants that are constants here: shapes of weights, batch 1.
@@ -97,7 +95,7 @@ def write_graphs(network: CRAFx2, folder: Path, *, whole: bool) -> list[str]:
         graphs.append(("whole.onnx", Whole(network), (stems,), ("stems",), ("mix",)))
     with torch.no_grad():
         for name, module, example, names_in, names_out in graphs:
-            _export_graph(module.eval(), example, names_in, names_out, folder / name)
+            export_graph(module.eval(), example, names_in, names_out, folder / name)
     return [graph[0] for graph in graphs]
 
 
@@ -139,7 +137,7 @@ def parity_signal(inputs: int, frames: int, seed: int = 1) -> NDArray[np.float32
     return out.astype(np.float32)
 
 
-def plain_output(network: CRAFx2, stems: NDArray[np.float32]) -> NDArray[np.float32]:
+def plain_output(network: nn.Module, stems: NDArray[np.float32]) -> NDArray[np.float32]:
     """The plain module on `(8, T)`; returns `(2, T)`."""
     network.eval()
     with torch.no_grad():
@@ -177,42 +175,50 @@ def export_bundle(network: CRAFx2, target: Path, info: BundleInfo, *, whole: boo
     with replaced_folder(target) as folder:
         write_graphs(network, folder, whole=whole)
         differences = check_parity(network, folder, whole=whole)
-        stems = parity_signal(size.stems * size.channels, PARITY_FRAMES)
-        stems.astype("<f4").tofile(folder / "parity_input.f32")
-        plain_output(network, stems).astype("<f4").tofile(folder / "parity_output.f32")
-        write_json(folder / "targets.json", info.targets)
-        (folder / "CARD.md").write_text(info.card or f"# {info.name}\n\n{info.trained_on}\n", encoding="utf-8")
         if whole:
             for name in ("front.onnx", "latent.onnx", "back.onnx"):
                 (folder / name).unlink()
-        write_json(folder / "contract.json", _contract(network, folder, info, whole))
+        stems = parity_signal(size.stems * size.channels, PARITY_FRAMES)
+        info = replace(info, notes={"network_arguments": size.to_dict(), **info.notes})
+        graphs = _graphs_of(network, folder, whole)
+        finish_bundle(folder, info, graphs, (stems, plain_output(network, stems)), "crafx2")
     return differences
 
 
-def _contract(network: CRAFx2, folder: Path, info: BundleInfo, whole: bool) -> dict[str, Any]:
-    graphs: dict[str, Any]
+def _graphs_of(network: CRAFx2, folder: Path, whole: bool) -> dict[str, Any]:
+    """The contract's entry `network`."""
     if whole:
-        graphs = {
-            "kind": "whole",
-            "graph": file_reference(folder, "whole.onnx"),
-            "input": "stems",
-            "output": "mix",
-        }
-    else:
-        graphs = {
-            "kind": "split",
-            "frame_ratio": FRAME_RATIO,
-            "filters": network.size.filters,
-            "margin_frames": MARGIN_FRAMES,
-            "front": file_reference(folder, "front.onnx"),
-            "latent": file_reference(folder, "latent.onnx"),
-            "back": file_reference(folder, "back.onnx"),
-        }
+        return whole_graph(folder)
     return {
+        "kind": "split",
+        "frame_ratio": FRAME_RATIO,
+        "filters": network.size.filters,
+        "margin_frames": MARGIN_FRAMES,
+        "front": file_reference(folder, "front.onnx"),
+        "latent": file_reference(folder, "latent.onnx"),
+        "back": file_reference(folder, "back.onnx"),
+    }
+
+
+def whole_graph(folder: Path) -> dict[str, Any]:
+    """The contract's entry `network` for one graph, `stems` to `mix`."""
+    return {"kind": "whole", "graph": file_reference(folder, "whole.onnx"), "input": "stems", "output": "mix"}
+
+
+def finish_bundle(
+    folder: Path, info: BundleInfo, graphs: dict[str, Any], parity: tuple[NDArray, NDArray], architecture: str
+) -> None:
+    """Write everything but the graphs: parity vectors (stems and mix), targets, card, contract."""
+    stems, mix = parity
+    stems.astype("<f4").tofile(folder / "parity_input.f32")
+    mix.astype("<f4").tofile(folder / "parity_output.f32")
+    write_json(folder / "targets.json", info.targets)
+    (folder / "CARD.md").write_text(info.card or f"# {info.name}\n\n{info.trained_on}\n", encoding="utf-8")
+    contract = {
         "format": FORMAT,
         "name": info.name,
         "version": info.version,
-        "architecture": "crafx2",
+        "architecture": architecture,
         "license": info.license,
         "trained_on": info.trained_on,
         "sample_rate_hz": SAMPLE_RATE_HZ,
@@ -229,5 +235,6 @@ def _contract(network: CRAFx2, folder: Path, info: BundleInfo, whole: bool) -> d
             "frames": PARITY_FRAMES,
             "tolerance": PARITY_TOLERANCE,
         },
-        "notes": {"network_arguments": network.size.to_dict(), **info.notes},
+        "notes": info.notes,
     }
+    write_json(folder / "contract.json", contract)
