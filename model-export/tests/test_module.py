@@ -73,7 +73,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path, capsys):
 
 
 def test_the_engine_mixes_with_it(bundle, tmp_path):
-    """Through `tributary mix`: the mix is the network's, not the fallback's."""
+    """Through `tributary mix`: the gains heard are the network's, for closing them silences the mix."""
     program = os.environ.get("TRIBUTARY")
     if program is None:
         print("SKIPPED: TRIBUTARY does not name the built program", file=sys.stderr)
@@ -82,10 +82,17 @@ def test_the_engine_mixes_with_it(bundle, tmp_path):
     song.mkdir()
     for stem in STEMS:
         soundfile.write(song / f"{stem}.wav", 0.1 * rng.standard_normal((88_200, 2)), 44_100)
-    command = [program, "mix", str(song), "--model", str(bundle), "-o", str(tmp_path / "mix.wav")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Balance" in done.stdout + done.stderr
-    mix, _ = soundfile.read(tmp_path / "mix.wav")
-    assert mix.shape == (88_200, 2)
-    assert np.sqrt(np.mean(mix**2)) > 0.01
+    muted = load_module(EXAMPLE)
+    with torch.no_grad():
+        muted.module.judge[2].bias.fill_(-30.0)
+    export_module(muted, tmp_path / "muted")
+    levels = {}
+    for model in (bundle, tmp_path / "muted"):
+        command = [program, "mix", str(song), "--model", str(model), "-o", str(tmp_path / "mix.wav")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        mix, _ = soundfile.read(tmp_path / "mix.wav")
+        assert mix.shape == (88_200, 2)
+        levels[model.name] = float(np.sqrt(np.mean(mix**2)))
+    assert levels["bundle"] > 0.01
+    assert levels["muted"] < 1e-5

@@ -1,7 +1,8 @@
 //! `cargo xtask train`: from nothing to a model bundle, with one command.
 //!
 //! The package in `model-export` generates songs, has `tributary normalize` normalize them, trains and exports. Here its
-//! environment and that program are provided, and the folders are named. An interrupted run goes on where it was.
+//! environment and that program are provided, and the folders are named. An interrupted run goes on where it was. At the
+//! end the new bundle mixes a song that no training saw: a model that cannot be heard is no success.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,12 @@ pub struct TrainArguments {
     /// The device that PyTorch trains on
     #[arg(long, default_value = "cpu")]
     device: String,
+    /// Songs to train on, as `tributary normalize` wrote them [default: generated ones]
+    #[arg(long, value_name = "DIR", requires = "held_out")]
+    data: Option<PathBuf>,
+    /// Songs that choose the weights, likewise
+    #[arg(long, value_name = "DIR", requires = "data")]
+    held_out: Option<PathBuf>,
 }
 
 /// Generates, normalizes, trains, exports.
@@ -57,9 +64,20 @@ pub fn run(places: &Places, arguments: &TrainArguments) -> Result<()> {
         command.args(words(places, arguments, &out)).current_dir(places.model_export());
         process::run(command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?))
     })?;
+    steps.required("mix the demo song with it", || {
+        let mut command = Command::new(program(places));
+        command.args(["mix".as_ref(), places.root.join("assets").join("demo").as_os_str(), "--model".as_ref()]);
+        command.arg(&out).arg("-o").arg(work_folder(places, arguments).join("demo.wav"));
+        process::run(command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?))
+    })?;
     steps.finish()?;
     println!("The model bundle: {}", places::display(places, &out));
     Ok(())
+}
+
+/// Where songs, checkpoints and the mix of the demo go.
+fn work_folder(places: &Places, arguments: &TrainArguments) -> PathBuf {
+    places.target.join("train").join(&arguments.config)
 }
 
 /// Builds `tributary`, which normalizes songs.
@@ -93,8 +111,14 @@ fn words(places: &Places, arguments: &TrainArguments, out: &Path) -> Vec<std::ff
     let mut command = Command::new("python");
     command.args(["-m", "crafx2", "make", &arguments.config, "--device", &arguments.device]);
     command.arg("--output").arg(out);
-    command.arg("--work").arg(places.target.join("train").join(&arguments.config));
+    command.arg("--work").arg(work_folder(places, arguments));
     command.arg("--tributary").arg(program(places));
+    let here = std::env::current_dir().unwrap_or_default();
+    for (option, folder) in [("--data", &arguments.data), ("--held-out", &arguments.held_out)] {
+        if let Some(folder) = folder {
+            command.arg(option).arg(here.join(folder));
+        }
+    }
     if let Some(minutes) = arguments.minutes {
         command.args(["--minutes", &minutes.to_string()]);
     }
@@ -126,14 +150,23 @@ mod tests {
     fn the_package_is_told_config_folders_and_program() {
         let scratch = Scratch::new();
         let places = places(&scratch);
-        let arguments =
-            TrainArguments { config: "smoke".into(), out: None, minutes: Some(1.5), device: "cpu".into() };
+        let folder = Some(PathBuf::from("/songs"));
+        let arguments = TrainArguments {
+            config: "smoke".into(),
+            out: None,
+            minutes: Some(1.5),
+            device: "cpu".into(),
+            data: folder.clone(),
+            held_out: folder,
+        };
         let words = words(&places, &arguments, Path::new("/bundle"));
         let text: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
         assert_eq!(text[..4], ["-m", "crafx2", "make", "smoke"]);
         let after = |name: &str| text.iter().position(|word| word == name).map(|at| text[at + 1].to_string());
         assert_eq!(after("--output").as_deref(), Some("/bundle"));
         assert_eq!(after("--minutes").as_deref(), Some("1.5"));
+        assert_eq!(after("--data").as_deref(), Some("/songs"));
+        assert_eq!(after("--held-out").as_deref(), Some("/songs"));
         assert_eq!(after("--tributary"), Some(program(&places).display().to_string()));
     }
 }
