@@ -66,7 +66,11 @@ pub fn run(places: &Places, arguments: &TrainArguments) -> Result<()> {
     })?;
     steps.required("mix the demo song with it", || {
         let mut command = Command::new(program(places));
-        command.args(["mix".as_ref(), places.root.join("assets").join("demo").as_os_str(), "--model".as_ref()]);
+        command.args([
+            "mix".as_ref(),
+            places.root.join("assets").join("demo").as_os_str(),
+            "--model".as_ref(),
+        ]);
         command.arg(&out).arg("-o").arg(work_folder(places, arguments).join("demo.wav"));
         process::run(command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?))
     })?;
