@@ -1,32 +1,28 @@
-//! Audio files in and out: WAV and FLAC become one stereo buffer, and a stereo buffer becomes a 32-bit float WAV.
+//! Audio files in: WAV and FLAC become stereo, piece by piece, so that no file has to fit into memory.
 //!
 //! Everything a file can do wrong is met here, once: every command gets either finite stereo audio, with notes about
-//! what was mended, or one plain sentence. Writing never leaves half a file behind: it goes to a temporary file in the
-//! same folder, reaches the disk, and only then takes the final name.
+//! what was mended, or one plain sentence.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
-use symphonia::core::codecs::audio::AudioDecoderOptions;
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
-use tributary_dsp::StereoBuffer;
+use tributary_dsp::{StereoBuffer, StoreError};
+
+use crate::ffmpeg::Stream;
+pub use crate::file_output::{write_text, write_wav};
 
 /// Lowest sample rate that is read, in Hz (telephone speech).
 pub const MIN_SAMPLE_RATE_HZ: u32 = 8_000;
 /// Highest sample rate that is read, in Hz (sixteen times 48 kHz).
 pub const MAX_SAMPLE_RATE_HZ: u32 = 768_000;
-
-/// Bytes of one stereo frame of 32-bit floats.
-const FRAME_BYTES: u64 = 8;
-/// A WAV header counts bytes in 32 bits; a little is left for the header itself.
-const MAX_WAV_BYTES: u64 = u32::MAX as u64 - 4096;
 
 /// One file's audio: two channels, finite samples.
 #[derive(Debug, Clone)]
@@ -39,32 +35,20 @@ pub struct AudioFile {
     pub notes: Vec<Note>,
 }
 
-impl AudioFile {
-    /// Takes interleaved stereo samples as they come from outside.
-    ///
-    /// # Errors
-    /// [`AudioFileError::Empty`] without a frame.
-    pub fn from_interleaved(samples: Vec<f32>, sample_rate_hz: u32) -> Result<Self, AudioFileError> {
-        let mut sink = Sink { packet: samples, ..Sink::new(sample_rate_hz) };
-        sink.take_packet(2);
-        sink.finish(None)
-    }
-}
-
 /// Something about a file that the user should hear of, although it could be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// NaN or infinite samples, replaced by zero.
     BadSamples {
         /// How many, over both channels.
-        count: usize,
+        count: u64,
     },
     /// The file stops before the length its header promises; what is there is used.
     EndsEarly {
         /// Frames promised.
         expected_frames: u64,
         /// Frames found.
-        frames: usize,
+        frames: u64,
     },
 }
 
@@ -112,10 +96,13 @@ pub enum AudioFileError {
     Checksum,
     /// The result would not fit into a WAV file.
     #[error("would need {0} frames, more than a WAV file can hold")]
-    TooLong(usize),
+    TooLong(u64),
     /// The temporary or final file cannot be written.
     #[error("cannot be written: {0}")]
     Write(String),
+    /// What was read cannot be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<hound::Error> for AudioFileError {
@@ -127,24 +114,197 @@ impl From<hound::Error> for AudioFileError {
     }
 }
 
-/// Reads a whole WAV (16, 24, 32 bit, float) or FLAC file, mono or stereo.
+/// Reads a whole WAV (16, 24, 32 bit, float) or FLAC file, mono or stereo, into memory.
 ///
 /// # Errors
 /// Says in words why the file cannot be used; see [`AudioFileError`].
 pub fn read(path: &Path) -> Result<AudioFile, AudioFileError> {
-    let mut hint = Hint::new();
-    if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
-        hint.with_extension(extension);
+    let mut reader = AudioReader::open(path)?;
+    let mut audio = StereoBuffer::default();
+    while let Some([left, right]) = reader.next_piece()? {
+        audio.left.extend_from_slice(left);
+        audio.right.extend_from_slice(right);
     }
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(AudioFileError::Io(io::Error::new(ErrorKind::IsADirectory, "it is a folder")));
+    Ok(AudioFile { audio, sample_rate_hz: reader.sample_rate_hz(), notes: reader.notes() })
+}
+
+/// Reads audio piece by piece: all of it is good only once the end is reached without an error.
+pub struct AudioReader {
+    pieces: Pieces,
+    sample_rate_hz: u32,
+    interleaved: Vec<f32>,
+    left: Vec<f32>,
+    right: Vec<f32>,
+    frames: u64,
+    bad_samples: u64,
+    /// Frames promised by a file that ended early.
+    ends_early: Option<u64>,
+}
+
+/// Where interleaved samples come from.
+enum Pieces {
+    File(Box<Decoding>),
+    Stream(Stream),
+}
+
+impl AudioReader {
+    /// Opens a WAV or FLAC file.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or what its header says cannot be used.
+    pub fn open(path: &Path) -> Result<Self, AudioFileError> {
+        let (decoding, sample_rate_hz) = Decoding::open(path)?;
+        Ok(Self::of(Pieces::File(Box::new(decoding)), sample_rate_hz))
     }
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
-    let mut reader = symphonia::default::get_probe()
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(not_audio)?;
-    decode(reader.as_mut())
+
+    /// Reads a running stream.
+    pub fn of_stream(stream: Stream, sample_rate_hz: u32) -> Self {
+        Self::of(Pieces::Stream(stream), sample_rate_hz)
+    }
+
+    fn of(pieces: Pieces, sample_rate_hz: u32) -> Self {
+        Self {
+            pieces,
+            sample_rate_hz,
+            interleaved: Vec::new(),
+            left: Vec::new(),
+            right: Vec::new(),
+            frames: 0,
+            bad_samples: 0,
+            ends_early: None,
+        }
+    }
+
+    /// The rate of the audio, in Hz.
+    pub fn sample_rate_hz(&self) -> u32 {
+        self.sample_rate_hz
+    }
+
+    /// The next piece, finite, left and right of the same length; none at the end.
+    ///
+    /// # Errors
+    /// The audio is damaged, or there was none at all.
+    pub fn next_piece(&mut self) -> Result<Option<[&[f32]; 2]>, AudioFileError> {
+        let channels = loop {
+            self.interleaved.clear();
+            let channels = match &mut self.pieces {
+                Pieces::File(decoding) => {
+                    decoding.next(self.frames, self.sample_rate_hz, &mut self.interleaved)?
+                }
+                Pieces::Stream(stream) => stream.next(&mut self.interleaved)?.then_some(2),
+            };
+            match channels {
+                None if self.frames == 0 => return Err(AudioFileError::Empty),
+                None => return self.finish().map(|()| None),
+                Some(channels) if self.interleaved.len() >= channels => break channels,
+                Some(_) => {}
+            }
+        };
+        self.left.clear();
+        self.right.clear();
+        for sample in &mut self.interleaved {
+            if !sample.is_finite() {
+                *sample = 0.0;
+                self.bad_samples += 1;
+            }
+        }
+        for frame in self.interleaved.chunks_exact(channels) {
+            self.left.push(frame[0]);
+            self.right.push(frame[channels - 1]);
+        }
+        self.frames += self.left.len() as u64;
+        Ok(Some([&self.left, &self.right]))
+    }
+
+    fn finish(&mut self) -> Result<(), AudioFileError> {
+        let Pieces::File(decoding) = &mut self.pieces else { return Ok(()) };
+        self.ends_early = decoding.expected_frames.filter(|&expected| self.frames < expected);
+        // The checksum covers the whole file, so a file cut short cannot meet it; that is said as what it is.
+        if self.ends_early.is_none() && decoding.decoder.finalize().verify_ok == Some(false) {
+            return Err(AudioFileError::Checksum);
+        }
+        Ok(())
+    }
+
+    /// What was mended; complete at the end.
+    pub fn notes(&self) -> Vec<Note> {
+        let bad = (self.bad_samples > 0).then_some(Note::BadSamples { count: self.bad_samples });
+        let early =
+            self.ends_early.map(|expected_frames| Note::EndsEarly { expected_frames, frames: self.frames });
+        bad.into_iter().chain(early).collect()
+    }
+}
+
+/// The first audio track of a file, packet by packet.
+struct Decoding {
+    reader: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track_id: u32,
+    expected_frames: Option<u64>,
+}
+
+impl Decoding {
+    fn open(path: &Path) -> Result<(Self, u32), AudioFileError> {
+        let mut hint = Hint::new();
+        if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
+            hint.with_extension(extension);
+        }
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(AudioFileError::Io(io::Error::new(ErrorKind::IsADirectory, "it is a folder")));
+        }
+        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let reader = symphonia::default::get_probe()
+            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+            .map_err(not_audio)?;
+        let track = reader
+            .default_track(TrackType::Audio)
+            .ok_or_else(|| AudioFileError::NotAudio("no audio track".into()))?;
+        let (track_id, expected_frames) = (track.id, track.num_frames);
+        let params = track
+            .codec_params
+            .as_ref()
+            .and_then(|p| p.audio())
+            .ok_or_else(|| AudioFileError::NotAudio("unknown coding".into()))?;
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(params, &AudioDecoderOptions::default().verify(true))
+            .map_err(not_audio)?;
+        let sample_rate_hz = params.sample_rate.unwrap_or(0);
+        check_format(sample_rate_hz, params.channels.as_ref().map_or(0, |c| c.count()))?;
+        Ok((Self { reader, decoder, track_id, expected_frames }, sample_rate_hz))
+    }
+
+    /// Appends the next packet's samples, interleaved; returns its channels, none at the end. `frames` precede it.
+    fn next(
+        &mut self,
+        frames: u64,
+        sample_rate_hz: u32,
+        interleaved: &mut Vec<f32>,
+    ) -> Result<Option<usize>, AudioFileError> {
+        let damaged = |reason: &str| {
+            let at_s = frames as f64 / f64::from(sample_rate_hz);
+            AudioFileError::Damaged { at_s, reason: reason.into() }
+        };
+        let packet = loop {
+            match self.reader.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(None),
+                // A file cut short ends here; the frame count tells.
+                Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+                Err(error) => return Err(damaged(&error.to_string())),
+            }
+        };
+        // A reader that skips a broken part goes on behind it: the audio would shift against the other stems.
+        if packet.pts.get() > frames as i64 {
+            return Err(damaged("a part is missing"));
+        }
+        let decoded = self.decoder.decode(&packet).map_err(|error| damaged(&error.to_string()))?;
+        let channels = decoded.num_planes();
+        check_format(sample_rate_hz, channels)?;
+        decoded.copy_to_vec_interleaved(interleaved);
+        Ok(Some(channels))
+    }
 }
 
 /// A symphonia error while opening, as a sentence.
@@ -158,50 +318,6 @@ fn not_audio(error: SymphoniaError) -> AudioFileError {
     }
 }
 
-/// Decodes the first audio track to the end and checks it.
-fn decode(reader: &mut dyn FormatReader) -> Result<AudioFile, AudioFileError> {
-    let track = reader
-        .default_track(TrackType::Audio)
-        .ok_or_else(|| AudioFileError::NotAudio("no audio track".into()))?;
-    let (track_id, expected_frames) = (track.id, track.num_frames);
-    let params = track
-        .codec_params
-        .as_ref()
-        .and_then(|p| p.audio())
-        .ok_or_else(|| AudioFileError::NotAudio("unknown coding".into()))?;
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(params, &AudioDecoderOptions::default().verify(true))
-        .map_err(not_audio)?;
-    let sample_rate_hz = params.sample_rate.unwrap_or(0);
-    check_format(sample_rate_hz, params.channels.as_ref().map_or(0, |c| c.count()))?;
-
-    let mut sink = Sink::new(sample_rate_hz);
-    loop {
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) if packet.track_id == track_id => packet,
-            Ok(Some(_)) => continue,
-            Ok(None) => break,
-            // A file cut short ends here; the frame count below tells.
-            Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(sink.damaged(&error.to_string())),
-        };
-        // A reader that skips a broken part goes on behind it: the audio would shift against the other stems.
-        if packet.pts.get() > sink.frames() as i64 {
-            return Err(sink.damaged("a part is missing"));
-        }
-        match decoder.decode(&packet) {
-            Ok(decoded) => sink.append(&decoded)?,
-            Err(error) => return Err(sink.damaged(&error.to_string())),
-        }
-    }
-    let ends_early = expected_frames.filter(|&expected| (sink.frames() as u64) < expected);
-    // The checksum covers the whole file, so a file cut short cannot meet it; that is said as what it is.
-    if ends_early.is_none() && decoder.finalize().verify_ok == Some(false) {
-        return Err(AudioFileError::Checksum);
-    }
-    sink.finish(ends_early)
-}
-
 /// Refuses rates and channel counts that nothing downstream can use.
 fn check_format(sample_rate_hz: u32, channels: usize) -> Result<(), AudioFileError> {
     if !(MIN_SAMPLE_RATE_HZ..=MAX_SAMPLE_RATE_HZ).contains(&sample_rate_hz) {
@@ -211,147 +327,4 @@ fn check_format(sample_rate_hz: u32, channels: usize) -> Result<(), AudioFileErr
         return Err(AudioFileError::Channels(channels));
     }
     Ok(())
-}
-
-/// Collects decoded packets as stereo.
-struct Sink {
-    audio: StereoBuffer,
-    packet: Vec<f32>,
-    bad_samples: usize,
-    sample_rate_hz: u32,
-}
-
-impl Sink {
-    fn new(sample_rate_hz: u32) -> Self {
-        let audio = StereoBuffer { left: Vec::new(), right: Vec::new() };
-        Self { audio, packet: Vec::new(), bad_samples: 0, sample_rate_hz }
-    }
-
-    fn frames(&self) -> usize {
-        self.audio.left.len()
-    }
-
-    fn append(
-        &mut self,
-        decoded: &symphonia::core::audio::GenericAudioBufferRef<'_>,
-    ) -> Result<(), AudioFileError> {
-        let channels = decoded.num_planes();
-        check_format(self.sample_rate_hz, channels)?;
-        self.packet.clear();
-        decoded.copy_to_vec_interleaved(&mut self.packet);
-        self.take_packet(channels);
-        Ok(())
-    }
-
-    /// Moves the interleaved packet to the audio, without its bad samples.
-    fn take_packet(&mut self, channels: usize) {
-        for sample in &mut self.packet {
-            if !sample.is_finite() {
-                *sample = 0.0;
-                self.bad_samples += 1;
-            }
-        }
-        for frame in self.packet.chunks_exact(channels) {
-            self.audio.left.push(frame[0]);
-            self.audio.right.push(frame[channels - 1]);
-        }
-    }
-
-    fn damaged(&self, reason: &str) -> AudioFileError {
-        let at_s = self.frames() as f64 / f64::from(self.sample_rate_hz);
-        AudioFileError::Damaged { at_s, reason: reason.into() }
-    }
-
-    fn finish(self, ends_early: Option<u64>) -> Result<AudioFile, AudioFileError> {
-        let frames = self.frames();
-        if frames == 0 {
-            return Err(AudioFileError::Empty);
-        }
-        let mut notes = Vec::new();
-        if self.bad_samples > 0 {
-            notes.push(Note::BadSamples { count: self.bad_samples });
-        }
-        if let Some(expected_frames) = ends_early {
-            notes.push(Note::EndsEarly { expected_frames, frames });
-        }
-        Ok(AudioFile { audio: self.audio, sample_rate_hz: self.sample_rate_hz, notes })
-    }
-}
-
-/// Writes stereo audio as a 32-bit float WAV; an existing file is replaced only by a complete one.
-///
-/// # Errors
-/// [`AudioFileError::TooLong`] past 4 GiB, [`AudioFileError::Write`] when the folder is missing, the disk is full, …
-pub fn write_wav(path: &Path, audio: &StereoBuffer, sample_rate_hz: u32) -> Result<(), AudioFileError> {
-    let frames = audio.left.len();
-    if frames as u64 * FRAME_BYTES > MAX_WAV_BYTES {
-        return Err(AudioFileError::TooLong(frames));
-    }
-    replace_file(path, |file| {
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: sample_rate_hz,
-            bits_per_sample: 32,
-            sample_format: hound::SampleFormat::Float,
-        };
-        let mut writer = hound::WavWriter::new(BufWriter::with_capacity(1 << 20, file), spec)?;
-        for (&left, &right) in audio.left.iter().zip(&audio.right) {
-            writer.write_sample(left)?;
-            writer.write_sample(right)?;
-        }
-        writer.finalize()?;
-        Ok(())
-    })
-}
-
-/// Writes text (a report, targets) with the same promise as [`write_wav`].
-///
-/// # Errors
-/// [`AudioFileError::Write`] with the system's reason.
-pub fn write_text(path: &Path, text: &str) -> Result<(), AudioFileError> {
-    replace_file(path, |mut file| {
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(|e| AudioFileError::Write(e.to_string()))
-    })
-}
-
-/// Lets `write` fill a temporary file beside `path`, brings it to the disk, and gives it the final name.
-fn replace_file(
-    path: &Path,
-    write: impl FnOnce(&File) -> Result<(), AudioFileError>,
-) -> Result<(), AudioFileError> {
-    let io_error = |e: io::Error| AudioFileError::Write(e.to_string());
-    let temporary = Temporary(temporary_beside(path));
-    let file = File::create_new(&temporary.0).map_err(io_error)?;
-    write(&file)?;
-    file.sync_all().map_err(io_error)?;
-    drop(file);
-    fs::rename(&temporary.0, path).map_err(io_error)?;
-    sync_folder(path);
-    Ok(())
-}
-
-/// A name in the same folder that no other run and no other thread uses.
-fn temporary_beside(path: &Path) -> PathBuf {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
-    let count = NEXT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()))
-}
-
-/// Removes the temporary file unless it has been renamed away.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After the rename there is nothing left to remove, and that is the good case.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Makes the rename itself durable. Not every file system offers it, and the file is complete either way.
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
 }

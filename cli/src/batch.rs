@@ -63,6 +63,13 @@ pub fn run<I: Sync, R: Send>(items: &[I], jobs: usize, work: impl Fn(&I) -> R + 
     results.into_iter().map(|(_, result)| result).collect()
 }
 
+/// As [`run`], for items that the work takes over.
+pub fn run_each<I: Send, R: Send>(items: Vec<I>, jobs: usize, work: impl Fn(I) -> R + Sync) -> Vec<R> {
+    let items: Vec<Mutex<Option<I>>> = items.into_iter().map(|item| Mutex::new(Some(item))).collect();
+    let take = |item: &Mutex<Option<I>>| item.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+    run(&items, jobs, |item| take(item).map(&work)).into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,12 @@
 //! A separate program instead of one more decoder: these files exist in one data set only, and whoever has it has, or
 //! easily gets, ffmpeg.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::JoinHandle;
 
-use crate::audio_file::{AudioFile, AudioFileError};
+use crate::audio_file::{AudioFileError, AudioReader};
 
 /// The rate the stream is asked for, in Hz: that of all songs in MUSDB18, so nothing is converted.
 const SAMPLE_RATE_HZ: u32 = 44_100;
@@ -18,32 +19,90 @@ pub fn is_installed() -> bool {
     started.is_ok_and(|status| status.success())
 }
 
-/// Reads one audio stream of a file as stereo.
+/// One audio stream of a file, decoded to interleaved stereo floats by a running ffmpeg.
+pub struct Stream {
+    child: Child,
+    output: ChildStdout,
+    errors: Option<JoinHandle<String>>,
+    bytes: Vec<u8>,
+}
+
+/// Bytes read at a time: whole frames of two 32-bit floats.
+const PIECE_BYTES: usize = 8 * 8192;
+/// Bytes of ffmpeg's complaints that are kept.
+const ERROR_BYTES: u64 = 16_384;
+
+/// Opens one audio stream of a file.
 ///
 /// # Errors
-/// ffmpeg is missing or refuses the file, or the stream is empty.
-pub fn read_stream(path: &Path, index: u32) -> Result<AudioFile, AudioFileError> {
+/// ffmpeg is missing or cannot be started; that it refuses the file is found when reading.
+pub fn open_stream(path: &Path, index: u32) -> Result<AudioReader, AudioFileError> {
     // The protocol prefix keeps a name with a colon or a leading dash from being taken for something else.
     let mut input = std::ffi::OsString::from("file:");
     input.push(path);
-    let output = Command::new("ffmpeg")
+    let mut child = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
         .arg(input)
         .args(["-map", &format!("0:a:{index}"), "-f", "f32le", "-ac", "2"])
         .args(["-ar", &SAMPLE_RATE_HZ.to_string(), "-"])
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => AudioFileError::NotAudio("ffmpeg is not installed".into()),
             _ => AudioFileError::Io(error),
         })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said.lines().last().unwrap_or("no reason given").trim().to_owned();
-        return Err(AudioFileError::NotAudio(format!("ffmpeg: {reason}")));
+    // Read beside the audio: a full pipe of complaints would stop ffmpeg.
+    let errors = child.stderr.take().map(|mut errors| {
+        std::thread::spawn(move || {
+            let mut said = Vec::new();
+            let _ = (&mut errors).take(ERROR_BYTES).read_to_end(&mut said);
+            let _ = std::io::copy(&mut errors, &mut std::io::sink());
+            String::from_utf8_lossy(&said).into_owned()
+        })
+    });
+    let output =
+        child.stdout.take().ok_or_else(|| AudioFileError::NotAudio("ffmpeg has no output".into()))?;
+    let stream = Stream { child, output, errors, bytes: vec![0; PIECE_BYTES] };
+    Ok(AudioReader::of_stream(stream, SAMPLE_RATE_HZ))
+}
+
+impl Stream {
+    /// Appends the next samples; false at the end.
+    ///
+    /// # Errors
+    /// ffmpeg refused the file or a part of it.
+    pub fn next(&mut self, interleaved: &mut Vec<f32>) -> Result<bool, AudioFileError> {
+        let mut filled = 0;
+        while filled < self.bytes.len() {
+            match self.output.read(&mut self.bytes[filled..])? {
+                0 => break,
+                count => filled += count,
+            }
+        }
+        let samples = self.bytes[..filled].chunks_exact(4);
+        interleaved.extend(samples.map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])));
+        if filled == 0 {
+            self.check_end()?;
+        }
+        Ok(filled > 0)
     }
-    let samples = output
-        .stdout
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-    AudioFile::from_interleaved(samples.collect(), SAMPLE_RATE_HZ)
+
+    fn check_end(&mut self) -> Result<(), AudioFileError> {
+        if self.child.wait()?.success() {
+            return Ok(());
+        }
+        let said = self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let reason = said.lines().last().unwrap_or("no reason given").trim();
+        Err(AudioFileError::NotAudio(format!("ffmpeg: {reason}")))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Read to the end, it has ended by itself; given up, nobody reads what it still writes.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -110,6 +110,8 @@ impl Record {
 #[derive(Debug, Clone)]
 pub struct Ledger {
     root: PathBuf,
+    /// Whether a finished song has a folder of files beside its record.
+    has_files: bool,
 }
 
 impl Ledger {
@@ -118,7 +120,19 @@ impl Ledger {
     /// # Errors
     /// The folder cannot be made.
     pub fn open(root: &Path) -> Result<Self> {
-        let ledger = Self { root: root.to_owned() };
+        Self::open_with(root, true)
+    }
+
+    /// The same for a job whose only results are the records.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn of_records(root: &Path) -> Result<Self> {
+        Self::open_with(root, false)
+    }
+
+    fn open_with(root: &Path, has_files: bool) -> Result<Self> {
+        let ledger = Self { root: root.to_owned(), has_files };
         for folder in [ledger.records(), ledger.partials()] {
             fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
@@ -146,7 +160,7 @@ impl Ledger {
     /// The record of a song that need not be done again; none when it has to be (re)done.
     pub fn finished(&self, planned: &Record) -> Option<Record> {
         let record = self.read(&planned.song)?;
-        let there = record.skipped.is_some() || self.song_folder(&record.song).is_dir();
+        let there = !self.has_files || record.skipped.is_some() || self.song_folder(&record.song).is_dir();
         (record.covers(planned) && there).then_some(record)
     }
 
@@ -195,6 +209,10 @@ impl Ledger {
     pub fn finish(&self, partial: Partial, record: &Record) -> Result<()> {
         let folder = self.song_folder(&record.song);
         let context = || format!("cannot write {}", folder.display());
+        if !self.has_files {
+            return audio_file::write_text(&self.record_path(&record.song), &to_json(record)?)
+                .with_context(context);
+        }
         if folder.exists() && self.read(&record.song).is_none() {
             bail!("{} exists and was not made by this command; move it away", folder.display());
         }

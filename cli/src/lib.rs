@@ -5,6 +5,7 @@
 pub mod audio_file;
 pub mod dataset;
 pub mod ffmpeg;
+pub mod file_output;
 pub mod resample;
 pub mod song;
 pub mod statistics;

@@ -17,7 +17,7 @@ mod selection;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tributary_cli::{audio_file, dataset, resample, song};
+use tributary_cli::{audio_file, dataset, file_output, resample, song};
 
 /// Four streams flow into one: mixes vocals, bass, drums and other.
 #[derive(Debug, Parser)]

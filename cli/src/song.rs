@@ -1,25 +1,87 @@
-//! One song in memory: its stems read, brought to one sample rate and one length, with notes on what was mended.
+//! One song read: its stems brought to one sample rate and one length, in memory or in temporary files, with notes on what
+//! was mended.
 //!
 //! A stem that cannot be read never stops the song: it becomes a missing stem and a note. Only a song without a single
 //! readable stem is an error.
 
-use anyhow::{Result, bail};
-use tributary_dsp::{Stem, StereoBuffer};
+use std::path::Path;
 
-use crate::audio_file::{self, AudioFile, AudioFileError};
+use anyhow::{Context, Result, bail};
+use tributary_dsp::{Stem, StemStore, StereoBuffer, StoreError};
+use tributary_engine::StemFile;
+
+use crate::audio_file::{self, AudioFileError, AudioReader, Note};
 use crate::dataset::{SongFiles, Source, file_name};
 use crate::ffmpeg;
 use crate::resample::resample;
 
+/// Frames copied at a time.
+const PIECE_FRAMES: usize = 8192;
+
+/// Where a stem can be collected: a store that grows.
+pub trait StemSpace: StemStore + Sized {
+    /// Appends frames; both sides have the same length.
+    ///
+    /// # Errors
+    /// The storage's reason.
+    fn append(&mut self, left: &[f32], right: &[f32]) -> Result<(), StoreError>;
+
+    /// Makes the stem longer, with silence, or shorter.
+    ///
+    /// # Errors
+    /// The storage's reason.
+    fn set_frames(&mut self, frames: usize) -> Result<(), StoreError>;
+}
+
+impl StemSpace for StereoBuffer {
+    fn append(&mut self, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
+        self.left.extend_from_slice(left);
+        self.right.extend_from_slice(right);
+        Ok(())
+    }
+
+    fn set_frames(&mut self, frames: usize) -> Result<(), StoreError> {
+        self.left.resize(frames, 0.0);
+        self.right.resize(frames, 0.0);
+        Ok(())
+    }
+}
+
+impl StemSpace for StemFile {
+    fn append(&mut self, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
+        self.append(left, right).map_err(store_error)
+    }
+
+    fn set_frames(&mut self, frames: usize) -> Result<(), StoreError> {
+        self.set_frames(frames).map_err(store_error)
+    }
+}
+
+fn store_error(error: std::io::Error) -> StoreError {
+    StoreError { reason: format!("a temporary file cannot be written: {error}") }
+}
+
+/// Makes empty spaces for stems.
+pub type Spaces<'a, S> = dyn Fn() -> Result<S> + 'a;
+
+/// Spaces in temporary files of a folder: 8 bytes per frame, gone when dropped.
+pub fn spaces_in(folder: &Path) -> impl Fn() -> Result<StemFile> + use<> {
+    let folder = folder.to_owned();
+    move || {
+        StemFile::create_in(&folder)
+            .with_context(|| format!("a temporary file in {} cannot be written", folder.display()))
+    }
+}
+
 /// The stems of one song, ready to be measured or mixed.
 #[derive(Debug)]
-pub struct Song {
+pub struct Song<S = StereoBuffer> {
     /// The common rate, in Hz.
     pub sample_rate_hz: u32,
     /// The common length: that of the longest stem.
     pub frames: usize,
     /// Audio per stem, in [`Stem`] order; all `frames` long.
-    pub stems: [Option<StereoBuffer>; Stem::COUNT],
+    pub stems: [Option<S>; Stem::COUNT],
     /// Plain sentences on what is missing or was mended.
     pub notes: Vec<String>,
 }
@@ -34,64 +96,89 @@ pub enum Rate {
 }
 
 impl Song {
-    /// Reads all stems of a song.
+    /// Reads all stems of a song into memory.
     ///
     /// # Errors
     /// No stem can be read; the sentence lists why.
     pub fn read(files: &SongFiles, rate: Rate) -> Result<Self> {
+        Self::read_into(files, rate, &|| Ok(StereoBuffer::default()))
+    }
+}
+
+impl<S: StemSpace> Song<S> {
+    /// Reads all stems of a song into spaces of any kind; with [`spaces_in`] the memory this takes does not depend on the
+    /// song.
+    ///
+    /// # Errors
+    /// No stem can be read, the sentence lists why; or a space cannot be written.
+    pub fn read_into(files: &SongFiles, rate: Rate, spaces: &Spaces<'_, S>) -> Result<Self> {
         if let Some(problem) = &files.problem {
             bail!("{problem}");
         }
         let mut notes = Vec::new();
-        let mut parts: [Vec<(StereoBuffer, u32)>; Stem::COUNT] = Default::default();
+        let mut parts: [Vec<(S, u32)>; Stem::COUNT] = Default::default();
         for stem in Stem::ALL {
             let sources = &files.stems[stem.index()];
             if sources.is_empty() {
                 notes.push(format!("the {} stem is missing; the song goes on without it", stem.name()));
             }
-            parts[stem.index()] = sources.iter().filter_map(|source| read_part(source, &mut notes)).collect();
+            for source in sources {
+                parts[stem.index()].extend(read_part(source, spaces, &mut notes)?);
+            }
         }
         if parts.iter().all(Vec::is_empty) {
             bail!("no stem can be used: {}", notes.join("; "));
         }
         let sample_rate_hz = common_rate(&parts, rate, &mut notes);
-        let mut stems: [Option<StereoBuffer>; Stem::COUNT] = Default::default();
+        let mut stems: [Option<S>; Stem::COUNT] = Default::default();
         for (stem, parts) in stems.iter_mut().zip(parts) {
-            *stem = sum_parts(parts, sample_rate_hz)?;
+            *stem = sum_parts(parts, sample_rate_hz, spaces)?;
         }
-        let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes);
+        let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes)?;
         Ok(Self { sample_rate_hz, frames, stems, notes })
     }
 }
 
-/// Reads one piece of audio from wherever it lies.
+/// Reads one piece of audio from wherever it lies; returns it with its rate in Hz and what was mended.
 ///
 /// # Errors
-/// As [`audio_file::read`] and [`ffmpeg::read_stream`].
-pub fn read_source(source: &Source) -> Result<AudioFile, AudioFileError> {
-    match source {
-        Source::File(path) => audio_file::read(path),
-        Source::Stream { path, index } => ffmpeg::read_stream(path, *index),
+/// As [`AudioReader::open`], [`AudioReader::next_piece`] and [`ffmpeg::open_stream`], or the space's reason.
+pub fn read_source<S: StemSpace>(
+    source: &Source,
+    mut space: S,
+) -> Result<(S, u32, Vec<Note>), AudioFileError> {
+    let mut reader = match source {
+        Source::File(path) => AudioReader::open(path)?,
+        Source::Stream { path, index } => ffmpeg::open_stream(path, *index)?,
+    };
+    while let Some([left, right]) = reader.next_piece()? {
+        space.append(left, right)?;
     }
+    Ok((space, reader.sample_rate_hz(), reader.notes()))
 }
 
-/// Reads one piece of a stem; a failure becomes a note.
-fn read_part(source: &Source, notes: &mut Vec<String>) -> Option<(StereoBuffer, u32)> {
-    match read_source(source) {
-        Ok(file) => {
-            notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(source.path()))));
-            Some((file.audio, file.sample_rate_hz))
+/// Reads one piece of a stem; a file that cannot be read becomes a note.
+fn read_part<S: StemSpace>(
+    source: &Source,
+    spaces: &Spaces<'_, S>,
+    notes: &mut Vec<String>,
+) -> Result<Option<(S, u32)>> {
+    match read_source(source, spaces()?) {
+        Ok((space, rate_hz, mended)) => {
+            notes.extend(mended.iter().map(|note| format!("{}: {note}", file_name(source.path()))));
+            Ok(Some((space, rate_hz)))
         }
+        Err(AudioFileError::Store(error)) => Err(error.into()),
         Err(error) => {
             notes.push(format!("{} {error}; the song goes on without it", source.path().display()));
-            None
+            Ok(None)
         }
     }
 }
 
 /// Decides the song's rate, and says so when files differ from it.
-fn common_rate(parts: &[Vec<(StereoBuffer, u32)>; Stem::COUNT], rate: Rate, notes: &mut Vec<String>) -> u32 {
-    let rates = || parts.iter().flatten().map(|&(_, rate_hz)| rate_hz);
+fn common_rate<S>(parts: &[Vec<(S, u32)>; Stem::COUNT], rate: Rate, notes: &mut Vec<String>) -> u32 {
+    let rates = || parts.iter().flatten().map(|(_, rate_hz)| *rate_hz);
     let highest_hz = rates().max().unwrap_or(audio_file::MIN_SAMPLE_RATE_HZ);
     let chosen_hz = match rate {
         Rate::HighestOfFiles => highest_hz,
@@ -104,48 +191,77 @@ fn common_rate(parts: &[Vec<(StereoBuffer, u32)>; Stem::COUNT], rate: Rate, note
 }
 
 /// Resamples the files of one stem and adds them up.
-fn sum_parts(parts: Vec<(StereoBuffer, u32)>, sample_rate_hz: u32) -> Result<Option<StereoBuffer>> {
-    let mut sum: Option<StereoBuffer> = None;
-    for (audio, rate_hz) in parts {
-        let audio = resample(audio, rate_hz, sample_rate_hz)?;
+fn sum_parts<S: StemSpace>(
+    parts: Vec<(S, u32)>,
+    sample_rate_hz: u32,
+    spaces: &Spaces<'_, S>,
+) -> Result<Option<S>> {
+    let mut sum: Option<S> = None;
+    for (mut part, rate_hz) in parts {
+        if rate_hz != sample_rate_hz {
+            part = resample(&mut part, rate_hz, sample_rate_hz, spaces()?)?;
+        }
         match &mut sum {
-            None => sum = Some(audio),
-            Some(sum) => {
-                add(&mut sum.left, &audio.left);
-                add(&mut sum.right, &audio.right);
-            }
+            None => sum = Some(part),
+            Some(sum) => add(sum, &mut part)?,
         }
     }
     Ok(sum)
 }
 
 /// Adds `from` to `to`, lengthening it where needed.
-fn add(to: &mut Vec<f32>, from: &[f32]) {
-    to.resize(to.len().max(from.len()), 0.0);
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
+fn add<S: StemSpace>(to: &mut S, from: &mut S) -> Result<(), StoreError> {
+    if from.frames() > to.frames() {
+        to.set_frames(from.frames())?;
     }
+    let [mut left, mut right, mut more_left, mut more_right] = [(); 4].map(|()| vec![0f32; PIECE_FRAMES]);
+    for start in (0..from.frames()).step_by(PIECE_FRAMES) {
+        let count = (from.frames() - start).min(PIECE_FRAMES);
+        to.read(start, &mut left[..count], &mut right[..count])?;
+        from.read(start, &mut more_left[..count], &mut more_right[..count])?;
+        for (sum, more) in [(&mut left, &more_left), (&mut right, &more_right)] {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        }
+        to.write(start, &left[..count], &right[..count])?;
+    }
+    Ok(())
+}
+
+/// Hands a stem over piece by piece.
+///
+/// # Errors
+/// That of the store or of `take`.
+pub fn for_each_piece(
+    stem: &mut dyn StemStore,
+    mut take: impl FnMut(&[f32], &[f32]) -> Result<()>,
+) -> Result<()> {
+    let (mut left, mut right) = (vec![0f32; PIECE_FRAMES], vec![0f32; PIECE_FRAMES]);
+    for start in (0..stem.frames()).step_by(PIECE_FRAMES) {
+        let count = (stem.frames() - start).min(PIECE_FRAMES);
+        stem.read(start, &mut left[..count], &mut right[..count])?;
+        take(&left[..count], &right[..count])?;
+    }
+    Ok(())
 }
 
 /// Pads every stem with silence to the longest one's length, and says by how much when it is audible.
-fn equalize_lengths(
-    stems: &mut [Option<StereoBuffer>; Stem::COUNT],
+fn equalize_lengths<S: StemSpace>(
+    stems: &mut [Option<S>; Stem::COUNT],
     sample_rate_hz: u32,
     notes: &mut Vec<String>,
-) -> usize {
-    let frames = stems.iter().flatten().map(|audio| audio.left.len()).max().unwrap_or(0);
+) -> Result<usize> {
+    let frames = stems.iter().flatten().map(S::frames).max().unwrap_or(0);
     for (stem, audio) in Stem::ALL.into_iter().zip(stems) {
         let Some(audio) = audio else { continue };
-        let missing = frames - audio.left.len();
+        let missing = frames - audio.frames();
         if missing > 0 {
             let missing_s = missing as f64 / f64::from(sample_rate_hz);
             notes.push(format!(
                 "the {} stem is {missing_s:.3} s shorter than the longest; its end is silent",
                 stem.name()
             ));
-            audio.left.resize(frames, 0.0);
-            audio.right.resize(frames, 0.0);
+            audio.set_frames(frames)?;
         }
     }
-    frames
+    Ok(frames)
 }

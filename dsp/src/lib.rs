@@ -43,7 +43,7 @@ pub use recipe::{Effect, Recipe, RecipeKind};
 pub use stem::{CHANNELS, Stem};
 pub use store::{StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
-pub use targets_builder::TargetsBuilder;
+pub use targets_builder::{BandFeature, TargetsBuilder};
 pub use whole_file::{
     Feature, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
     profile_stem,

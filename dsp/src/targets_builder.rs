@@ -1,16 +1,70 @@
-//! Averages features of many songs into targets: arithmetic means per stem and effect, as published; curves are stored
-//! per sixth of an octave.
+//! Averages features of many songs into targets: arithmetic means per stem and effect, as published. Curves are averaged
+//! over sixth octaves first, which commutes with the mean over songs: what has to be kept of a song is small.
+
+use serde::{Deserialize, Serialize};
 
 use crate::recipe::Effect;
 use crate::stem::Stem;
 use crate::targets::{Curve, FULL_BIN_HZ, FULL_BINS, Targets};
 use crate::whole_file::Feature;
 
+/// One feature of one stem with its curve averaged over sixth octaves (see [`BandFeature::of`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BandFeature {
+    /// Mean magnitude at −30 LUFS per band, linear.
+    Spectrum(Vec<f64>),
+    /// Onset peaks: mean of the loudest quarter in dBFS, and standard deviation in dB.
+    Peaks([f64; 2]),
+    /// Left/right similarity per band, 0 to 1.
+    Phi(Vec<f64>),
+    /// Integrated loudness in LUFS.
+    LoudnessLufs(f64),
+}
+
+impl BandFeature {
+    /// Averages a measured feature over the bands.
+    pub fn of(feature: &Feature) -> Self {
+        match feature {
+            Feature::Spectrum(bins) => Self::Spectrum(band_means(bins)),
+            Feature::Peaks { peak_db, peak_std_db } => Self::Peaks([*peak_db, *peak_std_db]),
+            Feature::Phi(bins) => Self::Phi(band_means(bins)),
+            Feature::Loudness(lufs) => Self::LoudnessLufs(*lufs),
+        }
+    }
+
+    /// The effect whose feature this is.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Spectrum(_) => Effect::Equalization,
+            Self::Peaks(_) => Effect::Dynamics,
+            Self::Phi(_) => Effect::Panning,
+            Self::LoudnessLufs(_) => Effect::Loudness,
+        }
+    }
+
+    /// The numbers, whatever they mean.
+    fn values(&self) -> &[f64] {
+        match self {
+            Self::Spectrum(values) | Self::Phi(values) => values,
+            Self::Peaks(values) => values,
+            Self::LoudnessLufs(value) => std::slice::from_ref(value),
+        }
+    }
+}
+
 /// Averages features of many songs into targets.
 #[derive(Debug, Clone)]
 pub struct TargetsBuilder {
     targets: Targets,
-    sums: [[Option<(u32, Feature)>; Effect::ALL.len()]; Stem::COUNT],
+    sums: [[Option<Sum>; Effect::ALL.len()]; Stem::COUNT],
+}
+
+/// How many songs have the feature, and the sums over them.
+#[derive(Debug, Clone)]
+struct Sum {
+    songs: u32,
+    values: Vec<f64>,
 }
 
 impl TargetsBuilder {
@@ -19,41 +73,43 @@ impl TargetsBuilder {
         Self { targets: start, sums: std::array::from_fn(|_| std::array::from_fn(|_| None)) }
     }
 
-    /// Adds one song's feature of one stem.
-    pub fn add(&mut self, stem: Stem, feature: &Feature) {
-        let effect = match feature {
-            Feature::Spectrum(_) => Effect::Equalization,
-            Feature::Peaks { .. } => Effect::Dynamics,
-            Feature::Phi(_) => Effect::Panning,
-            Feature::Loudness(_) => Effect::Loudness,
-        };
-        match &mut self.sums[stem.index()][effect as usize] {
-            Some((count, sum)) => {
-                *count += 1;
-                accumulate(sum, feature);
+    /// Adds one song's feature of one stem. One of another size than the earlier ones is no feature and is left out.
+    pub fn add(&mut self, stem: Stem, feature: &BandFeature) {
+        let values = feature.values();
+        match &mut self.sums[stem.index()][feature.effect() as usize] {
+            Some(sum) if sum.values.len() == values.len() => {
+                sum.songs += 1;
+                sum.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
-            empty => *empty = Some((1, feature.clone())),
+            Some(_) => {}
+            empty => *empty = Some(Sum { songs: 1, values: values.to_vec() }),
         }
+    }
+
+    /// How many songs have a feature, per stem.
+    pub fn counts(&self, effect: Effect) -> [u32; Stem::COUNT] {
+        std::array::from_fn(|stem| self.sums[stem][effect as usize].as_ref().map_or(0, |sum| sum.songs))
     }
 
     /// The averages so far. Features are measured in sequence, so this is asked after each effect's pass.
     pub fn targets(&self) -> Targets {
         let mut targets = self.targets.clone();
         for stem in Stem::ALL {
-            let averages = targets.stem_mut(stem);
-            for (count, sum) in self.sums[stem.index()].iter().flatten() {
-                let count = f64::from(*count);
-                match sum {
-                    Feature::Spectrum(sum) => {
-                        averages.spectrum =
-                            sixth_octaves(sum, |mean| 20.0 * (mean / count).max(1e-9).log10());
+            for (effect, sum) in Effect::ALL.into_iter().zip(&self.sums[stem.index()]) {
+                let Some(Sum { songs, values }) = sum else { continue };
+                let means: Vec<f64> = values.iter().map(|value| value / f64::from(*songs)).collect();
+                let averages = targets.stem_mut(stem);
+                match (effect, means.as_slice()) {
+                    (Effect::Equalization, means) => {
+                        averages.spectrum = curve(means, |mean| 20.0 * mean.max(1e-9).log10());
                     }
-                    Feature::Peaks { peak_db, peak_std_db } => {
-                        averages.peak_db = peak_db / count;
-                        averages.peak_std_db = peak_std_db / count;
+                    (Effect::Panning, means) => averages.phi = curve(means, |mean| mean),
+                    (Effect::Dynamics, &[peak_db, peak_std_db]) => {
+                        averages.peak_db = peak_db;
+                        averages.peak_std_db = peak_std_db;
                     }
-                    Feature::Phi(sum) => averages.phi = sixth_octaves(sum, |mean| mean / count),
-                    Feature::Loudness(sum) => averages.loudness_lufs = sum / count,
+                    (Effect::Loudness, &[lufs]) => averages.loudness_lufs = lufs,
+                    _ => {}
                 }
             }
         }
@@ -61,30 +117,23 @@ impl TargetsBuilder {
     }
 }
 
-fn accumulate(sum: &mut Feature, feature: &Feature) {
-    match (sum, feature) {
-        (Feature::Spectrum(sum), Feature::Spectrum(values)) | (Feature::Phi(sum), Feature::Phi(values)) => {
-            sum.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
-        (Feature::Peaks { peak_db, peak_std_db }, Feature::Peaks { peak_db: peak, peak_std_db: std }) => {
-            *peak_db += peak;
-            *peak_std_db += std;
-        }
-        (Feature::Loudness(sum), Feature::Loudness(value)) => *sum += value,
-        _ => {}
-    }
-}
-
-/// Averages full-resolution values over sixth-octave bands from 11 Hz to the Nyquist frequency.
-fn sixth_octaves(values: &[f64], convert: impl Fn(f64) -> f64) -> Curve {
-    let points = (-39..=26).filter_map(|band| {
+/// Sixth-octave bands from 11 Hz to the Nyquist frequency: center in Hz, and the bins of full resolution.
+fn bands() -> impl Iterator<Item = (f64, std::ops::Range<usize>)> {
+    (-39..=26).filter_map(|band| {
         let center_hz = 1000.0 * 2f64.powf(f64::from(band) / 6.0);
         let edge = |sixths: f64| (center_hz * 2f64.powf(sixths / 12.0) / FULL_BIN_HZ).ceil() as usize;
-        let (low, high) = (edge(-1.0), edge(1.0).min(FULL_BINS).min(values.len()));
-        (low < high).then(|| {
-            let mean = values[low..high].iter().sum::<f64>() / (high - low) as f64;
-            [center_hz, convert(mean)]
-        })
-    });
-    Curve::Points(points.collect())
+        let range = edge(-1.0)..edge(1.0).min(FULL_BINS);
+        (!range.is_empty()).then_some((center_hz, range))
+    })
+}
+
+fn band_means(bins: &[f64]) -> Vec<f64> {
+    bands()
+        .filter_map(|(_, range)| bins.get(range))
+        .map(|bins| bins.iter().sum::<f64>() / bins.len() as f64)
+        .collect()
+}
+
+fn curve(means: &[f64], convert: impl Fn(f64) -> f64) -> Curve {
+    Curve::Points(bands().zip(means).map(|((center_hz, _), mean)| [center_hz, convert(*mean)]).collect())
 }

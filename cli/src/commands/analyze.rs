@@ -3,23 +3,28 @@
 //! Effects are measured in sequence, as the paper does: each feature on the stems as the effects before it leave them,
 //! once their own averages are known. So there is one pass over the set per effect. What the earlier effects leave is
 //! made again in every pass instead of being kept on disk: that is cheaper than reading it back.
+//!
+//! Every measured song leaves a small record per effect in a folder beside the targets. Averages are made from those
+//! records only, in the order of the songs: killed and resumed, on one machine or on many, the result has the same bytes.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::{Effect, Feature, Recipe, Stem, StereoBuffer, Targets, TargetsBuilder, measure_feature};
+use serde_json::json;
+use tributary_dsp::{
+    BandFeature, Effect, Recipe, Stem, Targets, TargetsBuilder, measure_feature_of, normalize_in_place,
+};
 
+use crate::batch::{self, Shard};
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::dataset::{SongFiles, file_name};
-use crate::ledger::sha256_hex;
+use crate::file_output::check_output;
+use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
 use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song};
-use crate::{audio_file, batch, progress};
-
-/// Songs whose features are held in memory at once; a feature is 32,769 numbers.
-const SONGS_IN_MEMORY: usize = 64;
+use crate::song::{Rate, Song, spaces_in};
+use crate::{audio_file, progress};
 
 /// Arguments of `tributary analyze`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +34,9 @@ pub struct Args {
     /// The targets file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Where the records of measured songs lie, to resume from and for shards to share [default: FILE.songs]
+    #[arg(long, value_name = "FOLDER")]
+    records: Option<PathBuf>,
     /// "paper", "published" or a JSON file: decides how features are measured
     #[arg(long, value_name = "paper|published|FILE")]
     recipe: Option<String>,
@@ -38,6 +46,9 @@ pub struct Args {
     /// Songs worked on at the same time [default: one per processor]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Only the i-th of n equal parts of the songs, for job arrays; run again while songs of other parts are missing
+    #[arg(long, value_name = "i/n", default_value = "1/1")]
+    shard: Shard,
 }
 
 /// Measures a data set.
@@ -45,113 +56,191 @@ pub struct Args {
 /// # Errors
 /// No songs, no stem with a measurable feature, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
+    check_output(&args.output)?;
     let songs = args.selection.songs()?;
     let recipe = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?.0;
-    let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
-    let mut set = Set { songs: &songs, recipe, jobs, builder: TargetsBuilder::new(Targets::default()) };
-    let mut counts = Vec::new();
+    let records = args.records.clone().unwrap_or_else(|| {
+        let mut name = args.output.clone().into_os_string();
+        name.push(".songs");
+        name.into()
+    });
+    let mut set = Set {
+        songs: &songs,
+        recipe,
+        jobs: args.jobs.unwrap_or_else(batch::default_jobs),
+        shard: args.shard,
+        records,
+        builder: TargetsBuilder::new(Targets::default()),
+    };
     for effect in Effect::ALL {
-        counts.push(set.pass(effect)?);
+        let pending = set.pass(effect)?;
+        if !pending.is_empty() {
+            println!(
+                "{} of {} songs still lack their {effect}, such as {}; run the other shards, then this one again",
+                pending.len(),
+                songs.len(),
+                pending[0],
+                effect = effect.name(),
+            );
+            return Ok(());
+        }
     }
-    let mut targets = set.builder.targets();
-    targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.selection.input));
-    let hash = sha256_hex(serde_json::to_string(&targets.stems)?.as_bytes());
-    targets.source =
-        format!("measured by tributary analyze {}; sha256 of the averages {hash}", env!("CARGO_PKG_VERSION"));
-    targets.songs = songs.len() as u32;
-    audio_file::write_text(&args.output, &(targets.to_json() + "\n"))
-        .with_context(|| args.output.display().to_string())?;
-    print!("{}", summary(&targets, &counts));
-    println!("{} songs; targets in {}", songs.len(), args.output.display());
-    Ok(())
+    set.write_targets(args)
 }
-
-/// Per stem, how many songs had the feature.
-type Counts = [u32; Stem::COUNT];
 
 struct Set<'a> {
     songs: &'a [SongFiles],
     recipe: Recipe,
     jobs: usize,
+    shard: Shard,
+    records: PathBuf,
     builder: TargetsBuilder,
 }
 
 impl Set<'_> {
-    /// Measures the feature of one effect on all songs and adds it to the averages.
-    fn pass(&mut self, effect: Effect) -> Result<Counts> {
-        let targets = self.builder.targets();
-        let earlier = before(&self.recipe, effect);
-        let bar = progress::songs(self.songs.len(), effect.name());
-        let mut counts = Counts::default();
-        for songs in self.songs.chunks(SONGS_IN_MEMORY) {
-            let features = batch::run(songs, self.jobs, |files| {
-                let features = features_of(files, effect, &earlier, &targets);
-                bar.inc(1);
-                features
-            });
-            for (files, features) in songs.iter().zip(features) {
-                let (features, notes) = features?;
-                // Every pass reads the files anew; what is wrong with them is said once.
-                if effect == Effect::ALL[0] {
-                    bar.suspend(|| {
-                        notes.iter().for_each(|note| report::note(&format!("{}: {note}", files.name)))
-                    });
-                }
-                for (stem, feature) in Stem::ALL.into_iter().zip(features) {
-                    let Some(feature) = feature else { continue };
-                    self.builder.add(stem, &feature);
-                    counts[stem.index()] += 1;
-                }
+    /// Measures the feature of one effect on this shard's songs, then adds all songs' records to the averages. Returns
+    /// the songs whose records are missing.
+    fn pass(&mut self, effect: Effect) -> Result<Vec<String>> {
+        let pass = self.effect_pass(effect)?;
+        let shard: Vec<&SongFiles> = self
+            .songs
+            .iter()
+            .enumerate()
+            .filter_map(|(n, song)| self.shard.contains(n).then_some(song))
+            .collect();
+        let bar = progress::songs(shard.len(), effect.name());
+        let outcomes = batch::run(&shard, self.jobs, |files| {
+            let outcome = pass.song(files).with_context(|| files.name.clone());
+            bar.inc(1);
+            outcome
+        });
+        bar.finish_and_clear();
+        for (files, outcome) in shard.iter().zip(outcomes) {
+            // Every pass reads the files anew; what is wrong with them is said once.
+            if let (Some(record), true) = (outcome?, effect == Effect::ALL[0]) {
+                record.notes.iter().for_each(|note| report::note(&format!("{}: {note}", files.name)));
             }
         }
-        bar.finish_and_clear();
-        if counts == Counts::default() {
+        let names: Vec<String> = self.songs.iter().map(|song| song.name.clone()).collect();
+        pass.ledger.write_report(
+            json!({ "command": "analyze", "effect": effect, "settings": pass.settings }),
+            &names,
+        )?;
+        let mut pending = Vec::new();
+        for files in self.songs {
+            match pass.ledger.finished(&Record::of(files, &pass.settings)?) {
+                None => pending.push(files.name.clone()),
+                Some(record) => self.add(&record)?,
+            }
+        }
+        if pending.is_empty() && self.builder.counts(effect) == [0; Stem::COUNT] {
             bail!("no stem of {} songs has a measurable {}", self.songs.len(), effect.name());
         }
-        Ok(counts)
+        Ok(pending)
     }
-}
 
-type Features = [Option<Feature>; Stem::COUNT];
+    fn effect_pass(&self, effect: Effect) -> Result<EffectPass> {
+        let targets = self.builder.targets();
+        let earlier = before(&self.recipe, effect);
+        let settings = serde_json::to_string(&json!({
+            "effect": effect,
+            "recipe": earlier,
+            "targets": targets,
+            "sample_rate_hz": TRAINING_RATE_HZ,
+            "version": env!("CARGO_PKG_VERSION"),
+        }))?;
+        let ledger = Ledger::of_records(&self.records.join(effect.name()))?;
+        Ok(EffectPass { effect, earlier, targets, settings: sha256_hex(settings.as_bytes()), ledger })
+    }
 
-/// One song's feature per stem, and the notes of reading it. A song that cannot be read has none.
-fn features_of(
-    files: &SongFiles,
-    effect: Effect,
-    earlier: &Recipe,
-    targets: &Targets,
-) -> Result<(Features, Vec<String>)> {
-    let mut features = Features::default();
-    let song = match Song::read(files, Rate::Hz(TRAINING_RATE_HZ)) {
-        Ok(song) => song,
-        Err(error) => return Ok((features, vec![format!("skipped: {error:#}")])),
-    };
-    let mut notes = song.notes;
-    for (stem, audio) in Stem::ALL.into_iter().zip(song.stems) {
-        let Some(audio) = audio else { continue };
-        let feature = feature_of(stem, &audio, effect, earlier, targets)
-            .with_context(|| format!("cannot measure the {stem} stem of {}", files.name))?;
-        if feature.is_none() {
-            notes.push(format!("the {stem} stem is silent or too quiet, or has no onsets; it is left out"));
+    fn add(&mut self, record: &Record) -> Result<()> {
+        for (name, feature) in &record.stems {
+            let stem = Stem::from_name(name)
+                .with_context(|| format!("{}: no stem is called {name}", record.song))?;
+            let feature: BandFeature = serde_json::from_value(feature.clone())
+                .with_context(|| format!("the record of {} is damaged", record.song))?;
+            self.builder.add(stem, &feature);
         }
-        features[stem.index()] = feature;
+        Ok(())
     }
-    Ok((features, notes))
+
+    fn write_targets(&self, args: &Args) -> Result<()> {
+        let mut targets = self.builder.targets();
+        targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.selection.input));
+        let hash = sha256_hex(serde_json::to_string(&targets.stems)?.as_bytes());
+        targets.source = format!(
+            "measured by tributary analyze {}; sha256 of the averages {hash}",
+            env!("CARGO_PKG_VERSION")
+        );
+        targets.songs = self.songs.len() as u32;
+        audio_file::write_text(&args.output, &(targets.to_json() + "\n"))
+            .with_context(|| args.output.display().to_string())?;
+        print!("{}", summary(&targets, &self.builder));
+        println!(
+            "{} songs; targets in {}, what was measured of each song in {}",
+            self.songs.len(),
+            args.output.display(),
+            self.records.display()
+        );
+        Ok(())
+    }
 }
 
-fn feature_of(
-    stem: Stem,
-    audio: &StereoBuffer,
+/// One effect's pass over the set.
+struct EffectPass {
     effect: Effect,
-    earlier: &Recipe,
-    targets: &Targets,
-) -> Result<Option<Feature>> {
-    let rate_hz = f64::from(TRAINING_RATE_HZ);
-    if effect == Effect::ALL[0] {
-        return Ok(measure_feature(effect, audio, earlier, rate_hz)?);
+    /// What is applied before the feature is measured.
+    earlier: Recipe,
+    targets: Targets,
+    settings: String,
+    ledger: Ledger,
+}
+
+impl EffectPass {
+    /// Measures one song unless its record is there; returns the new record, none when another run works on it.
+    fn song(&self, files: &SongFiles) -> Result<Option<Record>> {
+        let mut record = Record::of(files, &self.settings)?;
+        let Some(partial) = self.ledger.start(&files.name)? else { return Ok(None) };
+        // Asked only under the lock: another run may just have finished it.
+        if self.ledger.finished(&record).is_some() {
+            return Ok(None);
+        }
+        self.measure(files, &partial, &mut record)?;
+        self.ledger.finish(partial, &record)?;
+        Ok(Some(record))
     }
-    let (left_by_earlier, _) = tributary_dsp::normalize_stem(stem, audio, earlier, targets, rate_hz)?;
-    Ok(measure_feature(effect, &left_by_earlier, earlier, rate_hz)?)
+
+    /// Fills the record with one song's feature per stem, or with why it has none.
+    fn measure(&self, files: &SongFiles, partial: &Partial, record: &mut Record) -> Result<()> {
+        let spaces = spaces_in(&partial.folder);
+        let song = match Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces) {
+            Ok(song) => song,
+            Err(error) => {
+                record.skipped = Some(format!("{error:#}"));
+                record.notes = vec![format!("skipped: {error:#}")];
+                return Ok(());
+            }
+        };
+        record.notes = song.notes;
+        record.sample_rate_hz = song.sample_rate_hz;
+        record.frames = song.frames;
+        let rate_hz = f64::from(TRAINING_RATE_HZ);
+        for (stem, audio) in Stem::ALL.into_iter().zip(song.stems) {
+            let Some(mut audio) = audio else { continue };
+            if self.effect != Effect::ALL[0] {
+                normalize_in_place(stem, &mut audio, &self.earlier, &self.targets, rate_hz, &mut |_| {})?;
+            }
+            match measure_feature_of(self.effect, &mut audio, &self.earlier, rate_hz)? {
+                Some(feature) => {
+                    record.stems.insert(stem.name().into(), json!(BandFeature::of(&feature)));
+                }
+                None => record.notes.push(format!(
+                    "the {stem} stem is silent or too quiet, or has no onsets; it is left out"
+                )),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The recipe with only the effects before `effect`, in full.
@@ -164,11 +253,12 @@ fn before(recipe: &Recipe, effect: Effect) -> Recipe {
     recipe
 }
 
-fn summary(targets: &Targets, counts: &[Counts]) -> Table {
+fn summary(targets: &Targets, builder: &TargetsBuilder) -> Table {
     let mut table = Table::new(&["stem", "songs", "LUFS", "peaks dB", "spread dB", "phi 1 kHz"]);
     for stem in Stem::ALL {
         let averages = targets.stem(stem);
-        let songs = counts.iter().map(|counts| counts[stem.index()]).max().unwrap_or(0);
+        let songs =
+            Effect::ALL.map(|effect| builder.counts(effect)[stem.index()]).into_iter().max().unwrap_or(0);
         table.row(vec![
             stem.name().into(),
             songs.to_string(),

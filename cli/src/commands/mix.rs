@@ -8,19 +8,20 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use tributary_dsp::{ProfileSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, profile_song};
-use tributary_engine::offline::OfflineFigures;
-use tributary_engine::{OfflineMix, Pipeline, mix_song};
+use tributary_dsp::{CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, profile_stem};
+use tributary_engine::offline::{OfflineFigures, mix_stream};
+use tributary_engine::{Pipeline, StemFile};
 
 use crate::audio_file;
 use crate::dataset::{self, SongFiles, Source};
-use crate::metrics::{self, Loudness};
+use crate::file_output::{check_output, folder_of, write_wav_with};
+use crate::metrics::{Loudness, Meter};
 use crate::model::ModelChoice;
 use crate::normalization::NormalizationArgs;
 use crate::progress;
 use crate::report::{self, Table};
 use crate::resample::resample;
-use crate::song::{Rate, Song};
+use crate::song::{Rate, Song, Spaces, spaces_in};
 
 /// Below this a meter of the engine means silence, in LUFS.
 const SILENCE_LUFS: f64 = -119.0;
@@ -77,7 +78,8 @@ pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
     let choice = ModelChoice::open(args.model.as_deref())?;
     let (recipe, targets) = args.normalization.resolve_from(choice.recipe(), choice.targets())?;
-    let song = Song::read(&files(args)?, Rate::HighestOfFiles)?;
+    let spaces = spaces_in(&folder_of(&args.output));
+    let mut song = Song::read_into(&files(args)?, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
     let model = choice.load()?;
 
@@ -85,19 +87,18 @@ pub fn run(args: &Args) -> Result<()> {
     let source = match args.profile {
         Profile::Adaptive => ProfileSource::Adaptive,
         Profile::File => {
-            ProfileSource::Fixed(whole_file_profile(&song, &recipe, &targets, choice.sample_rate_hz())?)
+            let model_rate_hz = choice.sample_rate_hz();
+            ProfileSource::Fixed(whole_file_profile(&mut song, &recipe, &targets, model_rate_hz, &spaces)?)
         }
     };
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
     let mut pipeline = Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters();
-    let OfflineMix { mix, figures } = mix_with_progress(&mut pipeline, &song)?;
+    let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output)?;
     let took_s = started.elapsed().as_secs_f64();
 
-    audio_file::write_wav(&args.output, &mix, song.sample_rate_hz)
-        .with_context(|| format!("{}", args.output.display()))?;
     let outcome = Outcome {
-        loudness: metrics::loudness(&mix, song.sample_rate_hz)?,
+        loudness,
         figures,
         profile_s,
         mixing_s: took_s - profile_s,
@@ -112,18 +113,6 @@ pub fn run(args: &Args) -> Result<()> {
             audio_file::write_text(path, &text).with_context(|| path.display().to_string())
         }
     }
-}
-
-/// Fails before the work when the result could not be written after it.
-fn check_output(output: &Path) -> Result<()> {
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        bail!("{} cannot be written: there is no folder {}", output.display(), folder.display());
-    }
-    if output.is_dir() {
-        bail!("{} cannot be written: it is a folder", output.display());
-    }
-    Ok(())
 }
 
 /// The song's files: those of the folder, replaced by those named one by one.
@@ -146,34 +135,66 @@ fn files(args: &Args) -> Result<SongFiles> {
 
 /// Measures the stems at the model's rate, where the corrections are applied.
 fn whole_file_profile(
-    song: &Song,
+    song: &mut Song<StemFile>,
     recipe: &Recipe,
     targets: &Targets,
     model_rate_hz: u32,
+    spaces: &Spaces<'_, StemFile>,
 ) -> Result<SongProfile> {
     let bar = progress::fraction("measuring");
-    let mut converted: [Option<StereoBuffer>; Stem::COUNT] = Default::default();
-    if song.sample_rate_hz != model_rate_hz {
-        for (converted, audio) in converted.iter_mut().zip(&song.stems) {
-            *converted =
-                audio.clone().map(|audio| resample(audio, song.sample_rate_hz, model_rate_hz)).transpose()?;
-        }
+    let mut profile = SongProfile::default();
+    for stem in Stem::ALL {
+        let Some(audio) = &mut song.stems[stem.index()] else { continue };
+        // Measuring works on a copy: the stem itself is still to be mixed.
+        let mut copy = resample(audio, song.sample_rate_hz, model_rate_hz, spaces()?)?;
+        let mut report = |share: f64| {
+            progress::set_fraction(&bar, (stem.index() as f64 + share) / Stem::COUNT as f64);
+        };
+        let rate_hz = f64::from(model_rate_hz);
+        profile.0[stem.index()] = profile_stem(stem, &mut copy, recipe, targets, rate_hz, &mut report)
+            .with_context(|| format!("the {stem} stem cannot be measured"))?;
     }
-    let stems = std::array::from_fn(|stem| converted[stem].as_ref().or(song.stems[stem].as_ref()));
-    let mut progress = |fraction| progress::set_fraction(&bar, fraction);
-    let profile = profile_song(stems, recipe, targets, f64::from(model_rate_hz), &mut progress);
     bar.finish_and_clear();
-    profile.context("the stems cannot be measured")
+    Ok(profile)
 }
 
-fn mix_with_progress(pipeline: &mut Pipeline, song: &Song) -> Result<OfflineMix> {
+/// Mixes the song piece by piece into the output file.
+fn write_mix(
+    pipeline: &mut Pipeline,
+    song: &mut Song<StemFile>,
+    output: &Path,
+) -> Result<(OfflineFigures, Loudness)> {
     let bar = progress::fraction("mixing");
-    let result = mix_song(pipeline, song.stems.each_ref().map(Option::as_ref), &mut |fraction| {
-        progress::set_fraction(&bar, fraction);
-        Ok(())
+    let mut meter = Meter::of_mix(song.sample_rate_hz)?;
+    let (frames, mut at) = (song.frames, 0);
+    let mut source = |piece: &mut [Vec<f32>; CHANNELS]| {
+        progress::set_fraction(&bar, at as f64 / frames as f64);
+        let count = (frames - at).min(piece[0].len());
+        for (stem, pair) in song.stems.iter_mut().zip(piece.chunks_exact_mut(2)) {
+            let [left, right] = pair else { continue };
+            match stem {
+                Some(stem) => stem
+                    .read(at, &mut left[..count], &mut right[..count])
+                    .map_err(|error| error.to_string())?,
+                None => {
+                    left[..count].fill(0.0);
+                    right[..count].fill(0.0);
+                }
+            }
+        }
+        at += count;
+        Ok(count)
+    };
+    let figures = write_wav_with(output, song.sample_rate_hz, |sink| {
+        let mut take = |[left, right]: [&[f32]; 2]| {
+            meter.add(left, right).map_err(|error| format!("{error:#}"))?;
+            sink.write(left, right).map_err(|error| error.to_string())
+        };
+        mix_stream(pipeline, &mut source, &mut take).context("the song cannot be mixed")
     });
     bar.finish_and_clear();
-    result.context("the song cannot be mixed")
+    let figures = figures.with_context(|| output.display().to_string())?;
+    Ok((figures, meter.loudness()?))
 }
 
 /// What was measured of a finished mix.
@@ -191,7 +212,7 @@ impl Outcome {
         (self.profile_s + self.mixing_s) / self.duration_s
     }
 
-    fn print(&self, song: &Song, output: &Path) {
+    fn print(&self, song: &Song<StemFile>, output: &Path) {
         let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP"]);
         for stem in Stem::ALL {
             let index = stem.index();
@@ -219,7 +240,7 @@ impl Outcome {
 
     fn to_json(
         &self,
-        song: &Song,
+        song: &Song<StemFile>,
         choice: &ModelChoice,
         recipe: &Recipe,
         profile: Profile,

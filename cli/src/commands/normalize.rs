@@ -9,17 +9,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use serde_json::json;
-use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StereoBuffer, Targets, normalize_stem};
+use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StemStore, Targets, normalize_in_place};
+use tributary_engine::StemFile;
 
-use crate::audio_file::{self, AudioFile};
+use crate::audio_file::AudioFileError;
 use crate::batch::{self, Shard};
 use crate::dataset::{SongFiles, Source, file_name};
+use crate::file_output::write_wav_with;
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
+use crate::metrics::Meter;
 use crate::normalization::NormalizationArgs;
 use crate::report::Table;
+use crate::resample::resample;
 use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, read_source};
-use crate::{metrics, progress, report, resample};
+use crate::song::{Rate, Song, for_each_piece, read_source, spaces_in};
+use crate::{progress, report};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
 pub const TRAINING_RATE_HZ: u32 = 44_100;
@@ -109,7 +113,8 @@ impl Job {
         if let Some(done) = self.ledger.finished(&record) {
             return Ok(done.skipped.map_or(Outcome::AlreadyThere, Outcome::Skipped));
         }
-        match Song::read(files, Rate::Hz(TRAINING_RATE_HZ)) {
+        let spaces = spaces_in(&partial.folder);
+        match Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces) {
             Ok(song) => {
                 self.write_song(files, song, &partial, &mut record)?;
                 self.ledger.finish(partial, &record)?;
@@ -128,24 +133,24 @@ impl Job {
     fn write_song(
         &self,
         files: &SongFiles,
-        song: Song,
+        song: Song<StemFile>,
         partial: &Partial,
         record: &mut Record,
     ) -> Result<()> {
         record.notes.clone_from(&song.notes);
         record.sample_rate_hz = song.sample_rate_hz;
-        let mixture = Mixture::read(files, &mut record.notes)?;
-        record.frames = song.frames.max(mixture.as_ref().map_or(0, |m| m.file.audio.left.len()));
-        if record.frames != song.frames
-            || mixture.as_ref().is_some_and(|m| m.file.audio.left.len() < song.frames)
-        {
+        let mixture = Mixture::read(files, &partial.folder, &mut record.notes)?;
+        let mixture_frames = mixture.as_ref().map_or(song.frames, |mixture| mixture.audio.frames());
+        record.frames = song.frames.max(mixture_frames);
+        if mixture_frames != song.frames {
             record
                 .notes
                 .push("the mixture and the stems differ in length; the shorter end in silence".into());
         }
-        let entries = batch::run(&Stem::ALL, self.stem_jobs, |&stem| {
-            let audio = song.stems[stem.index()].as_ref()?;
-            Some((stem, self.write_stem(stem, audio, record.frames, &partial.folder)))
+        let stems = Stem::ALL.into_iter().zip(song.stems).collect();
+        let frames = record.frames;
+        let entries = batch::run_each(stems, self.stem_jobs, |(stem, audio)| {
+            Some((stem, self.write_stem(stem, audio?, frames, &partial.folder)))
         });
         for (stem, written) in entries.into_iter().flatten() {
             let (entry, note) = written?;
@@ -162,26 +167,27 @@ impl Job {
     fn write_stem(
         &self,
         stem: Stem,
-        audio: &StereoBuffer,
+        mut audio: StemFile,
         frames: usize,
         folder: &Path,
     ) -> Result<(serde_json::Value, Option<String>)> {
-        let before = metrics::stem_level(audio, TRAINING_RATE_HZ)?;
+        let mut before = Meter::of_stem(TRAINING_RATE_HZ)?;
+        for_each_piece(&mut audio, |left, right| before.add(left, right))?;
         let rate_hz = f64::from(TRAINING_RATE_HZ);
-        let (mut normalized, profile) = normalize_stem(stem, audio, &self.recipe, &self.targets, rate_hz)
-            .with_context(|| format!("cannot normalize the {} stem", stem.name()))?;
-        let after = metrics::stem_level(&normalized, TRAINING_RATE_HZ)?;
-        pad(&mut normalized, frames);
-        let path = folder.join(format!("{}.wav", stem.name()));
-        audio_file::write_wav(&path, &normalized, TRAINING_RATE_HZ)
-            .with_context(|| path.display().to_string())?;
-        let entry = json!({ "before": before, "after": after, "profile": without_curves(&profile) });
-        Ok((entry, self.left_alone(audio, &profile)))
+        let profile = normalize_in_place(stem, &mut audio, &self.recipe, &self.targets, rate_hz, &mut |_| {})
+            .with_context(|| format!("cannot normalize the {} stem", stem.name()))?
+            .unwrap_or_default();
+        let mut after = Meter::of_stem(TRAINING_RATE_HZ)?;
+        for_each_piece(&mut audio, |left, right| after.add(left, right))?;
+        audio.set_frames(frames)?;
+        write(&mut audio, &folder.join(format!("{}.wav", stem.name())))?;
+        let (loudness, peak) = ((before.stem_level()?, after.stem_level()?), before.peak());
+        let entry = json!({ "before": loudness.0, "after": loudness.1, "profile": without_curves(&profile) });
+        Ok((entry, self.left_alone(peak, &profile)))
     }
 
     /// Why a stem, or one feature of it, was not normalized.
-    fn left_alone(&self, audio: &StereoBuffer, profile: &StemProfile) -> Option<String> {
-        let peak = audio.peak();
+    fn left_alone(&self, peak: f32, profile: &StemProfile) -> Option<String> {
         let dynamics_wanted = self.recipe.effect(Effect::Dynamics).effective_amount() > 0.0;
         if peak == 0.0 {
             Some("is silent".into())
@@ -192,6 +198,14 @@ impl Job {
                 .then(|| "has no onsets; its dynamics are left alone".into())
         }
     }
+}
+
+/// Writes a stem or a mixture as a file of the set.
+fn write(audio: &mut StemFile, path: &Path) -> Result<()> {
+    write_wav_with(path, TRAINING_RATE_HZ, |sink| {
+        for_each_piece(audio, |left, right| Ok(sink.write(left, right)?))
+    })
+    .with_context(|| path.display().to_string())
 }
 
 /// The profile without its long equalization curves, which would make the report as large as audio.
@@ -206,49 +220,46 @@ fn without_curves(profile: &StemProfile) -> serde_json::Value {
 /// The human-made mix of a song, read once.
 struct Mixture {
     source: Source,
-    file: AudioFile,
+    audio: StemFile,
     untouched: bool,
 }
 
 impl Mixture {
     /// Reads the mixture if there is one; an unreadable one becomes a note.
-    fn read(files: &SongFiles, notes: &mut Vec<String>) -> Result<Option<Self>> {
+    fn read(files: &SongFiles, folder: &Path, notes: &mut Vec<String>) -> Result<Option<Self>> {
         let Some(source) = &files.mixture else {
             notes.push("there is no mixture".into());
             return Ok(None);
         };
-        let path = source.path();
-        let mut file = match read_source(source) {
-            Ok(file) => file,
+        let (path, spaces) = (source.path(), spaces_in(folder));
+        let (mut audio, rate_hz, mended) = match read_source(source, spaces()?) {
+            Ok(read) => read,
+            Err(AudioFileError::Store(error)) => return Err(error.into()),
             Err(error) => {
                 notes.push(format!("{} {error}; the song goes on without it", path.display()));
                 return Ok(None);
             }
         };
-        notes.extend(file.notes.iter().map(|note| format!("{}: {note}", file_name(path))));
+        notes.extend(mended.iter().map(|note| format!("{}: {note}", file_name(path))));
         let is_wav = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("wav"));
-        let untouched = is_wav && file.sample_rate_hz == TRAINING_RATE_HZ && file.notes.is_empty();
-        file.audio = resample::resample(file.audio, file.sample_rate_hz, TRAINING_RATE_HZ)?;
-        Ok(Some(Self { source: source.clone(), file, untouched }))
+        let untouched = is_wav && rate_hz == TRAINING_RATE_HZ && mended.is_empty();
+        if rate_hz != TRAINING_RATE_HZ {
+            audio = resample(&mut audio, rate_hz, TRAINING_RATE_HZ, spaces()?)?;
+        }
+        Ok(Some(Self { source: source.clone(), audio, untouched }))
     }
 
     /// Links or copies the file when it fits as it is, else writes it anew.
     fn write(mut self, path: &Path, frames: usize) -> Result<()> {
-        let fits = self.untouched && self.file.audio.left.len() == frames;
+        let fits = self.untouched && self.audio.frames() == frames;
         let source = self.source.path();
         let source = source.canonicalize().unwrap_or(source.to_owned());
         if fits && (fs::hard_link(&source, path).is_ok() || fs::copy(&source, path).is_ok()) {
             return Ok(());
         }
-        pad(&mut self.file.audio, frames);
-        audio_file::write_wav(path, &self.file.audio, TRAINING_RATE_HZ)
-            .with_context(|| path.display().to_string())
+        self.audio.set_frames(frames)?;
+        write(&mut self.audio, path)
     }
-}
-
-fn pad(audio: &mut StereoBuffer, frames: usize) {
-    audio.left.resize(frames, 0.0);
-    audio.right.resize(frames, 0.0);
 }
 
 /// Refuses an output folder inside the input or the reverse: the job would read its own results, or replace the songs.

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use tributary_dsp::{Effect, Feature, Recipe, Stem, StereoBuffer, measure_feature};
+use tributary_dsp::{Effect, Feature, Recipe, Stem, StemStore, measure_feature_of};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
+use crate::file_output::{check_output, folder_of};
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
-use crate::song::{Rate, Song};
+use crate::song::{Rate, Song, spaces_in};
 use crate::{audio_file, batch, dataset};
 
 /// Spacing of the bins of the 65,536-point transform, in Hz.
@@ -36,12 +37,14 @@ pub struct Args {
 /// # Errors
 /// No usable stem, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
+    check_output(&args.output)?;
     let files = dataset::song_in(&args.song)?;
     let recipe = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?.0;
-    let song = Song::read(&files, Rate::Hz(TRAINING_RATE_HZ))?;
+    let spaces = spaces_in(&folder_of(&args.output));
+    let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
-    let profiles = batch::run(&Stem::ALL, batch::default_jobs(), |stem| {
-        song.stems[stem.index()].as_ref().map(|audio| measure(audio, &recipe)).transpose()
+    let profiles = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {
+        audio.map(|mut audio| measure(&mut audio, &recipe)).transpose()
     });
     let mut stems = serde_json::Map::new();
     let mut table = Table::new(&["stem", "LUFS", "peaks dB", "spread dB"]);
@@ -73,12 +76,12 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// All features of one raw stem; null where the stem has none.
-fn measure(audio: &StereoBuffer, recipe: &Recipe) -> Result<Value> {
+fn measure(audio: &mut dyn StemStore, recipe: &Recipe) -> Result<Value> {
     let mut profile = json!({
         "loudness_lufs": null, "peak_db": null, "peak_std_db": null, "spectrum": null, "phi": null,
     });
     for effect in Effect::ALL {
-        match measure_feature(effect, audio, recipe, f64::from(TRAINING_RATE_HZ))? {
+        match measure_feature_of(effect, audio, recipe, f64::from(TRAINING_RATE_HZ))? {
             None => {}
             Some(Feature::Spectrum(bins)) => {
                 profile["spectrum"] = pairs(&bins, |magnitude| (20.0 * magnitude.log10()).max(FLOOR_DB));
