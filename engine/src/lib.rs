@@ -11,15 +11,19 @@
 //! | [`offline`] | whole songs |
 //! | [`start`] | an engine's life on the main thread: what it is built from, its handle |
 //! | [`realtime`] | the audio side, the worker, the stream protocol |
+//! | [`learning`] | captures the song while it plays and freezes its profile |
 //! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
 
+mod analysis;
 pub mod bundle;
+mod capture;
 pub mod contract;
 pub mod crossfade;
 mod delay_line;
 pub mod error;
 mod faded_stream;
 pub mod latency;
+pub mod learning;
 mod limiter;
 pub mod meters;
 pub mod model;
@@ -33,6 +37,7 @@ pub mod resample;
 pub mod settings;
 pub mod start;
 pub mod stem_file;
+mod tap;
 pub mod telemetry;
 #[doc(hidden)]
 pub mod test_support;
@@ -40,9 +45,11 @@ pub mod window;
 mod worker;
 
 pub use bundle::ModelBundle;
+pub use capture::{CaptureError, CaptureLimits};
 pub use contract::{Contract, WindowGeometry};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
+pub use learning::{LearnedProfile, Learning, LearningPhase, LearningStatus};
 pub use model::{MixHop, MixModel, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::OnnxLibrary;

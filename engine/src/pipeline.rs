@@ -6,7 +6,9 @@
 //! [`Pipeline::push`] does everything. The worker uses the pieces instead, so that the normalized sum is out before the
 //! network starts: [`Pipeline::ingest`], then [`Pipeline::run_hop`] or [`Pipeline::skip_hop`] while a hop is due.
 
-use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemReading, StemsBlock, Targets};
+use tributary_dsp::{
+    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, StemReading, StemsBlock, Targets,
+};
 
 use crate::contract::{ContractLimiter, WindowGeometry};
 use crate::crossfade::HopCrossfade;
@@ -17,6 +19,7 @@ use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
 use crate::resample::Resampler;
+use crate::tap::Tap;
 use crate::window::StemWindow;
 
 /// Frames the normalizer processes at a time.
@@ -81,6 +84,7 @@ struct Stage {
     window: StemWindow,
     sum_output: HostOutput,
     meters: Option<MeterBank>,
+    tap: Option<Tap>,
 }
 
 impl Pipeline {
@@ -114,6 +118,7 @@ impl Pipeline {
                 window: StemWindow::new(geometry),
                 sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
                 meters: None,
+                tap: None,
             },
             model,
             crossfade: HopCrossfade::new(geometry),
@@ -143,6 +148,20 @@ impl Pipeline {
         self.stage.normalizer.normalize_readings()
     }
 
+    /// Copies what enters the normalizer from now on; `None` ends that.
+    pub(crate) fn set_tap(&mut self, tap: Option<Tap>) {
+        self.stage.tap = tap;
+    }
+
+    /// Lets other corrections take over: at once when no frame of the stream has come in, otherwise as
+    /// [`FxNormalizer::glide_to`] does.
+    pub fn glide_to(&mut self, corrections: Corrections) {
+        self.stage.normalizer.glide_to(corrections);
+        if self.pushed_frames == 0 {
+            self.stage.normalizer.reset();
+        }
+    }
+
     /// Window lengths of the model.
     pub fn geometry(&self) -> WindowGeometry {
         self.geometry
@@ -168,6 +187,9 @@ impl Pipeline {
         stage.sum_output.reset();
         if let Some(meters) = &mut stage.meters {
             meters.reset();
+        }
+        if let Some(tap) = &mut stage.tap {
+            tap.restart();
         }
         self.model.reset();
         self.crossfade.reset();
@@ -348,6 +370,9 @@ impl Stage {
     fn normalize(&mut self) {
         if let Some(meters) = &mut self.meters {
             meters.add_stems_before(std::array::from_fn(|c| &self.scratch[c][..]));
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.push(std::array::from_fn(|c| &self.scratch[c][..]));
         }
         let mut channels = self.scratch.iter_mut();
         self.normalizer.process(&mut StemsBlock {

@@ -14,6 +14,7 @@ use crate::bundle::ModelBundle;
 use crate::contract::WindowGeometry;
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
+use crate::learning::{Learning, Normalization};
 use crate::model::MixModel;
 use crate::pipeline::build_normalizer;
 use crate::protocol::Shared;
@@ -107,6 +108,7 @@ impl Engine {
         let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
         let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
         let (finished, has_finished) = channel();
+        let (learning, commands) = Learning::new(config.model.normalization(), Arc::clone(&shared));
         let worker = WorkerConfig {
             model: config.model,
             profile: config.profile,
@@ -117,6 +119,7 @@ impl Engine {
             input: worker_input,
             mix: worker_mix,
             sum: worker_sum,
+            commands,
         };
         let spawned = std::thread::Builder::new().name("tributary-worker".into()).spawn(move || {
             Worker::main(worker);
@@ -139,7 +142,8 @@ impl Engine {
             config.host_rate_hz,
             max_block,
         );
-        let handle = EngineHandle { shared, telemetry, latency, name, thread, has_finished };
+        let learning = Arc::new(learning);
+        let handle = EngineHandle { shared, telemetry, latency, name, learning, thread, has_finished };
         (side, handle)
     }
 }
@@ -154,6 +158,20 @@ impl ModelSource {
             },
             Self::Missing { .. } | Self::Custom { .. } => ModelName::default(),
         }
+    }
+
+    /// What profiles are learned for; nothing without a model.
+    fn normalization(&self) -> Option<Normalization> {
+        let (recipe, targets, geometry) = match self {
+            Self::Bundle { bundle, .. } => (bundle.recipe(), bundle.targets(), bundle.geometry()),
+            Self::Missing { .. } => return None,
+            Self::Custom { geometry, recipe, targets, .. } => (recipe, &**targets, *geometry),
+        };
+        Some(Normalization {
+            recipe: recipe.clone(),
+            targets: targets.clone(),
+            sample_rate_hz: geometry.sample_rate_hz,
+        })
     }
 
     /// The engine's latency: the pipeline's, and what real time takes on top.
@@ -192,6 +210,7 @@ pub struct EngineHandle {
     telemetry: Arc<Telemetry>,
     latency: LatencyReport,
     name: ModelName,
+    learning: Arc<Learning>,
     thread: Option<JoinHandle<()>>,
     has_finished: Receiver<()>,
 }
@@ -212,6 +231,11 @@ impl EngineHandle {
         &self.name
     }
 
+    /// Learns profiles; clone the `Arc` for the editor. Without effect once the engine is gone.
+    pub fn learning(&self) -> &Arc<Learning> {
+        &self.learning
+    }
+
     /// The run so far in figures. Allocates: for the main thread.
     pub fn report(&self) -> Report {
         self.telemetry.report(self.name.clone(), &self.latency)
@@ -220,6 +244,7 @@ impl EngineHandle {
 
 impl Drop for EngineHandle {
     fn drop(&mut self) {
+        self.learning.close();
         self.shared.stop();
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
@@ -228,5 +253,6 @@ impl Drop for EngineHandle {
                 let _ = thread.join();
             }
         }
+        self.learning.join();
     }
 }

@@ -5,12 +5,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer};
 use tributary_dsp::{CHANNELS, ProfileSource, Stem};
 
 use crate::error::EngineError;
+use crate::learning::Command;
 use crate::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
 use crate::protocol::Shared;
@@ -41,6 +43,7 @@ pub(crate) struct WorkerConfig {
     pub(crate) input: Consumer<f32>,
     pub(crate) mix: Producer<f32>,
     pub(crate) sum: Producer<f32>,
+    pub(crate) commands: Receiver<Command>,
 }
 
 /// The running worker.
@@ -50,10 +53,13 @@ pub(crate) struct Worker {
     input: Consumer<f32>,
     mix: OutputRing,
     sum: OutputRing,
+    commands: Receiver<Command>,
     pipeline: Pipeline,
     latency_frames: u64,
     /// Absolute frames taken from the input ring.
     taken: u64,
+    /// Absolute frame with which the capture ends.
+    capture_end: Option<u64>,
     /// The stream being worked on.
     stream: u64,
     planar: [Vec<f32>; CHANNELS],
@@ -108,9 +114,11 @@ impl Worker {
             input: config.input,
             mix: OutputRing::new(config.mix),
             sum: OutputRing::new(config.sum),
+            commands: config.commands,
             pipeline,
             latency_frames: latency_frames as u64,
             taken: 0,
+            capture_end: None,
             stream: 0,
             planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
             published: 0,
@@ -132,6 +140,7 @@ impl Worker {
         let started = Instant::now();
         // The order of these two looks is the protocol: see `protocol.rs`.
         let filled = self.input.slots() / CHANNELS;
+        self.follow_commands();
         let requested = self.shared.requested_stream();
         if requested != self.stream {
             self.begin_stream(requested);
@@ -140,6 +149,10 @@ impl Worker {
         self.discard(stale);
         let fresh = filled - stale;
         self.take(fresh);
+        if self.capture_end.is_some_and(|end| self.taken >= end) {
+            self.capture_end = None;
+            self.pipeline.set_tap(None);
+        }
         if fresh > 0 {
             self.sum.drain(|out| self.pipeline.pull_sum(out));
             self.publish();
@@ -150,6 +163,24 @@ impl Worker {
             return Ok(Round::Busy);
         }
         Ok(if filled > 0 { Round::Busy } else { Round::Idle })
+    }
+
+    /// Does what the main thread asks for. A capture begins before, and ends after, the frames that were pushed before
+    /// it was asked for; so what was played between two commands is captured to the frame.
+    fn follow_commands(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Capture(tap) => {
+                    self.capture_end = None;
+                    self.pipeline.set_tap(Some(tap));
+                }
+                Command::EndCapture => {
+                    let waiting = (self.input.slots() / CHANNELS) as u64;
+                    self.capture_end = Some(self.taken + waiting);
+                }
+                Command::Glide(corrections) => self.pipeline.glide_to(corrections),
+            }
+        }
     }
 
     fn begin_stream(&mut self, stream: u64) {

@@ -15,7 +15,7 @@ use tributary_engine::{
 use crate::alloc::allocations;
 use crate::common::{Noise, difference, neutral_pipeline, noise_stems, part, plain_sum, run_pipeline};
 
-const OFFLINE: Settings =
+pub const OFFLINE: Settings =
     Settings { mix: 1.0, output_gain: 1.0, bypass: false, dry_source: DrySource::Bus, offline: true };
 
 fn start(model: ModelSource, host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
@@ -27,7 +27,7 @@ fn sum_engine(host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) 
 }
 
 /// A hop of 100 ms, so that real time can be kept on a busy machine.
-const CALM_GEOMETRY: WindowGeometry = WindowGeometry {
+pub const CALM_GEOMETRY: WindowGeometry = WindowGeometry {
     sample_rate_hz: 44_100,
     context_frames: 4416,
     hop_frames: 4416,
@@ -43,7 +43,7 @@ fn slow_engine(slowness: &Slowness, max_block: usize) -> (AudioSide, EngineHandl
 }
 
 /// Runs blocks of the lengths `blocks` yields through the engine; the main input is silent.
-fn render(
+pub fn render(
     audio: &mut AudioSide,
     stems: &[Vec<f32>; CHANNELS],
     settings: &Settings,
@@ -61,7 +61,7 @@ fn render(
     out
 }
 
-fn wait_until_ready(handle: &EngineHandle) {
+pub fn wait_until_ready(handle: &EngineHandle) {
     let started = Instant::now();
     while handle.telemetry().state() != EngineState::Ready {
         assert!(started.elapsed() < Duration::from_secs(20), "{:?}", handle.telemetry().state());
@@ -150,7 +150,7 @@ fn dry_nulls_exactly_and_bypass_is_aligned() {
 }
 
 /// Plays stems in real time (blocks paced by the wall clock); `during` is called with the frame before each block.
-fn play(
+pub fn play(
     audio: &mut AudioSide,
     stems: &[Vec<f32>; CHANNELS],
     block: usize,
@@ -168,7 +168,7 @@ fn play(
 }
 
 /// Largest step between neighboring samples.
-fn largest_step(signal: &[f32]) -> f32 {
+pub fn largest_step(signal: &[f32]) -> f32 {
     signal.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
 }
 

@@ -1,0 +1,78 @@
+//! Measures captured stems exactly as a whole file, in passes over the temporary file, on the learning thread. The file
+//! is also the working space, so memory does not grow with the song.
+
+use std::time::Duration;
+
+use tributary_dsp::{SongProfile, Stem, StemStore, StoreError, profile_stem};
+
+use crate::capture::Take;
+use crate::learning::Normalization;
+use crate::stem_file::StemFile;
+
+/// Reads between two looks at whether the work is still wanted, and between two pauses.
+const WATCH_CALLS: u32 = 64;
+/// Pause in which threads that are pressed for time go first, wherever the scheduler put them.
+const PAUSE: Duration = Duration::from_millis(1);
+/// How often a stem is read, roughly: for the progress.
+const PASSES_PER_STEM: f64 = 12.0;
+
+/// The profile of a stretch, which is used up. `progress` is told the share done, 0 to 1, and may stop the work by
+/// returning a reason.
+///
+/// # Errors
+/// That reason, or a sentence on what cannot be read or written.
+pub(crate) fn analyze(
+    take: &mut Take,
+    normalization: &Normalization,
+    progress: &mut dyn FnMut(f32) -> Result<(), String>,
+) -> Result<SongProfile, String> {
+    let Normalization { recipe, targets, sample_rate_hz } = normalization;
+    let mut song = SongProfile::default();
+    for stem in Stem::ALL {
+        let store = take.stem(stem);
+        let passes = PASSES_PER_STEM * store.frames() as f64;
+        let start = stem.index() as f64 / Stem::COUNT as f64;
+        let mut store = WatchedStore {
+            store,
+            read_frames: 0.0,
+            calls: 0,
+            watch: &mut |read_frames| {
+                let share = (read_frames / passes).min(1.0) / Stem::COUNT as f64;
+                progress((start + share) as f32)
+            },
+        };
+        song.0[stem.index()] =
+            profile_stem(stem, &mut store, recipe, targets, f64::from(*sample_rate_hz), &mut |_| {})
+                .map_err(|error| error.to_string())?;
+    }
+    progress(1.0)?;
+    Ok(song)
+}
+
+/// A stem that lets others go first now and then, and can be taken away.
+struct WatchedStore<'a> {
+    store: &'a mut StemFile,
+    read_frames: f64,
+    calls: u32,
+    watch: &'a mut dyn FnMut(f64) -> Result<(), String>,
+}
+
+impl StemStore for WatchedStore<'_> {
+    fn frames(&self) -> usize {
+        self.store.frames()
+    }
+
+    fn read(&mut self, start: usize, left: &mut [f32], right: &mut [f32]) -> Result<(), StoreError> {
+        self.read_frames += left.len() as f64;
+        self.calls += 1;
+        if self.calls.is_multiple_of(WATCH_CALLS) {
+            (self.watch)(self.read_frames).map_err(|reason| StoreError { reason })?;
+            std::thread::sleep(PAUSE);
+        }
+        self.store.read(start, left, right)
+    }
+
+    fn write(&mut self, start: usize, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
+        self.store.write(start, left, right)
+    }
+}

@@ -1,0 +1,409 @@
+//! Learned profiles: the plug-in listens while the song plays once, measures the four stems as a whole file, and keeps
+//! the result. [`Learning`] is the main thread's handle, to be shared with an editor; the work is done on a thread of
+//! its own, which takes chunks from the worker's [`Tap`], writes them to a temporary file, measures it, and hands the
+//! worker the finished corrections. Nothing here is known to the audio thread.
+//!
+//! ```text
+//! Adaptive ──start──▶ Listening ──finish, or the limit──▶ Analyzing ──▶ Learned ──forget──▶ Adaptive
+//!                         └── cancel, an error ──┴─▶ back to Adaptive, or to the profile learned before
+//! ```
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tributary_dsp::{Corrections, ProfileSource, Recipe, SongProfile, Stem, Targets};
+
+use crate::analysis::analyze;
+use crate::capture::{Capture, CaptureError, CaptureLimits, Take};
+use crate::protocol::Shared;
+use crate::tap::{Captured, Tap, TapOutlet};
+
+/// How often a thread that waits for frames looks whether it is still wanted.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Longest time dropping an engine waits for the thread, which looks for a cancellation at every chunk.
+const JOIN_PATIENCE: Duration = Duration::from_secs(10);
+
+const NO_MODEL: &str = "There is no model to learn for.";
+const NOTHING_HEARD: &str = "There is nothing to learn from: no stem was louder than −50 dBFS. Play the song while Tributary listens.";
+const FOREIGN: &str = "This project's learned profile belongs to a model that normalizes otherwise, so Tributary adapts \
+                       while playing. Learn again, or load the model it belongs to.";
+
+/// What stems are normalized by: what a profile depends on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalization {
+    /// Which effects, and how strongly.
+    pub recipe: Recipe,
+    /// To which averages.
+    pub targets: Targets,
+    /// The normalizer's rate.
+    pub sample_rate_hz: u32,
+}
+
+impl Normalization {
+    /// SHA-256 of recipe, targets and rate: a profile learned under another one must not be used.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(
+            serde_json::to_vec(&(&self.recipe, &self.targets, self.sample_rate_hz)).unwrap_or_default(),
+        );
+        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A profile with what it was learned from. Saved with the session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LearnedProfile {
+    /// [`Normalization::sha256`] of what it was learned for.
+    pub normalization_sha256: String,
+    /// Seconds since 1970-01-01 UTC.
+    #[serde(default)]
+    pub learned_unix_s: u64,
+    /// Length of the stretch in seconds.
+    #[serde(default)]
+    pub length_s: f64,
+    /// The corrections.
+    pub profile: SongProfile,
+}
+
+/// Where learning is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LearningPhase {
+    /// Running estimates are in force.
+    #[default]
+    Adaptive,
+    /// Stems are being captured; what was in force before still is.
+    Listening,
+    /// The captured stems are being measured.
+    Analyzing,
+    /// A learned profile is in force, or being glided to.
+    Learned,
+}
+
+/// A copy of everything an editor shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LearningStatus {
+    /// Where it is.
+    pub phase: LearningPhase,
+    /// While listening: seconds captured of the present stretch.
+    pub captured_s: f64,
+    /// While listening: seconds of the longest stretch before a jump.
+    pub kept_s: f64,
+    /// While listening: which stems of the stretch are loud enough to be measured, in stem order.
+    pub heard: [bool; Stem::COUNT],
+    /// While analyzing: 0 to 1.
+    pub progress: f32,
+    /// Why nothing was learned, one plain sentence; gone with the next action.
+    pub message: Option<String>,
+    /// The profile in force, or in force again when listening is cancelled.
+    pub profile: Option<Arc<LearnedProfile>>,
+}
+
+/// What the worker is told.
+pub(crate) enum Command {
+    /// Copy what enters the normalizer.
+    Capture(Tap),
+    /// End the capture.
+    EndCapture,
+    /// Let these corrections take over.
+    Glide(Corrections),
+}
+
+/// The state that the handle and the learning thread share. Neither audio thread nor worker ever locks it.
+#[derive(Default)]
+struct State {
+    status: LearningStatus,
+    /// The run whose thread may write; another one has been cancelled.
+    run: Option<Run>,
+    /// Threads that were cancelled, and the present one.
+    threads: Vec<(JoinHandle<()>, Receiver<()>)>,
+    closed: bool,
+}
+
+/// One pass through listening and analyzing, shared with its thread.
+#[derive(Clone)]
+struct Run {
+    cancelled: Arc<AtomicBool>,
+}
+
+/// The main thread's handle. All methods return at once and may be called from any thread but the audio thread.
+pub struct Learning {
+    normalization: Option<Arc<Normalization>>,
+    shared: Arc<Shared>,
+    commands: Mutex<Sender<Command>>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Learning {
+    /// A handle, and the commands it gives. Without a normalization it refuses to learn.
+    pub(crate) fn new(
+        normalization: Option<Normalization>,
+        shared: Arc<Shared>,
+    ) -> (Self, Receiver<Command>) {
+        let (sender, receiver) = channel();
+        let normalization = normalization.map(Arc::new);
+        let state = Arc::new(Mutex::new(State::default()));
+        (Self { normalization, shared, commands: Mutex::new(sender), state }, receiver)
+    }
+
+    /// A copy of the present state.
+    pub fn status(&self) -> LearningStatus {
+        lock(&self.state).status.clone()
+    }
+
+    /// What a profile is learned for; `None` without a model.
+    pub fn normalization(&self) -> Option<&Normalization> {
+        self.normalization.as_deref()
+    }
+
+    /// Begins to listen, with the usual limits.
+    pub fn start(&self) {
+        self.start_within(CaptureLimits::default());
+    }
+
+    /// Begins to listen. A run that is under way goes on.
+    pub fn start_within(&self, limits: CaptureLimits) {
+        let mut state = lock(&self.state);
+        if state.run.is_some() || state.closed {
+            return;
+        }
+        let Some(normalization) = self.normalization.clone() else {
+            state.status.message = Some(NO_MODEL.into());
+            return;
+        };
+        state.threads.retain(|(thread, _)| !thread.is_finished());
+        let run = Run { cancelled: Arc::new(AtomicBool::new(false)) };
+        let (tap, outlet) = Tap::new(Arc::clone(&self.shared));
+        let thread = LearningThread {
+            run: run.clone(),
+            state: Arc::clone(&self.state),
+            normalization,
+            commands: lock(&self.commands).clone(),
+        };
+        let (ended, has_ended) = channel();
+        let spawned = std::thread::Builder::new().name("tributary-learning".into()).spawn(move || {
+            thread.main(outlet, limits);
+            let _ = ended.send(());
+        });
+        match spawned {
+            Ok(thread) => {
+                self.send(Command::Capture(tap));
+                let profile = state.status.profile.take();
+                state.status =
+                    LearningStatus { phase: LearningPhase::Listening, profile, ..LearningStatus::default() };
+                state.run = Some(run);
+                state.threads.push((thread, has_ended));
+            }
+            Err(error) => state.status.message = Some(format!("Learning cannot be started: {error}.")),
+        }
+    }
+
+    /// Stops listening and analyzes what was heard.
+    pub fn finish(&self) {
+        let state = lock(&self.state);
+        if state.status.phase == LearningPhase::Listening {
+            self.send(Command::EndCapture);
+        }
+    }
+
+    /// Stops listening or analyzing; what was in force stays in force.
+    pub fn cancel(&self) {
+        self.cancel_locked(&mut lock(&self.state), None);
+    }
+
+    fn cancel_locked(&self, state: &mut State, message: Option<String>) {
+        if let Some(run) = state.run.take() {
+            run.cancelled.store(true, Relaxed);
+            self.send(Command::EndCapture);
+            rest(state, message);
+        }
+    }
+
+    /// Returns to running estimates, which listen for a while before they take over.
+    pub fn forget(&self) {
+        let mut state = lock(&self.state);
+        self.cancel_locked(&mut state, None);
+        if state.status.profile.take().is_some() {
+            self.glide(&ProfileSource::Adaptive);
+        }
+        rest(&mut state, None);
+    }
+
+    /// Puts a saved profile in force: at once when no frame of the stream has been heard yet, with a glide otherwise.
+    ///
+    /// # Errors
+    /// A sentence when it was learned for another normalization or cannot be used. Running estimates are in force then.
+    pub fn restore(&self, learned: LearnedProfile) -> Result<(), String> {
+        if let Err(message) = self.check(&learned) {
+            self.forget();
+            return Err(message);
+        }
+        let mut state = lock(&self.state);
+        self.cancel_locked(&mut state, None);
+        self.glide(&ProfileSource::Fixed(learned.profile.clone()));
+        state.status.profile = Some(Arc::new(learned));
+        rest(&mut state, None);
+        Ok(())
+    }
+
+    fn check(&self, learned: &LearnedProfile) -> Result<(), String> {
+        let Some(normalization) = &self.normalization else { return Err(NO_MODEL.into()) };
+        if learned.normalization_sha256 != normalization.sha256() {
+            return Err(FOREIGN.into());
+        }
+        learned.profile.validate().map_err(|error| format!("The learned profile cannot be used: {error}."))
+    }
+
+    fn glide(&self, source: &ProfileSource) {
+        let Some(Normalization { recipe, targets, sample_rate_hz }) = self.normalization.as_deref() else {
+            return;
+        };
+        // The normalization built a normalizer before, and profiles are validated: this does not fail.
+        if let Ok(corrections) = Corrections::new(recipe, targets, source, f64::from(*sample_rate_hz)) {
+            self.send(Command::Glide(corrections));
+        }
+    }
+
+    /// A worker that has ended takes no commands, and needs none.
+    fn send(&self, command: Command) {
+        let _ = lock(&self.commands).send(command);
+    }
+
+    /// Tells the thread to end. The engine calls it before it stops the worker.
+    pub(crate) fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        self.cancel_locked(&mut state, None);
+    }
+
+    /// Waits for the thread. The engine calls it after the worker, and with it the tap, is gone.
+    pub(crate) fn join(&self) {
+        let threads = std::mem::take(&mut lock(&self.state).threads);
+        for (thread, has_ended) in threads {
+            // As with the worker: one that hangs in a system call is left behind rather than the host.
+            if has_ended.recv_timeout(JOIN_PATIENCE).is_ok() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Back to what is in force, with a message.
+fn rest(state: &mut State, message: Option<String>) {
+    let profile = state.status.profile.take();
+    let phase = if profile.is_some() { LearningPhase::Learned } else { LearningPhase::Adaptive };
+    state.status = LearningStatus { phase, profile, message, ..LearningStatus::default() };
+}
+
+/// What the learning thread owns.
+struct LearningThread {
+    run: Run,
+    state: Arc<Mutex<State>>,
+    normalization: Arc<Normalization>,
+    commands: Sender<Command>,
+}
+
+impl LearningThread {
+    fn main(self, outlet: TapOutlet, limits: CaptureLimits) {
+        let rate_hz = f64::from(self.normalization.sample_rate_hz);
+        let taken = Capture::start(limits, rate_hz).and_then(|capture| self.listen(outlet, capture));
+        let learned = taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take));
+        if let Err(message) = learned {
+            self.update(|state| {
+                // Whatever ended it, the worker need not go on copying. Under the lock, so that this cannot reach a
+                // capture that begins after this one.
+                let _ = self.commands.send(Command::EndCapture);
+                state.run = None;
+                rest(state, Some(message));
+            });
+        }
+    }
+
+    /// Takes chunks until the capture ends; returns the longest stretch.
+    fn listen(&self, outlet: TapOutlet, mut capture: Capture) -> Result<Take, CaptureError> {
+        let rate_hz = f64::from(self.normalization.sample_rate_hz);
+        loop {
+            match outlet.chunks.recv_timeout(LOOK_INTERVAL) {
+                Ok(Captured::Chunk { planes, frames }) => {
+                    if !capture.append(&planes, frames)? {
+                        break;
+                    }
+                    self.update(|State { status, .. }| {
+                        status.captured_s = capture.current().frames() as f64 / rate_hz;
+                        status.heard = capture.current().heard();
+                    });
+                }
+                Ok(Captured::Restart) => {
+                    capture.restart()?;
+                    self.update(|State { status, .. }| {
+                        status.captured_s = 0.0;
+                        status.kept_s = capture.best_frames() as f64 / rate_hz;
+                        status.heard = capture.current().heard();
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.is_cancelled() {
+                return Err(CaptureError::Cancelled);
+            }
+        }
+        if outlet.has_lost() {
+            return Err(CaptureError::Slow);
+        }
+        self.update(|State { status, .. }| status.phase = LearningPhase::Analyzing);
+        capture.finish()
+    }
+
+    /// Measures the stretch and puts the result in force.
+    fn analyze(&self, mut take: Take) -> Result<(), String> {
+        let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
+        let heard = take.heard();
+        let profile = analyze(&mut take, &self.normalization, &mut |share| {
+            self.update(|State { status, .. }| {
+                status.progress = share;
+                status.heard = heard;
+            });
+            if self.is_cancelled() { Err(CaptureError::Cancelled.to_string()) } else { Ok(()) }
+        })?;
+        if profile.0.iter().all(Option::is_none) {
+            return Err(NOTHING_HEARD.into());
+        }
+        let learned = LearnedProfile {
+            normalization_sha256: self.normalization.sha256(),
+            learned_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
+            length_s: take.frames() as f64 / f64::from(*sample_rate_hz),
+            profile,
+        };
+        let source = ProfileSource::Fixed(learned.profile.clone());
+        let corrections = Corrections::new(recipe, targets, &source, f64::from(*sample_rate_hz))
+            .map_err(|error| format!("The song cannot be measured: {error}."))?;
+        self.update(|state| {
+            let _ = self.commands.send(Command::Glide(corrections));
+            state.run = None;
+            state.status.profile = Some(Arc::new(learned));
+            rest(state, None);
+        });
+        Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.run.cancelled.load(Relaxed)
+    }
+
+    /// Changes the state unless the run was cancelled.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.state);
+        if !self.is_cancelled() {
+            change(&mut state);
+        }
+    }
+}
