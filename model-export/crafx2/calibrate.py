@@ -89,3 +89,44 @@ def propose_gains(measured: dict[str, Any], targets: dict[str, Any], limit_db: f
         gains = np.clip(np.array(GAINS_DB[stem]) + error, -limit_db, limit_db)
         proposal[stem] = [round(float(gain), 1) for gain in gains]
     return proposal
+
+
+#: How far a set's averages may lie from the published ones.
+TOLERANCES = {"spectrum": 1.0, "phi": 0.03, "loudness_lufs": 0.5, "peak_db": 0.5}
+THIRD_OCTAVES_HZ = tuple(1_000.0 * 2.0 ** (step / 3.0) for step in range(-12, 12))
+
+
+def differences(measured: dict[str, Any], targets: dict[str, Any]) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Measured minus target per stem and feature, from two files as `tributary analyze` writes them.
+
+    Curves are compared as means over third octaves from 63 Hz to 12.7 kHz, numbers as they are.
+    """
+    result: dict[str, dict[str, NDArray[np.float64]]] = {}
+    for stem in STEMS:
+        ours, theirs = measured["stems"][stem], targets["stems"][stem]
+        result[stem] = {
+            name: _thirds(ours[name]) - _thirds(theirs[name])
+            if name in ("spectrum", "phi")
+            else np.array([ours[name] - theirs[name]])
+            for name in TOLERANCES
+        }
+    return result
+
+
+def _thirds(points: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    hz, values = np.array(points).T
+    around = np.linspace(-1 / 6, 1 / 6, 9)
+    return np.array([np.mean(np.interp(np.log2(at) + around, np.log2(hz), values)) for at in THIRD_OCTAVES_HZ])
+
+
+def report(found: dict[str, dict[str, NDArray[np.float64]]]) -> str:
+    """A table: per stem and feature the largest difference, where it is, and whether it is within its tolerance."""
+    lines = []
+    for stem, features in found.items():
+        for name, values in features.items():
+            worst = int(np.argmax(np.abs(values)))
+            inside = int(np.sum(np.abs(values) <= TOLERANCES[name]))
+            where = f" at {THIRD_OCTAVES_HZ[worst]:.0f} Hz" if values.size > 1 else ""
+            share = f"{inside} of {values.size} within {TOLERANCES[name]:g}"
+            lines.append(f"{stem:7} {name:13} {values[worst]:+7.2f}{where:14} {share}")
+    return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -197,6 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("--variant", choices=VARIANTS, default="wet")
     item.add_argument("--workers", type=int, default=2)
 
+    item.add_argument("--measured", type=Path, help="only compare this file, which `tributary analyze SONGS -o` wrote")
+
     item = commands.add_parser("recipe", help="write recipe.json and targets.json for `tributary normalize`")
     item.add_argument("config")
     item.add_argument("-o", "--output", type=Path, required=True)
@@ -253,9 +256,13 @@ def _add_training(item: argparse.ArgumentParser, *, required: bool) -> None:
 
 
 def _calibrate(arguments: argparse.Namespace) -> None:
-    from .calibrate import measure_set, propose_gains, target_levels
+    from .calibrate import differences, measure_set, propose_gains, report, target_levels
     from .songs.calibration import POINTS_HZ
 
+    if arguments.measured:
+        measured = json.loads(arguments.measured.read_text(encoding="utf-8"))
+        print(report(differences(measured, default_targets())))
+        return
     seeds = range(arguments.seed, arguments.seed + arguments.songs)
     measured, targets = measure_set(seeds, 14.0, arguments.variant, arguments.workers), default_targets()
     print("Hz        " + " ".join(f"{point:7.0f}" for point in POINTS_HZ))
@@ -269,8 +276,6 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    import json
-
     from .evaluate import check_set, table
 
     text = table(check_set(arguments.bundle, arguments.songs))
