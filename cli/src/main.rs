@@ -6,6 +6,7 @@
 mod batch;
 mod commands;
 mod ledger;
+mod listen;
 mod metrics;
 mod model;
 mod normalization;
@@ -39,6 +40,8 @@ enum Command {
     Targets(commands::targets::Args),
     /// Normalize the stems of a data set or of one song, for training
     Normalize(commands::normalize::Args),
+    /// Make a listening test, and analyze its results
+    Listen(commands::listen::Args),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Profile(args) => commands::profile::run(args),
         Command::Targets(args) => commands::targets::run(args),
         Command::Normalize(args) => commands::normalize::run(args),
+        Command::Listen(args) => commands::listen::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

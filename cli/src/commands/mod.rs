@@ -1,6 +1,7 @@
 //! One module per subcommand; each has its arguments and one `run`.
 
 pub mod analyze;
+pub mod listen;
 pub mod mix;
 pub mod normalize;
 pub mod profile;

@@ -58,9 +58,42 @@ pub fn wilcoxon(differences: &[f64]) -> Option<Wilcoxon> {
     })
 }
 
+/// The largest smaller rank sum of so many untied pairs that is significant at `level`, two-sided; none when not even a
+/// sum of zero is. For at most [`MAX_EXACT_PAIRS`] pairs, exact.
+pub(super) fn critical_rank_sum(pairs: usize, level: f64) -> Option<f64> {
+    let ranks: Vec<f64> = (1..=pairs).map(|rank| rank as f64).collect();
+    if pairs > MAX_EXACT_PAIRS {
+        let total: f64 = ranks.iter().sum();
+        let deviation = (ranks.iter().map(|r| r * r).sum::<f64>() / 4.0).sqrt();
+        let significant = |sum: &f64| 2.0 * normal_survival((total / 2.0 - sum) / deviation) <= level;
+        return (0..=total as usize / 2).map(|sum| sum as f64).take_while(significant).last();
+    }
+    let mut cumulative = 0.0;
+    let significant = |probability: &f64| {
+        cumulative += probability;
+        2.0 * cumulative <= level
+    };
+    let doubled = signed_rank_distribution(&ranks);
+    let count = doubled.iter().step_by(2).copied().take_while(significant).count();
+    count.checked_sub(1).map(|sum| sum as f64)
+}
+
+/// The smaller of the sums of positive and of negative ranks.
+pub(super) fn smaller_rank_sum(differences: &[f64]) -> f64 {
+    let magnitudes: Vec<f64> = differences.iter().map(|d| d.abs()).collect();
+    let ranks = ranks(&magnitudes);
+    let positive: f64 = ranks.iter().zip(differences).filter(|(_, d)| **d > 0.0).map(|(r, _)| r).sum();
+    positive.min(ranks.iter().sum::<f64>() - positive)
+}
+
 /// Probability that a sum of these ranks, each taken or not by the toss of a coin, is at most `limit`.
 fn signed_rank_cumulative(ranks: &[f64], limit: f64) -> f64 {
-    // Tied ranks are halves, so doubled ranks are whole numbers and sums can be counted.
+    signed_rank_distribution(ranks).iter().take((2.0 * limit).round() as usize + 1).sum()
+}
+
+/// Probability of every sum of these ranks, each taken or not by the toss of a coin; entry `n` is the sum `n / 2`, because
+/// tied ranks are halves.
+fn signed_rank_distribution(ranks: &[f64]) -> Vec<f64> {
     let doubled: Vec<usize> = ranks.iter().map(|rank| (2.0 * rank).round() as usize).collect();
     let mut probability = vec![0.0; doubled.iter().sum::<usize>() + 1];
     probability[0] = 1.0;
@@ -70,7 +103,7 @@ fn signed_rank_cumulative(ranks: &[f64], limit: f64) -> f64 {
             probability[sum] = 0.5 * (probability[sum] + taken);
         }
     }
-    probability.iter().take((2.0 * limit).round() as usize + 1).sum()
+    probability
 }
 
 /// Result of a Kruskal–Wallis test.
@@ -201,6 +234,24 @@ mod tests {
         let turned = wilcoxon(&differences.map(|d| -d)).expect("differs");
         assert_eq!((test.p, test.rank_biserial), (turned.p, -turned.rank_biserial));
         assert_eq!(wilcoxon(&[0.0, 0.0, f64::NAN]), None);
+    }
+
+    #[test]
+    fn critical_rank_sums_are_the_tables() {
+        // Wilcoxon's table, two-sided: n = 6 … 10 at 0.05, and n = 10 at 0.01.
+        for (pairs, level, critical) in [
+            (5, 0.05, None),
+            (6, 0.05, Some(0.0)),
+            (8, 0.05, Some(3.0)),
+            (10, 0.05, Some(8.0)),
+            (10, 0.01, Some(3.0)),
+        ] {
+            assert_eq!(critical_rank_sum(pairs, level), critical, "{pairs} at {level}");
+        }
+        // The table's last row, 434, is exact; one more pair is normal, and its sum grows by about 19.
+        assert_eq!(critical_rank_sum(50, 0.05), Some(434.0));
+        let normal = critical_rank_sum(51, 0.05).expect("significant");
+        assert!((445.0..462.0).contains(&normal), "{normal}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What chance would do, simulated: bootstrap intervals, the power of a test, and the generator behind both.
 
-use super::{mean, quantile, wilcoxon};
+use super::rank_tests::{critical_rank_sum, smaller_rank_sum};
+use super::{mean, quantile};
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, seeded, good enough for simulation and not for secrets.
 #[derive(Debug, Clone)]
@@ -67,7 +68,8 @@ pub fn bootstrap_interval(
 }
 
 /// Share of simulated experiments with `pairs` pairs in which Wilcoxon's test is significant at `level`, when paired
-/// differences scatter as the observed `residuals` do (their mean is taken off) around a true difference of `shift`.
+/// differences scatter as the observed `residuals` do (their mean is taken off) around a true difference of `shift`. Ties,
+/// which only equal residuals make, are ranked but not allowed for in the level.
 pub fn wilcoxon_power(
     residuals: &[f64],
     shift: f64,
@@ -79,6 +81,7 @@ pub fn wilcoxon_power(
     if residuals.is_empty() || experiments == 0 {
         return f64::NAN;
     }
+    let Some(critical) = critical_rank_sum(pairs, level) else { return 0.0 };
     let center = mean(residuals);
     let mut random = Random::new(seed);
     let mut drawn = vec![0.0; pairs];
@@ -89,7 +92,7 @@ pub fn wilcoxon_power(
                 let sign = if random.bits() >> 63 == 0 { 1.0 } else { -1.0 };
                 shift + sign * (residuals[random.below(residuals.len())] - center)
             });
-            wilcoxon(&drawn).is_some_and(|test| test.p <= level)
+            smaller_rank_sum(&drawn) <= critical
         })
         .count();
     significant as f64 / experiments as f64
