@@ -1,7 +1,9 @@
 //! Listening tests: `test.toml` becomes one self-contained page, and the results of its listeners become one report.
 //!
-//!     plan → excerpts → page                  listen build    (plan.rs, excerpt.rs, flac.rs, page.rs, page/)
-//!     results → screening → analysis → report listen analyze  (results.rs, screening.rs, analysis.rs, report.rs, picture.rs)
+//! ```text
+//! plan → excerpts → page                  listen build    (plan, excerpt, flac, page.rs and page/)
+//! results → screening → analysis → report listen analyze  (results, screening, analysis, report, picture, export)
+//! ```
 //!
 //! `key.rs` is what both sides agree on: the names that the page hides from its listener and copies into every result.
 
