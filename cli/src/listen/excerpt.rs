@@ -9,7 +9,7 @@ use tributary_cli::statistics::Random;
 use tributary_dsp::{Stem, StereoBuffer};
 
 use super::plan::{Plan, Song, Source, Stems};
-use crate::metrics;
+use crate::metrics::Meter;
 use crate::song::{self as stems_of, Rate};
 use crate::{audio_file, dataset, report, resample};
 
@@ -118,7 +118,11 @@ fn read(source: &Source, rate_hz: u32) -> Result<StereoBuffer> {
             for note in &file.notes {
                 report::note(&format!("{}: {note}", path.display()));
             }
-            resample::resample(file.audio, file.sample_rate_hz, rate_hz)
+            let mut audio = file.audio;
+            if file.sample_rate_hz == rate_hz {
+                return Ok(audio);
+            }
+            resample::resample(&mut audio, file.sample_rate_hz, rate_hz, StereoBuffer::default())
         }
         Source::Stems(stems) => sum(stems, rate_hz),
     }
@@ -155,7 +159,9 @@ fn cut(whole: &StereoBuffer, start: usize, count: usize, rate_hz: u32) -> Stereo
 
 /// Integrated loudness in LUFS and true peak in dBTP.
 fn measure(audio: &StereoBuffer, rate_hz: u32) -> Result<(f64, f64)> {
-    let measured = metrics::loudness(audio, rate_hz)?;
+    let mut meter = Meter::of_mix(rate_hz)?;
+    meter.add(&audio.left, &audio.right)?;
+    let measured = meter.loudness()?;
     match (measured.integrated_lufs, measured.true_peak_dbtp) {
         (Some(lufs), Some(peak_dbtp)) => Ok((lufs, peak_dbtp)),
         _ => bail!("is silent in the excerpt"),
