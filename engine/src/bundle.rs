@@ -16,6 +16,7 @@ use crate::contract::{
 use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
 use crate::onnx::OnnxLibrary;
+use crate::statistics::Statistics;
 
 /// An opened and checked bundle. Cheap to clone; holds no graph.
 #[derive(Debug, Clone)]
@@ -85,6 +86,25 @@ impl ModelBundle {
     /// Reads a graph, checks its length and checksum.
     pub(crate) fn read_graph(&self, reference: &FileReference) -> Result<Vec<u8>, BundleError> {
         read_checked(&self.folder, reference, GRAPH_LIMIT_BYTES)
+    }
+
+    /// Reads the statistics an incremental network of `norms` norms and `filters` filters starts from.
+    pub(crate) fn read_statistics(
+        &self,
+        reference: &FileReference,
+        norms: usize,
+        filters: usize,
+    ) -> Result<Statistics, BundleError> {
+        let count = 2 * norms + filters;
+        let bytes = read_checked(&self.folder, reference, 4 * count as u64)?;
+        let values: Vec<f32> =
+            bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Statistics::from_values(&values, norms, filters).filter(|_| bytes.len() == 4 * count).ok_or_else(
+            || BundleError::Unreadable {
+                path: self.folder.join(&reference.file),
+                reason: format!("it does not hold {count} possible statistics"),
+            },
+        )
     }
 
     /// Reads the parity vectors, when the contract names some.

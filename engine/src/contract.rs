@@ -3,10 +3,16 @@
 //! read as hostile input: every size is limited before a byte is read, unknown fields are refused, file names may not
 //! leave the folder, and every refusal is one plain sentence.
 
+mod geometry;
+mod network;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tributary_dsp::{Recipe, Stem};
+
+pub use geometry::WindowGeometry;
+pub use network::Network;
 
 use crate::error::BundleError;
 use crate::limiter::CEILING_RANGE_DBTP;
@@ -25,94 +31,6 @@ pub const FRAME_RATIO: usize = 64;
 pub const WINDOW_LIMIT_FRAMES: usize = 2_880_000;
 /// Frames by which a split front end runs behind the newest sample.
 pub const SPLIT_MARGIN_FRAMES: usize = 128;
-
-/// Window lengths in frames at the model's rate, after checking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WindowGeometry {
-    /// Sample rate the model works at.
-    pub sample_rate_hz: u32,
-    /// Past frames the model sees.
-    pub context_frames: usize,
-    /// Frames made per run.
-    pub hop_frames: usize,
-    /// Future frames the model sees; holds margin and crossfade.
-    pub lookahead_frames: usize,
-    /// Frames over which consecutive hops are joined.
-    pub crossfade_frames: usize,
-    /// Newest frames the model cannot use yet (front end of a split network); 0 for others.
-    pub margin_frames: usize,
-}
-
-impl WindowGeometry {
-    /// The window of the bundled default model. Used while no bundle can be read, so that the latency a host sees
-    /// stays the usual one and the dry signal is aligned.
-    pub const DEFAULT: Self = Self {
-        sample_rate_hz: 44_100,
-        context_frames: 90_368,
-        hop_frames: 11_008,
-        lookahead_frames: 8_832,
-        crossfade_frames: 1_024,
-        margin_frames: SPLIT_MARGIN_FRAMES,
-    };
-
-    /// Context + hop + lookahead.
-    pub fn window_frames(&self) -> usize {
-        self.context_frames + self.hop_frames + self.lookahead_frames
-    }
-
-    /// Frames a model writes per run: hop + crossfade.
-    pub fn mix_frames(&self) -> usize {
-        self.hop_frames + self.crossfade_frames
-    }
-
-    /// Checks the lengths against each other.
-    ///
-    /// # Errors
-    /// A sentence that names the field, its value and the rule.
-    pub fn check(&self) -> Result<(), String> {
-        let lengths = [
-            ("context_frames", self.context_frames),
-            ("hop_frames", self.hop_frames),
-            ("lookahead_frames", self.lookahead_frames),
-            ("crossfade_frames", self.crossfade_frames),
-            ("margin_frames", self.margin_frames),
-        ];
-        for (name, value) in lengths {
-            if value > WINDOW_LIMIT_FRAMES {
-                return Err(format!("{name} is {value}; at most {WINDOW_LIMIT_FRAMES} are allowed"));
-            }
-            if !value.is_multiple_of(FRAME_RATIO) {
-                return Err(format!("{name} is {value}; it must be a multiple of {FRAME_RATIO}"));
-            }
-        }
-        if !(8_000..=192_000).contains(&self.sample_rate_hz) {
-            return Err(format!("sample_rate_hz is {}; expected 8000 to 192000", self.sample_rate_hz));
-        }
-        if self.hop_frames == 0 {
-            return Err("hop_frames is 0; a run must make at least one frame".into());
-        }
-        if self.crossfade_frames > self.hop_frames {
-            return Err(format!(
-                "crossfade_frames is {} and hop_frames is {}; a crossfade must fit into a hop",
-                self.crossfade_frames, self.hop_frames
-            ));
-        }
-        if self.lookahead_frames < self.crossfade_frames + self.margin_frames {
-            return Err(format!(
-                "lookahead_frames is {}; it must hold crossfade_frames and the margin, {} together",
-                self.lookahead_frames,
-                self.crossfade_frames + self.margin_frames
-            ));
-        }
-        if self.window_frames() > WINDOW_LIMIT_FRAMES {
-            return Err(format!(
-                "the window is {} frames long; at most {WINDOW_LIMIT_FRAMES} are allowed",
-                self.window_frames()
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// A file of the bundle with its checksum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -136,38 +54,6 @@ pub struct ContractWindow {
     pub lookahead_frames: usize,
     /// Frames over which hops are joined.
     pub crossfade_frames: usize,
-}
-
-/// What the network is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Network {
-    /// CRAFx2 in three graphs: front and back end run on new samples only, the latent mixer on a window of frames.
-    Split {
-        /// Samples per latent frame.
-        frame_ratio: usize,
-        /// Filters of the front end.
-        filters: usize,
-        /// Frames the front end runs behind the newest sample.
-        margin_frames: usize,
-        /// `stems` → `latent`, `level`, `bands`.
-        front: FileReference,
-        /// `latent`, `level` → `mask`.
-        latent: FileReference,
-        /// `bands`, `mask` → `mix`.
-        back: FileReference,
-    },
-    /// One graph over the whole window.
-    Whole {
-        /// The graph.
-        graph: FileReference,
-        /// Name of the input, shape (1, 8, frames).
-        input: String,
-        /// Name of the output, shape (1, 2, frames).
-        output: String,
-    },
-    /// The plain sum of the normalized stems; needs no ONNX Runtime.
-    Sum {},
 }
 
 /// Vectors that prove a graph computes what its author's did.
@@ -266,17 +152,13 @@ impl Contract {
 
     /// The checked window lengths.
     pub fn geometry(&self) -> WindowGeometry {
-        let margin_frames = match &self.network {
-            Network::Split { margin_frames, .. } => *margin_frames,
-            Network::Whole { .. } | Network::Sum {} => 0,
-        };
         WindowGeometry {
             sample_rate_hz: self.sample_rate_hz,
             context_frames: self.window.context_frames,
             hop_frames: self.window.hop_frames,
             lookahead_frames: self.window.lookahead_frames,
             crossfade_frames: self.window.crossfade_frames,
-            margin_frames,
+            margin_frames: self.network.margin_frames(),
         }
     }
 
@@ -301,42 +183,7 @@ impl Contract {
             return Err(format!("limiter.ceiling_dbtp is {ceiling_dbtp}; expected {lowest} to {highest}"));
         }
         check_file(&self.targets)?;
-        match &self.network {
-            Network::Split { frame_ratio, filters, margin_frames, front, latent, back } => {
-                if *frame_ratio != FRAME_RATIO {
-                    return Err(format!("frame_ratio is {frame_ratio}; expected {FRAME_RATIO}"));
-                }
-                if !(1..=1024).contains(filters) {
-                    return Err(format!("filters is {filters}; expected 1 to 1024"));
-                }
-                if *margin_frames != SPLIT_MARGIN_FRAMES {
-                    return Err(format!("margin_frames is {margin_frames}; expected {SPLIT_MARGIN_FRAMES}"));
-                }
-                if self.window.context_frames < FRAME_RATIO {
-                    return Err(format!(
-                        "context_frames is {}; a split network needs at least {FRAME_RATIO}",
-                        self.window.context_frames
-                    ));
-                }
-                let needed = self.window.crossfade_frames + margin_frames + FRAME_RATIO;
-                if self.window.lookahead_frames < needed {
-                    return Err(format!(
-                        "lookahead_frames is {}; a split network with this crossfade needs at least {needed}",
-                        self.window.lookahead_frames
-                    ));
-                }
-                for graph in [front, latent, back] {
-                    check_file(graph)?;
-                }
-            }
-            Network::Whole { graph, input, output } => {
-                check_file(graph)?;
-                if input.is_empty() || output.is_empty() {
-                    return Err("the network's input and output must be named".into());
-                }
-            }
-            Network::Sum {} => {}
-        }
+        self.network.check(&self.window)?;
         self.parity.as_ref().map_or(Ok(()), check_parity)
     }
 }

@@ -121,6 +121,9 @@ pub enum ModelError {
         /// The contract's tolerance.
         tolerance: f64,
     },
+    /// Statistics that belong to another network, or to none.
+    #[error("The learned statistics do not belong to this model.")]
+    Statistics,
     /// The first run took longer than a model may take.
     #[error("The model's first run took {seconds:.1} s; at most {limit_seconds:.0} s are allowed.")]
     TooSlow {

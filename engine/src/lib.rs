@@ -7,6 +7,7 @@
 //! | [`contract`], [`bundle`] | the model's JSON and files, read as hostile input |
 //! | [`model`], [`onnx`] | the trait every model implements; networks through ONNX Runtime |
 //! | [`window`], [`crossfade`], [`resample`] | the sliding window, joints between hops, sample rates |
+//! | [`statistics`] | what a network averages over a song, running or frozen |
 //! | [`pipeline`] | all of it in one synchronous object |
 //! | [`offline`] | whole songs |
 //! | [`start`] | an engine's life on the main thread: what it is built from, its handle |
@@ -36,6 +37,7 @@ pub mod realtime;
 pub mod resample;
 pub mod settings;
 pub mod start;
+pub mod statistics;
 pub mod stem_file;
 mod tap;
 pub mod telemetry;
@@ -57,6 +59,7 @@ pub use pipeline::Pipeline;
 pub use realtime::AudioSide;
 pub use settings::{DrySource, Settings};
 pub use start::{Engine, EngineConfig, EngineHandle, ModelSource};
+pub use statistics::Statistics;
 pub use stem_file::StemFile;
 pub use telemetry::{EngineState, ModelName, Report, StemReport, Telemetry};
 pub use window::StemWindow;

@@ -7,6 +7,7 @@ use tributary_dsp::CHANNELS;
 
 use crate::contract::WindowGeometry;
 use crate::error::ModelError;
+use crate::statistics::Statistics;
 use crate::window::StemWindow;
 
 /// Where a model writes its result: planar stereo, `geometry.mix_frames()` = hop + crossfade frames each, the first of
@@ -26,6 +27,27 @@ pub trait MixModel: Send {
 
     /// Forgets everything that came before, as if the stream had always been silent.
     fn reset(&mut self);
+
+    /// All stems have been silent for the whole window and the next run may be far away: forgets what the silence has
+    /// made meaningless. What was averaged over the song is kept.
+    fn rest(&mut self) {
+        self.reset();
+    }
+
+    /// What the model averaged over the stream since its start: running one over a whole song learns that song's
+    /// statistics. `None` for models that average nothing, and before the first run.
+    fn statistics(&self) -> Option<Statistics> {
+        None
+    }
+
+    /// Holds statistics instead of following the stream's (`Some`), or follows it again (`None`). The stream starts
+    /// anew. Models that average nothing take `None` only.
+    ///
+    /// # Errors
+    /// [`ModelError::Statistics`] when they are not this model's; nothing has then changed.
+    fn freeze_statistics(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
+        statistics.map_or(Ok(()), |_| Err(ModelError::Statistics))
+    }
 
     /// Makes one hop. `window` holds context + hop + lookahead frames of all eight channels, and says by
     /// [`StemWindow::advanced_frames`] how many of its newest frames are new since the last run.

@@ -3,6 +3,8 @@
 //! that it cannot refer to files outside itself), and its first run is limited in time. Sessions use one thread and no
 //! spinning: several instances share the cores with a host, and two spinning threads run slower than one.
 
+mod ends;
+mod incremental;
 pub mod library;
 mod split;
 mod whole;
@@ -18,7 +20,7 @@ use ort::session::{RunOptions, Session};
 use ort::value::{Outlet, TensorElementType, ValueType};
 
 use crate::bundle::ModelBundle;
-use crate::contract::{FileReference, Network};
+use crate::contract::{FRAME_RATIO, FileReference, Network};
 use crate::error::ModelError;
 use crate::model::MixModel;
 
@@ -33,6 +35,40 @@ pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dy
             let graphs = [front, latent, back].map(|graph| Graph::open(bundle, library, graph));
             let [front, latent, back] = graphs;
             let mut model = split::SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?)?;
+            limited(|options| model.warm_up(options, parity.as_ref()))?;
+            Ok(Box::new(model))
+        }
+        Network::Incremental {
+            filters,
+            delay_frames,
+            memory_rows,
+            norms,
+            lstm_layers,
+            lstm_units,
+            statistics,
+            front,
+            temporal,
+            recurrent,
+            back,
+            ..
+        } => {
+            let sizes = incremental::Sizes {
+                filters: *filters,
+                delay: delay_frames / FRAME_RATIO,
+                memory_rows: *memory_rows,
+                norms: *norms,
+                lstm_rows: 2 * lstm_layers,
+                lstm_units: *lstm_units,
+            };
+            let prior = bundle.read_statistics(statistics, sizes.norms, sizes.filters)?;
+            let open = |graph| Graph::open(bundle, library, graph);
+            let graphs = incremental::Graphs {
+                front: open(front)?,
+                temporal: open(temporal)?,
+                recurrent: open(recurrent)?,
+                back: open(back)?,
+            };
+            let mut model = incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, prior)?;
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }

@@ -263,8 +263,7 @@ impl Pipeline {
         let silent = self.stage.window.is_silent();
         let outcome = if silent && (self.resting || self.mix_peak < REST_LINEAR) {
             if !self.resting {
-                // A window of silence is what a reset model assumes, so nothing is lost by forgetting.
-                self.model.reset();
+                self.model.rest();
                 self.resting = true;
             }
             self.mix.iter_mut().for_each(|side| side.fill(0.0));

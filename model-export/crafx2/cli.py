@@ -10,13 +10,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from .checkpoint import CheckpointError, network_from_checkpoint
 from .config import Config, ConfigError, load_config
-from .contract import REPOSITORY, default_targets, write_json
+from .contract import FORMS, REPOSITORY, Form, default_targets, write_json
 from .dataset import DatasetError, find_songs
 from .errors import ModuleError, ParityError
 from .features import FeaturesError
@@ -114,13 +114,16 @@ def _train(config: Config, data: Data, folder: Path, arguments: argparse.Namespa
         crew.leave()
 
 
-def _export(checkpoint: Path, output: Path, whole: bool) -> None:
+def _export(checkpoint: Path, output: Path, form: Form, songs: Path | None) -> None:
     from .report import bundle_info
 
-    from .export import export_bundle  # isort: skip
+    from .export import export_bundle, song_statistics  # isort: skip
 
     network, state = network_from_checkpoint(checkpoint)
-    differences = export_bundle(network, output, bundle_info(checkpoint, state), whole=whole)
+    info = bundle_info(checkpoint, state)
+    if songs is not None:
+        info = replace(info, statistics=song_statistics(network, find_songs(songs)))
+    differences = export_bundle(network, output, info, form=form)
     worst = max(differences.values())
     print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
@@ -157,7 +160,7 @@ def _make(arguments: argparse.Namespace) -> None:
         front_end = work / "pretrain" / "best.pt"
     _train(config, data, work / "run", arguments, front_end)
     if os.environ.get("RANK", "0") == "0":
-        _export(work / "run" / "best.pt", arguments.output, whole=False)
+        _export(work / "run" / "best.pt", arguments.output, "incremental", data.songs)
 
 
 def _generated(config: Config, arguments: argparse.Namespace) -> Data:
@@ -212,7 +215,8 @@ def _parser() -> argparse.ArgumentParser:
     item = commands.add_parser("export", help="turn a checkpoint into a model bundle")
     item.add_argument("checkpoint", type=Path)
     item.add_argument("-o", "--output", type=Path, required=True)
-    item.add_argument("--whole", action="store_true", help="one graph instead of three")
+    item.add_argument("--songs", type=Path, help="normalized songs whose averages an incremental network starts from")
+    item.add_argument("--form", choices=FORMS, default=FORMS[0], help="how the network is cut into graphs")
 
     item = commands.add_parser("export-module", help="turn any network, given as a Python file, into a bundle")
     item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
@@ -303,7 +307,7 @@ def run(arguments: argparse.Namespace) -> None:
             data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
             _train(load_config(arguments.config), data, arguments.output, arguments, arguments.front_end)
         case "export":
-            _export(arguments.checkpoint, arguments.output, arguments.whole)
+            _export(arguments.checkpoint, arguments.output, arguments.form, arguments.songs)
         case "export-module":
             _export_module(arguments)
         case "import":

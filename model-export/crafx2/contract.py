@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from .front_end import FRAME_RATIO
 
@@ -28,6 +28,10 @@ MARGIN_FRAMES = 128
 PARITY_TOLERANCE = 1e-5
 #: No true peak of a mix exceeds this: the engine limits behind the network.
 CEILING_DBTP = -1.0
+#: How a bundle's network is cut into graphs: `incremental` computes every frame once (what the plug-in runs best),
+#: `split` runs the latent mixer on a window at every hop, `whole` is one graph over the window.
+Form = Literal["incremental", "split", "whole"]
+FORMS: tuple[Form, ...] = get_args(Form)
 #: Repository folder with `assets`; the package is used from its checkout.
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -36,12 +40,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Window:
     """Window lengths in frames at the model's rate, all multiples of 64.
 
-    The defaults make 250 ms hops with 200 ms of lookahead in a window of 2.5 s.
+    The defaults make 250 ms hops with 232 ms of lookahead. An incremental network remembers by itself: its context only
+    says how much may be missed before it must start anew.
     """
 
-    context_frames: int = 90_368
+    context_frames: int = 22_016
     hop_frames: int = 11_008
-    lookahead_frames: int = 8_832
+    lookahead_frames: int = 10_240
     crossfade_frames: int = 1_024
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
 from .losses import make_loss
 from .songs.effects import loudness_lufs
-from .streaming import SplitStream
+from .streaming import Stream, open_stream
 
 Array = NDArray[np.float32]
 
@@ -54,7 +54,7 @@ def click_ratio(mix: Array, hop_frames: int) -> float:
     return float(np.max(steps[near], initial=0.0)) / elsewhere if elsewhere > 0 else 0.0
 
 
-def check_song(stream: SplitStream, folder: Path, limit_s: float = 60.0) -> SongCheck:
+def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck:
     """Stream one folder of normalized stems (and, where present, its mixture)."""
     paths = find_stems(folder)
     tracks = {name: read_stereo(path, 0, int(limit_s * 44_100)) for name, path in paths.items()}
@@ -84,7 +84,7 @@ def check_song(stream: SplitStream, folder: Path, limit_s: float = 60.0) -> Song
     )
 
 
-def _losses(stream: SplitStream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:
+def _losses(stream: Stream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:
     if mixture is None:
         return {}
     loss, frames = make_loss("mix"), mix.shape[1]
@@ -99,7 +99,7 @@ def _losses(stream: SplitStream, stems: Array, mix: Array, plain: Array, mixture
 
 def check_set(bundle: Path, root: Path) -> list[SongCheck]:
     """All songs of a folder."""
-    stream = SplitStream(bundle)
+    stream = open_stream(bundle)
     folders = sorted(path for path in root.iterdir() if path.is_dir() and find_stems(path))
     return [check_song(stream, folder) for folder in folders]
 

@@ -17,6 +17,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from . import __version__
 from .contract import (
@@ -26,21 +27,26 @@ from .contract import (
     PARITY_TOLERANCE,
     SAMPLE_RATE_HZ,
     STEMS,
+    Form,
     Recipe,
     Window,
     file_reference,
     replaced_folder,
     write_json,
 )
+from .dataset import SongFiles, read_crop
 from .errors import ParityError
 from .front_end import FRAME_RATIO
 from .graphs import Back, Front, Latent, Whole
+from .incremental import Recurrent, Statistics, Temporal
 from .model import CRAFx2
 
 #: Written for ONNX Runtime 1.31; old enough for every runtime since 1.13.
 OPSET = 17
 #: Frames of the committed parity vectors: short, so that every load may check them.
 PARITY_FRAMES = 16_384
+#: Latent frames of lookahead that the backward LSTMs have in the parity vectors of an incremental bundle.
+PARITY_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -55,14 +61,16 @@ class BundleInfo:
     version: str = __version__
     license: str = "MIT"
     card: str = ""
+    #: What an incremental network starts from before it has heard enough; those of the parity signal if absent.
+    statistics: Statistics | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
 def export_graph(
     module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], outputs: Sequence[str], path: Path
 ) -> None:
-    """Write a module as ONNX; the third dimension of every input and output is of any length."""
-    axes = {name: {2: f"{name}_frames"} for name in (*inputs, *outputs)}
+    """Write a module as ONNX. Axis 2 is time and of any length, except in `_TIMELESS` tensors."""
+    timed = [name for name in (*inputs, *outputs) if name not in _TIMELESS]
     with warnings.catch_warnings():
         # The tracing exporter warns of constants that are constants here: shapes of weights, batch 1.
         warnings.simplefilter("ignore")
@@ -72,31 +80,63 @@ def export_graph(
             str(path),
             input_names=list(inputs),
             output_names=list(outputs),
-            dynamic_axes=axes,
+            dynamic_axes={name: {2: f"{name}_frames"} for name in timed},
             opset_version=OPSET,
             dynamo=False,
         )
 
 
-def write_graphs(network: CRAFx2, folder: Path, *, whole: bool) -> list[str]:
-    """Write `front.onnx`, `latent.onnx`, `back.onnx` (and `whole.onnx`); return their names."""
+#: Tensors without a time axis.
+_TIMELESS = {"statistics", "rate", "next_memory", "observed", "carried", "next_carried", "gate_level"}
+
+
+def write_graphs(network: CRAFx2, folder: Path, *, form: Form) -> list[str]:
+    """Write the graphs of a form, e.g. `front.onnx`, `latent.onnx`, `back.onnx`; return their names."""
     size = network.size
     inputs, filters, frames = size.stems * size.channels, size.filters, 4 * FRAME_RATIO
     stems = torch.randn(1, inputs, frames + 2 * MARGIN_FRAMES) * 0.1
     latent = torch.rand(1, filters, 40)
     bands = torch.randn(1, filters, frames + 2 * FRAME_RATIO) * 0.1
     mask = torch.rand(1, filters, frames // FRAME_RATIO + 2)
-    graphs = [
-        ("front.onnx", Front(network), (stems,), ("stems",), ("latent", "level", "bands")),
-        ("latent.onnx", Latent(network), (latent, latent), ("latent", "level"), ("mask",)),
-        ("back.onnx", Back(network), (bands, mask), ("bands", "mask"), ("mix",)),
-    ]
-    if whole:
-        graphs.append(("whole.onnx", Whole(network), (stems,), ("stems",), ("mix",)))
+    front = ("front.onnx", Front(network), (stems,), ("stems",), ("latent", "level", "bands"))
+    back = ("back.onnx", Back(network), (bands, mask), ("bands", "mask"), ("mix",))
+    match form:
+        case "incremental":
+            graphs = [front, *_stepped_graphs(network), back]
+        case "split":
+            middle = ("latent.onnx", Latent(network), (latent, latent), ("latent", "level"), ("mask",))
+            graphs = [front, middle, back]
+        case "whole":
+            graphs = [("whole.onnx", Whole(network), (stems,), ("stems",), ("mix",))]
     with torch.no_grad():
         for name, module, example, names_in, names_out in graphs:
             export_graph(module.eval(), example, names_in, names_out, folder / name)
     return [graph[0] for graph in graphs]
+
+
+def _stepped_graphs(
+    network: CRAFx2,
+) -> list[tuple[str, nn.Module, tuple[Tensor, ...], tuple[str, ...], tuple[str, ...]]]:
+    size, temporal, recurrent = network.size, Temporal(network), Recurrent(network)
+    rate, mixed = torch.full((1, 1, 1), 0.5), torch.rand(1, size.filters, 40)
+    memory = torch.zeros(1, temporal.memory_rows, 2 * temporal.delay)
+    norms, carried = torch.ones(1, temporal.norms, 2), torch.zeros(1, 2 * recurrent.layers, size.lstm_hidden)
+    return [
+        (
+            "temporal.onnx",
+            temporal,
+            (mixed, memory, norms, rate),
+            ("latent", "memory", "statistics", "rate"),
+            ("mixed", "next_memory", "observed"),
+        ),
+        (
+            "recurrent.onnx",
+            recurrent,
+            (mixed, mixed[:, :, :9], mixed, carried, torch.rand(1, size.filters, 1), rate),
+            ("now", "ahead", "level", "carried", "gate_level", "rate"),
+            ("mask", "next_carried", "observed"),
+        ),
+    ]
 
 
 def session(path: Path) -> onnxruntime.InferenceSession:
@@ -137,6 +177,16 @@ def parity_signal(inputs: int, frames: int, seed: int = 1) -> NDArray[np.float32
     return out.astype(np.float32)
 
 
+def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics:
+    """What the network averages over normalized songs, up to 24 of them and up to 15 s from the middle of each."""
+    found = []
+    for song in songs[:: max(1, len(songs) // 24)]:
+        frames = min(song.frames, 15 * SAMPLE_RATE_HZ) // FRAME_RATIO * FRAME_RATIO
+        stems, _ = read_crop(song, (song.frames - frames) // 2, frames)
+        found.append(Statistics.of_signal(network, torch.from_numpy(stems)[None]))
+    return Statistics.mean(found)
+
+
 def plain_output(network: nn.Module, stems: NDArray[np.float32]) -> NDArray[np.float32]:
     """The plain module on `(8, T)`; returns `(2, T)`."""
     network.eval()
@@ -144,18 +194,87 @@ def plain_output(network: nn.Module, stems: NDArray[np.float32]) -> NDArray[np.f
         return network(torch.from_numpy(stems)[None])[0].numpy()
 
 
-def check_parity(network: CRAFx2, folder: Path, *, whole: bool) -> dict[str, float]:
+@torch.no_grad()
+def stepped_output(network: CRAFx2, stems: NDArray[np.float32], statistics: Statistics) -> NDArray[np.float32]:
+    """The stepped modules on `(8, T)` in one step, statistics frozen, silence after the end; returns `(2, T)`.
+
+    This is what the parity vectors of an incremental bundle hold: the engine repeats it before it uses the graphs.
+    """
+    temporal, recurrent = Temporal(network), Recurrent(network)
+    after = (temporal.delay + PARITY_AHEAD) * FRAME_RATIO
+    x = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES + after)))
+    latent, level, bands = Front(network)(torch.from_numpy(x)[None])
+    frozen = torch.zeros(1, 1, 1)
+    memory = torch.zeros(1, temporal.memory_rows, temporal.delay)
+    mixed, _, _ = temporal(latent, memory, statistics.norms, frozen)
+    frames = stems.shape[1] // FRAME_RATIO
+    carried = torch.zeros(1, 2 * recurrent.layers, network.size.lstm_hidden)
+    now, ahead = mixed[:, :, :frames], mixed[:, :, frames:]
+    mask, _, _ = recurrent(now, ahead, level[:, :, :frames], carried, statistics.gate, frozen)
+    bands = functional.pad(bands[:, :, : stems.shape[1]], (FRAME_RATIO, FRAME_RATIO))
+    mask = functional.pad(mask[:, :, :frames], (1, 1))
+    return Back(network)(bands, mask)[0].numpy()
+
+
+def _worst(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    return float(np.max(np.abs(found - expected))) if found.shape == expected.shape else float("inf")
+
+
+@torch.no_grad()
+def stepped_differences(network: CRAFx2, folder: Path) -> dict[str, float]:
+    """Largest differences of each incremental graph from the plain network with the same signal's statistics.
+
+    The temporal net is compared where it has seen all it needs, the BLSTM with the whole future ahead: what a shorter
+    future changes is fidelity, not parity.
+    """
+    delay = Temporal(network).delay
+    frames = 2 * delay + PARITY_FRAMES // FRAME_RATIO
+    stems = parity_signal(network.size.stems * network.size.channels, frames * FRAME_RATIO, seed=frames)
+    x = torch.from_numpy(stems)[None]
+    statistics = Statistics.of_signal(network, x)
+    bands, latent = network.analyze(x)
+    level = functional.avg_pool1d(bands.abs(), FRAME_RATIO).numpy()
+    mixed, mask = network.temporal(latent).numpy(), network.mask(latent)
+    mask = (mask * network.gate(statistics.gate[:, :, 0])[:, :, None]).numpy()
+    frozen, norms, gate = np.zeros((1, 1, 1), np.float32), statistics.norms.numpy(), statistics.gate.numpy()
+
+    memory = np.zeros((1, Temporal(network).memory_rows, delay), np.float32)
+    graph, pieces, cut = session(folder / "temporal.onnx"), [], delay + 30
+    for piece in (latent[:, :, :cut], latent[:, :, cut:]):
+        feed = {"latent": piece.numpy(), "memory": memory, "statistics": norms, "rate": frozen}
+        made, memory, _ = graph.run(["mixed", "next_memory", "observed"], feed)
+        pieces.append(made)
+    interior = frames - 2 * delay
+    differences = {"temporal": _worst(np.concatenate(pieces, axis=2)[:, :, :interior], mixed[:, :, :interior])}
+
+    carried = np.zeros((1, 2 * network.size.lstm_layers, network.size.lstm_hidden), np.float32)
+    now = frames - PARITY_AHEAD
+    feed = {"now": mixed[:, :, :now], "ahead": mixed[:, :, now:], "level": level[:, :, :now]}
+    feed |= {"carried": carried, "gate_level": gate, "rate": frozen}
+    differences["recurrent"] = _worst(session(folder / "recurrent.onnx").run(["mask"], feed)[0], mask)
+
+    padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
+    _, _, bands = session(folder / "front.onnx").run(["latent", "level", "bands"], {"stems": padded})
+    edges = ((0, 0), (0, 0))
+    feed = {"bands": np.pad(bands, (*edges, (FRAME_RATIO, FRAME_RATIO))), "mask": np.pad(mask, (*edges, (1, 1)))}
+    mix = session(folder / "back.onnx").run(None, feed)[0][0]
+    differences["front and back"] = _worst(mix, plain_output(network, stems))
+    return differences
+
+
+def check_parity(network: CRAFx2, folder: Path, *, form: Form) -> dict[str, float]:
     """Largest differences between ONNX Runtime and the plain module; raises `ParityError` beyond the tolerance."""
     differences: dict[str, float] = {}
-    for frames in (PARITY_FRAMES, 2 * PARITY_FRAMES + 10 * FRAME_RATIO):
-        stems = parity_signal(network.size.stems * network.size.channels, frames, seed=frames)
-        expected = plain_output(network, stems)
-        found = {"split": run_split(folder, stems)}
-        if whole:
-            found["whole"] = session(folder / "whole.onnx").run(None, {"stems": stems[None]})[0][0]
-        for name, mix in found.items():
-            difference = float(np.max(np.abs(mix - expected))) if mix.shape == expected.shape else float("inf")
-            differences[name] = max(differences.get(name, 0.0), difference)
+    if form == "incremental":
+        differences = stepped_differences(network, folder)
+    else:
+        for frames in (PARITY_FRAMES, 2 * PARITY_FRAMES + 10 * FRAME_RATIO):
+            stems = parity_signal(network.size.stems * network.size.channels, frames, seed=frames)
+            if form == "split":
+                mix = run_split(folder, stems)
+            else:
+                mix = session(folder / "whole.onnx").run(None, {"stems": stems[None]})[0][0]
+            differences[form] = max(differences.get(form, 0.0), _worst(mix, plain_output(network, stems)))
     for name, difference in differences.items():
         if not difference <= PARITY_TOLERANCE:
             raise ParityError(
@@ -165,39 +284,48 @@ def check_parity(network: CRAFx2, folder: Path, *, whole: bool) -> dict[str, flo
     return differences
 
 
-def export_bundle(network: CRAFx2, target: Path, info: BundleInfo, *, whole: bool = False) -> dict[str, float]:
-    """Write the bundle to `target` (replacing it) and return the parity differences.
-
-    `whole` adds `whole.onnx` and makes it the contract's network; the split form is what the plug-in runs best.
-    """
+def export_bundle(network: CRAFx2, target: Path, info: BundleInfo, *, form: Form = "incremental") -> dict[str, float]:
+    """Write the bundle to `target` (replacing it) and return the parity differences."""
     network = network.cpu().eval()
     size = network.size
+    stems = parity_signal(size.stems * size.channels, PARITY_FRAMES)
     with replaced_folder(target) as folder:
-        write_graphs(network, folder, whole=whole)
-        differences = check_parity(network, folder, whole=whole)
-        if whole:
-            for name in ("front.onnx", "latent.onnx", "back.onnx"):
-                (folder / name).unlink()
-        stems = parity_signal(size.stems * size.channels, PARITY_FRAMES)
+        write_graphs(network, folder, form=form)
+        differences = check_parity(network, folder, form=form)
+        if form == "incremental":
+            statistics = info.statistics or Statistics.of_signal(network, torch.from_numpy(stems)[None])
+            values = torch.cat([statistics.norms.flatten(), statistics.gate.flatten()])
+            values.numpy().astype("<f4").tofile(folder / "statistics.f32")
+            mix = stepped_output(network, stems, statistics)
+        else:
+            mix = plain_output(network, stems)
         info = replace(info, notes={"network_arguments": size.to_dict(), **info.notes})
-        graphs = _graphs_of(network, folder, whole)
-        finish_bundle(folder, info, graphs, (stems, plain_output(network, stems)), "crafx2")
+        finish_bundle(folder, info, _network_entry(network, folder, form), (stems, mix), "crafx2")
     return differences
 
 
-def _graphs_of(network: CRAFx2, folder: Path, whole: bool) -> dict[str, Any]:
-    """The contract's entry `network`."""
-    if whole:
+def _network_entry(network: CRAFx2, folder: Path, form: Form) -> dict[str, Any]:
+    if form == "whole":
         return whole_graph(folder)
-    return {
-        "kind": "split",
+    entry: dict[str, Any] = {
+        "kind": form,
         "frame_ratio": FRAME_RATIO,
         "filters": network.size.filters,
         "margin_frames": MARGIN_FRAMES,
-        "front": file_reference(folder, "front.onnx"),
-        "latent": file_reference(folder, "latent.onnx"),
-        "back": file_reference(folder, "back.onnx"),
     }
+    names = ["front", "latent", "back"]
+    if form == "incremental":
+        temporal = Temporal(network)
+        names = ["front", "temporal", "recurrent", "back"]
+        entry |= {
+            "delay_frames": temporal.delay * FRAME_RATIO,
+            "memory_rows": temporal.memory_rows,
+            "norms": temporal.norms,
+            "lstm_layers": network.size.lstm_layers,
+            "lstm_units": network.size.lstm_hidden,
+            "statistics": file_reference(folder, "statistics.f32"),
+        }
+    return entry | {name: file_reference(folder, f"{name}.onnx") for name in names}
 
 
 def whole_graph(folder: Path) -> dict[str, Any]:

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
-from .contract import MARGIN_FRAMES, STEMS, Window
+from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window
 from .export import session
 from .front_end import FRAME_RATIO
 
 Array = NDArray[np.float32]
+#: The engine's running statistics: what the shipped ones are worth, and how long the exponential mean is, in latent
+#: frames (`engine/src/statistics.rs`).
+PRIOR_FRAMES, MEMORY_FRAMES = (seconds * SAMPLE_RATE_HZ / FRAME_RATIO for seconds in (8.0, 60.0))
 
 
 @dataclass(frozen=True)
@@ -34,36 +38,41 @@ class StreamResult:
     mask_spread_db: float
 
 
-class SplitStream:
-    """The three graphs of a split bundle."""
+def open_stream(bundle: Path) -> Stream:
+    """A bundle of any form in parts."""
+    network = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))["network"]
+    match network["kind"]:
+        case "split":
+            return SplitStream(bundle)
+        case "incremental":
+            return IncrementalStream(bundle)
+        case kind:
+            raise ValueError(f"{bundle} is of kind {kind}, which does not stream in parts")
+
+
+class Stream:
+    """Front and back end of a bundle; how masks are made is the form's own."""
 
     def __init__(self, bundle: Path) -> None:
         contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
-        network = contract["network"]
-        if network["kind"] != "split":
-            raise ValueError(f"{bundle} is no split bundle")
+        self.network = contract["network"]
         self.window = Window(**contract["window"])
-        self.filters = int(network["filters"])
-        graphs = (session(bundle / network[name]["file"]) for name in ("front", "latent", "back"))
-        self.front, self.latent, self.back = graphs
+        self.filters = int(self.network["filters"])
+        self.bundle = bundle
+        self.front, self.back = self.graph("front"), self.graph("back")
+
+    def graph(self, name: str) -> InferenceSession:
+        """The graph that the contract calls `name`."""
+        return session(self.bundle / self.network[name]["file"])
+
+    def hop_masks(self, latent: Array, level: Array) -> list[tuple[int, Array]]:
+        """First latent frame and mask `(1, K, hop + crossfade + 1)` of every hop."""
+        raise NotImplementedError
 
     def masks(self, latent: Array, level: Array, freeze: bool) -> tuple[Array, list[tuple[int, Array]]]:
-        """Mask `(1, K, hop frames)` of every hop with a crossfade's worth more; `freeze` holds its mean over time."""
-        window, ratio = self.window, FRAME_RATIO
-        hop, fade = window.hop_frames // ratio, window.crossfade_frames // ratio
-        before, margin = window.context_frames // ratio, MARGIN_FRAMES // ratio
-        total = (window.context_frames + window.hop_frames + window.lookahead_frames) // ratio
-        frames = latent.shape[2]
-        pad = ((0, 0), (0, 0), (before + margin, total + hop))
-        # Before the song starts the live window holds the latents of silence.
-        padded = np.pad(latent, pad, constant_values=float(np.log(2.0)))
-        padded_level = np.pad(level, pad)
-        hops = []
-        for start in range(0, frames, hop):
-            view = slice(start, start + total)
-            (mask,) = self.latent.run(None, {"latent": padded[:, :, view], "level": padded_level[:, :, view]})
-            first = before + margin
-            hops.append((start, mask[:, :, first : first + hop + fade + 1]))
+        """The mask over time, and per hop with a crossfade's worth more; `freeze` holds its mean over time."""
+        frames, hop = latent.shape[2], self.window.hop_frames // FRAME_RATIO
+        hops = self.hop_masks(latent, level)
         track = np.concatenate([mask[:, :, :hop] for _, mask in hops], axis=2)[:, :, :frames]
         if freeze:
             mean = track.mean(axis=2, keepdims=True)
@@ -118,3 +127,74 @@ class SplitStream:
             out[:, begin : begin + count] += made
             previous = mask[:, :, hop // ratio - 1 : hop // ratio]
         return out[:, :frames]
+
+
+class SplitStream(Stream):
+    """The latent mixer runs on the whole window at every hop."""
+
+    def hop_masks(self, latent: Array, level: Array) -> list[tuple[int, Array]]:
+        """See `Stream.hop_masks`."""
+        graph = self.graph("latent")
+        window, ratio = self.window, FRAME_RATIO
+        hop, fade = window.hop_frames // ratio, window.crossfade_frames // ratio
+        before, margin = window.context_frames // ratio, MARGIN_FRAMES // ratio
+        total = (window.context_frames + window.hop_frames + window.lookahead_frames) // ratio
+        frames = latent.shape[2]
+        pad = ((0, 0), (0, 0), (before + margin, total + hop))
+        # Before the song starts the live window holds the latents of silence.
+        padded = np.pad(latent, pad, constant_values=float(np.log(2.0)))
+        padded_level = np.pad(level, pad)
+        hops = []
+        for start in range(0, frames, hop):
+            view = slice(start, start + total)
+            (mask,) = graph.run(None, {"latent": padded[:, :, view], "level": padded_level[:, :, view]})
+            first = before + margin
+            hops.append((start, mask[:, :, first : first + hop + fade + 1]))
+        return hops
+
+
+class IncrementalStream(Stream):
+    """Every latent frame goes through the latent mixer once; the engine's `onnx/incremental.rs` in few lines."""
+
+    def hop_masks(self, latent: Array, level: Array) -> list[tuple[int, Array]]:
+        """See `Stream.hop_masks`."""
+        window, network, ratio = self.window, self.network, FRAME_RATIO
+        hop, fade = window.hop_frames // ratio, window.crossfade_frames // ratio
+        delay = network["delay_frames"] // ratio
+        reach = (window.lookahead_frames - MARGIN_FRAMES) // ratio
+        ahead = max(reach - delay, fade + 1)
+        late = ahead + delay - reach
+        frames = latent.shape[2]
+        padded = np.pad(latent, ((0, 0), (0, 0), (late, reach + hop)), constant_values=float(np.log(2.0)))
+        levels = np.pad(level, ((0, 0), (0, 0), (late, reach + hop)))
+        values = np.fromfile(self.bundle / network["statistics"]["file"], "<f4")
+        norms, gate_level = values[: 2 * network["norms"]].reshape(1, -1, 2), values[None, 2 * network["norms"] :, None]
+        memory = np.zeros((1, network["memory_rows"], delay), np.float32)
+        carried = np.zeros((1, 2 * network["lstm_layers"], network["lstm_units"]), np.float32)
+        temporal, recurrent = self.graph("temporal"), self.graph("recurrent")
+        mixed, done, weight, hops = np.zeros((1, self.filters, 0), np.float32), 0, PRIOR_FRAMES, []
+        for start in range(0, frames, hop):
+            end = start + hop + reach + late
+            feed = {"latent": padded[:, :, done:end], "memory": memory, "statistics": norms}
+            rate = (end - done) / (weight + end - done)
+            made, memory, seen = temporal.run(
+                ["mixed", "next_memory", "observed"], feed | {"rate": np.full((1, 1, 1), rate, np.float32)}
+            )
+            norms, weight, done = _toward(norms, seen, rate), min(weight + end - done, MEMORY_FRAMES), end
+            mixed = np.concatenate([mixed, made], axis=2)
+            now = mixed.shape[2] - ahead
+            gate_rate = now / (PRIOR_FRAMES + start + now) if start < MEMORY_FRAMES else now / (MEMORY_FRAMES + now)
+            feed = {"now": mixed[:, :, :now], "ahead": mixed[:, :, now:], "level": levels[:, :, start : start + now]}
+            feed |= {"carried": carried, "gate_level": gate_level, "rate": np.full((1, 1, 1), gate_rate, np.float32)}
+            mask, carried, seen = recurrent.run(["mask", "next_carried", "observed"], feed)
+            gate_level = gate_level + np.float32(gate_rate) * (seen - gate_level)
+            hops.append((start, mask[:, :, : hop + fade + 1]))
+            mixed = mixed[:, :, now:]
+        return hops
+
+
+def _toward(held: Array, observed: Array, rate: float) -> Array:
+    """Means and variances `(1, S, 2)` of a mixture: a share `rate` of what was observed."""
+    shift = observed[:, :, :1] - held[:, :, :1]
+    spread = np.concatenate([np.zeros_like(shift), (1.0 - rate) * shift * shift], axis=2)
+    return (held + rate * (observed - held + spread)).astype(np.float32)

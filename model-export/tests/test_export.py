@@ -24,15 +24,20 @@ from crafx2.graphs import Back
 INFO = BundleInfo("Test", "nothing", default_targets(None, {"vocals": -18.0}))
 
 
-def test_split_whole_and_plain_agree(tiny_random, tmp_path):
-    write_graphs(tiny_random, tmp_path, whole=True)
-    differences = check_parity(tiny_random, tmp_path, whole=True)
-    assert set(differences) == {"split", "whole"}
-    assert max(differences.values()) <= PARITY_TOLERANCE
+def test_every_form_agrees_with_the_plain_network(tiny_random, tmp_path):
+    for form, parts in (
+        ("split", {"split"}),
+        ("whole", {"whole"}),
+        ("incremental", {"temporal", "recurrent", "front and back"}),
+    ):
+        write_graphs(tiny_random, tmp_path, form=form)
+        differences = check_parity(tiny_random, tmp_path, form=form)
+        assert set(differences) == parts
+        assert max(differences.values()) <= PARITY_TOLERANCE
 
 
 def test_whole_graph_agrees_up_to_the_edges(tiny_random, tmp_path):
-    write_graphs(tiny_random, tmp_path, whole=True)
+    write_graphs(tiny_random, tmp_path, form="whole")
     stems = np.random.default_rng(1).standard_normal((8, 64 * 50)).astype(np.float32) * 0.1
     mix = session(tmp_path / "whole.onnx").run(None, {"stems": stems[None]})[0][0]
     assert np.max(np.abs(mix - plain_output(tiny_random, stems))) <= PARITY_TOLERANCE
@@ -40,7 +45,7 @@ def test_whole_graph_agrees_up_to_the_edges(tiny_random, tmp_path):
 
 def test_front_end_streams_exactly(tiny_random, tmp_path):
     """Two halves with real context give what one run gives: the engine's cache relies on it."""
-    write_graphs(tiny_random, tmp_path, whole=False)
+    write_graphs(tiny_random, tmp_path, form="split")
     front = session(tmp_path / "front.onnx")
     x = np.random.default_rng(2).standard_normal((1, 8, 128 + 1_280 + 128)).astype(np.float32)
     whole = front.run(None, {"stems": x})
@@ -52,7 +57,7 @@ def test_front_end_streams_exactly(tiny_random, tmp_path):
 
 def test_bundle_is_complete_and_parity_vectors_hold(tiny_random, tmp_path):
     target = tmp_path / "bundle"
-    export_bundle(tiny_random, target, INFO)
+    export_bundle(tiny_random, target, INFO, form="split")
     contract = json.loads((target / "contract.json").read_text())
     assert contract["format"] == 1
     assert contract["network"]["kind"] == "split"
@@ -79,14 +84,14 @@ def test_a_wrong_graph_is_refused_and_the_old_bundle_stays(tiny_random, tmp_path
             return super().forward(bands, mask) * 1.001
 
     monkeypatch.setattr(export_module, "Back", Louder)
-    with pytest.raises(ParityError, match="split"):
+    with pytest.raises(ParityError, match="front and back"):
         export_bundle(tiny_random, target, INFO)
     assert sha256_of(target / "contract.json") == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 
 def test_whole_bundle_names_its_graph(tiny_random, tmp_path):
-    export_bundle(tiny_random, tmp_path / "bundle", INFO, whole=True)
+    export_bundle(tiny_random, tmp_path / "bundle", INFO, form="whole")
     contract = json.loads((tmp_path / "bundle" / "contract.json").read_text())
     assert contract["network"]["kind"] == "whole"
     assert (tmp_path / "bundle" / "whole.onnx").is_file()

@@ -9,21 +9,22 @@ from crafx2.contract import STEMS, Window, default_targets
 from crafx2.evaluate import check_set, click_ratio, table
 from crafx2.export import BundleInfo, export_bundle, parity_signal, plain_output
 from crafx2.model import CRAFx2
-from crafx2.streaming import SplitStream
+from crafx2.streaming import open_stream
 
 #: One hop that covers the whole test signal: then streaming has nothing to approximate.
 LONG = Window(context_frames=0, hop_frames=64 * 256, lookahead_frames=64 * 32, crossfade_frames=1_024)
 SHORT = Window(context_frames=64 * 32, hop_frames=64 * 32, lookahead_frames=64 * 32, crossfade_frames=512)
 
 
-def bundle(network, folder, window):
-    export_bundle(network, folder, BundleInfo("Test", "nothing", default_targets(), window=window))
-    return SplitStream(folder)
+def bundle(network, folder, window, form="split"):
+    export_bundle(network, folder, BundleInfo("Test", "nothing", default_targets(), window=window), form=form)
+    return open_stream(folder)
 
 
-def test_streaming_a_transparent_network_is_transparent(tiny_transparent, tmp_path):
+@pytest.mark.parametrize("form", ["split", "incremental"])
+def test_streaming_a_transparent_network_is_transparent(tiny_transparent, tmp_path, form):
     stems = parity_signal(8, 64 * 200)
-    result = bundle(tiny_transparent, tmp_path / "bundle", SHORT).run(stems)
+    result = bundle(tiny_transparent, tmp_path / "bundle", SHORT, form).run(stems)
     assert np.max(np.abs(result.mix - plain_output(tiny_transparent, stems))) < 1e-5
     assert result.mask_variation_db == pytest.approx(0.0, abs=1e-4)
 

@@ -6,34 +6,30 @@
 //! A latent frame needs samples up to 96 after it, so the front end stays `margin` = 128 frames behind the newest sample:
 //! all caches end at that point, called the *edge*.
 
-use ort::session::{RunOptions, Session};
+use ort::session::RunOptions;
 use ort::value::TensorRef;
-use tributary_dsp::CHANNELS;
 
-use super::{Graph, Port, run_error};
+use super::ends::{FrontRun, History, check_ends, expect_frames, port, run_back};
+use super::{Graph, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel};
 use crate::window::StemWindow;
 
-/// Longest stretch the front end handles in one run; bounds memory at the start of a stream and after skipped hops.
-const FRONT_FRAMES: usize = 16_384;
-
 /// See the module documentation.
 pub(super) struct SplitModel {
     geometry: WindowGeometry,
-    front: Graph,
+    front: FrontRun,
     latent: Graph,
     back: Graph,
+    filters: usize,
     /// conv_1's output up to the edge, one row per filter.
     bands: History,
     /// Latent frames up to the edge.
     latents: History,
     /// Mean level of the bands per latent frame up to the edge.
     levels: History,
-    /// What the front end makes of silence, per filter: what lies before a stream.
-    silent_latent: Vec<f32>,
     options: RunOptions,
     gathered: Vec<f32>,
 }
@@ -46,26 +42,19 @@ impl SplitModel {
         latent: Graph,
         back: Graph,
     ) -> Result<Self, ModelError> {
-        fn port(name: &str, channels: usize) -> Port<'_> {
-            Port { name, shape: [Some(1), Some(channels), None] }
-        }
-        front.check(
-            &[port("stems", CHANNELS)],
-            &[port("latent", filters), port("level", filters), port("bands", filters)],
-        )?;
+        check_ends(&front, &back, filters)?;
         latent.check(&[port("latent", filters), port("level", filters)], &[port("mask", filters)])?;
-        back.check(&[port("bands", filters), port("mask", filters)], &[port("mix", 2)])?;
         let frames = geometry.window_frames() / FRAME_RATIO;
         let band_frames = geometry.hop_frames + geometry.lookahead_frames - MARGIN + FRAME_RATIO;
         Ok(Self {
             geometry,
-            front,
+            front: FrontRun::new(front, filters),
             latent,
             back,
+            filters,
             bands: History::new(filters, band_frames),
             latents: History::new(filters, frames),
             levels: History::new(filters, frames),
-            silent_latent: vec![0.0; filters],
             options: RunOptions::new().map_err(run_error)?,
             gathered: Vec::new(),
         })
@@ -77,10 +66,7 @@ impl SplitModel {
         options: &RunOptions,
         parity: Option<&ParityVectors>,
     ) -> Result<(), ModelError> {
-        self.gathered.clear();
-        self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
-        let silent = &mut self.silent_latent;
-        run_front(&mut self.front, options, &self.gathered, |latent, _, _| silent.copy_from_slice(latent))?;
+        self.front.learn_silence(options)?;
         self.reset();
         if let Some(parity) = parity {
             let mix = self.whole_signal(options, parity)?;
@@ -95,16 +81,10 @@ impl SplitModel {
         if !frames.is_multiple_of(FRAME_RATIO) {
             return Err(ModelError::Run { reason: format!("{frames} parity frames are no multiple of 64") });
         }
-        self.gathered.clear();
-        for channel in parity.input.chunks_exact(frames) {
-            self.gathered.extend([0.0; MARGIN]);
-            self.gathered.extend_from_slice(channel);
-            self.gathered.extend([0.0; MARGIN]);
-        }
-        let filters = self.silent_latent.len();
+        let filters = self.filters;
         let (mut latents, mut levels) = (Vec::new(), Vec::new());
         let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
-        run_front(&mut self.front, options, &self.gathered, |latent, level, band| {
+        self.front.run(options, parity.input.chunks_exact(frames), |latent, level, band| {
             latents.extend_from_slice(latent);
             levels.extend_from_slice(level);
             bands.push(band, frames);
@@ -126,24 +106,13 @@ impl SplitModel {
     fn advance(&mut self, window: &StemWindow) -> Result<(), ModelError> {
         let length = self.geometry.window_frames();
         // What is older than the window minus the front end's own context cannot be computed, nor is it needed.
-        let mut behind = window.advanced_frames().min(length - 2 * MARGIN);
-        while behind > 0 {
-            let count = behind.min(FRONT_FRAMES);
-            let from = length - behind - 2 * MARGIN;
-            self.gathered.clear();
-            for channel in 0..CHANNELS {
-                let samples = &window.channel(channel)[from..from + count + 2 * MARGIN];
-                self.gathered.extend_from_slice(samples);
-            }
-            let Self { front, options, gathered, latents, levels, bands, .. } = self;
-            run_front(front, options, gathered, |latent, level, band| {
-                latents.push(latent, count / FRAME_RATIO);
-                levels.push(level, count / FRAME_RATIO);
-                bands.push(band, count);
-            })?;
-            behind -= count;
-        }
-        Ok(())
+        let behind = window.advanced_frames().min(length - 2 * MARGIN);
+        let Self { front, options, latents, levels, bands, .. } = self;
+        front.follow(options, window, behind, |latent, level, band, count| {
+            latents.push(latent, count / FRAME_RATIO);
+            levels.push(level, count / FRAME_RATIO);
+            bands.push(band, count);
+        })
     }
 }
 
@@ -155,15 +124,13 @@ impl MixModel for SplitModel {
     fn reset(&mut self) {
         self.bands.rows.fill(0.0);
         self.levels.rows.fill(0.0);
-        let frames = self.latents.frames;
-        for (row, &silent) in self.latents.rows.chunks_exact_mut(frames).zip(&self.silent_latent) {
-            row.fill(silent);
-        }
+        let columns = self.latents.frames;
+        self.front.place_silence(&mut self.latents.rows, columns, 0..columns);
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.advance(window)?;
-        let filters = self.silent_latent.len();
+        let filters = self.filters;
         let made = self.geometry.mix_frames();
         let Self { geometry, latent, back, options, bands, latents, levels, gathered, .. } = self;
         // One latent frame either side of what is made. The caches end at the edge, MARGIN before the window's end.
@@ -189,50 +156,6 @@ impl MixModel for SplitModel {
     }
 }
 
-/// The newest frames of a number of rows, oldest first.
-struct History {
-    rows: Vec<f32>,
-    frames: usize,
-}
-
-impl History {
-    fn new(rows: usize, frames: usize) -> Self {
-        Self { rows: vec![0.0; rows * frames], frames }
-    }
-
-    /// Appends `count` frames to every row and drops as many old ones. `new` is planar, rows of `count`.
-    fn push(&mut self, new: &[f32], count: usize) {
-        let kept = self.frames.saturating_sub(count);
-        let taken = self.frames - kept;
-        for (row, new) in self.rows.chunks_exact_mut(self.frames).zip(new.chunks_exact(count)) {
-            row.copy_within(self.frames - kept.., 0);
-            row[kept..].copy_from_slice(&new[count - taken..]);
-        }
-    }
-}
-
-/// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).
-fn run_front(
-    graph: &mut Graph,
-    options: &RunOptions,
-    stems: &[f32],
-    take: impl FnOnce(&[f32], &[f32], &[f32]),
-) -> Result<(), ModelError> {
-    let frames = stems.len() / CHANNELS;
-    let input = TensorRef::from_array_view(([1, CHANNELS, frames], stems)).map_err(run_error)?;
-    let session: &mut Session = graph.session();
-    let outputs = session.run_with_options(ort::inputs!["stems" => input], options).map_err(run_error)?;
-    let tensor = |name: &str, frames: usize| -> Result<&[f32], ModelError> {
-        let (shape, samples) = outputs[name].try_extract_tensor::<f32>().map_err(run_error)?;
-        expect_frames(name, shape, frames)?;
-        Ok(samples)
-    };
-    let made = frames - 2 * MARGIN;
-    let latent_frames = made / FRAME_RATIO;
-    take(tensor("latent", latent_frames)?, tensor("level", latent_frames)?, tensor("bands", made)?);
-    Ok(())
-}
-
 /// latent, level (filters, frames) to mask (filters, frames).
 fn run_latent(
     graph: &mut Graph,
@@ -250,31 +173,4 @@ fn run_latent(
     expect_frames("mask", shape, frames)?;
     take(mask);
     Ok(())
-}
-
-/// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).
-fn run_back(
-    graph: &mut Graph,
-    options: &RunOptions,
-    filters: usize,
-    bands: &[f32],
-    mask: &[f32],
-    take: impl FnOnce(&[f32]),
-) -> Result<(), ModelError> {
-    let band_frames = bands.len() / filters;
-    let bands = TensorRef::from_array_view(([1, filters, band_frames], bands)).map_err(run_error)?;
-    let mask = TensorRef::from_array_view(([1, filters, mask.len() / filters], mask)).map_err(run_error)?;
-    let inputs = ort::inputs!["bands" => bands, "mask" => mask];
-    let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
-    let (shape, mix) = outputs["mix"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_frames("mix", shape, band_frames - 2 * FRAME_RATIO)?;
-    take(mix);
-    Ok(())
-}
-
-fn expect_frames(name: &str, shape: &[i64], frames: usize) -> Result<(), ModelError> {
-    if shape.len() == 3 && shape[2] == frames as i64 {
-        return Ok(());
-    }
-    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {frames} frames are expected") })
 }

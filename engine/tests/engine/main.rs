@@ -5,6 +5,7 @@
 mod alloc;
 mod bundle;
 mod common;
+mod incremental;
 mod learning;
 mod limiting;
 mod networks;

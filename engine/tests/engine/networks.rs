@@ -14,11 +14,11 @@ use tributary_engine::{
 use crate::common::{TemporaryFolder, difference, noise_stems, part, repository};
 
 /// The library, or a loud word that the test did not run.
-fn library(test: &str) -> Option<OnnxLibrary> {
+pub fn library(test: &str) -> Option<OnnxLibrary> {
     match OnnxLibrary::find(None) {
         Ok(library) => Some(library),
         Err(error) => {
-            eprintln!("SKIPPED: networks::{test}: {error}");
+            eprintln!("SKIPPED: {test}: {error}");
             None
         }
     }
@@ -29,14 +29,19 @@ fn sha256(path: &Path) -> String {
 }
 
 /// A bundle made of the tiny networks.
-fn bundle(name: &str, network: impl Fn(&dyn Fn(&str) -> Value) -> Value, window: Value) -> TemporaryFolder {
+pub fn bundle(
+    name: &str,
+    network: impl Fn(&dyn Fn(&str) -> Value) -> Value,
+    window: Value,
+) -> TemporaryFolder {
     let folder = TemporaryFolder::copy_of(name, &repository("assets/models/sum"));
     let path = folder.0.join("contract.json");
     let mut contract: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let reference = |graph: &str| {
         let from = repository("engine/tests/data").join(graph);
+        let graph = from.file_name().unwrap().to_str().unwrap();
         let to = folder.0.join(graph);
-        std::fs::copy(from, &to).unwrap();
+        std::fs::copy(&from, &to).unwrap();
         json!({ "file": graph, "sha256": sha256(&to) })
     };
     contract["network"] = network(&reference);
@@ -67,12 +72,12 @@ fn whole_bundle(name: &str, graph_file: &str, context_frames: usize) -> Temporar
     bundle(name, network, window(context_frames, 512))
 }
 
-fn load(folder: &TemporaryFolder, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
+pub fn load(folder: &TemporaryFolder, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
     ModelBundle::open(&folder.0).unwrap().load_model(library)
 }
 
 /// One run of a model, hop and crossfade.
-fn run(model: &mut dyn MixModel, window: &StemWindow) -> [Vec<f32>; 2] {
+pub fn run(model: &mut dyn MixModel, window: &StemWindow) -> [Vec<f32>; 2] {
     let frames = model.geometry().mix_frames();
     let mut mix = [vec![0.0; frames], vec![0.0; frames]];
     let [left, right] = &mut mix;

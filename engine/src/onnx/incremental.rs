@@ -1,0 +1,445 @@
+//! CRAFx2 in four graphs that compute every latent frame once. Front and back end run on new samples as in `split.rs`;
+//! the latent mixer is cut in two, because its parts wait for different stretches of the future:
+//!
+//!     stems ─ front ─▶ latent ─ temporal ─▶ mixed ─ recurrent ─▶ mask ─ back ─▶ mix
+//!        edge: newest − margin    edge − delay      hop and `ahead`
+//!
+//! The temporal net works `delay` frames behind the newest latent frame and keeps its own past (`memory`); the recurrent
+//! part carries the forward LSTMs' state, and its backward LSTMs see `ahead` frames beyond the hop. When the window's
+//! lookahead is too short for delay and `ahead`, the mask is used late: the mask of frame t − `late_frames` acts on the
+//! bands of frame t. A mask moves slowly, so that costs little and makes short latencies possible with any network.
+//! What is averaged over time lives in [`RunningStatistics`].
+
+use ort::session::RunOptions;
+use ort::value::TensorRef;
+use tributary_dsp::CHANNELS;
+
+use super::ends::{FrontRun, History, check_ends, port, run_back};
+use super::{Graph, Port, run_error};
+use crate::bundle::ParityVectors;
+use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
+use crate::error::ModelError;
+use crate::model::{MixHop, MixModel};
+use crate::statistics::{RunningStatistics, Statistics};
+use crate::window::StemWindow;
+
+/// Latent frames of lookahead in the parity vectors; the exporter uses the same.
+const PARITY_AHEAD: usize = 16;
+
+/// Frames of silence that a bundle without parity vectors is tried on.
+const PROOF_FRAMES: usize = 4096;
+
+/// Sizes of one network, in latent frames and rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) filters: usize,
+    /// Latent frames the temporal net runs behind its input.
+    pub(super) delay: usize,
+    pub(super) memory_rows: usize,
+    pub(super) norms: usize,
+    pub(super) lstm_rows: usize,
+    pub(super) lstm_units: usize,
+}
+
+/// The four graphs.
+pub(super) struct Graphs {
+    pub(super) front: Graph,
+    pub(super) temporal: Graph,
+    pub(super) recurrent: Graph,
+    pub(super) back: Graph,
+}
+
+impl Graphs {
+    fn check(&self, sizes: &Sizes) -> Result<(), ModelError> {
+        fn fixed(name: &str, rows: usize, columns: usize) -> Port<'_> {
+            Port { name, shape: [Some(1), Some(rows), Some(columns)] }
+        }
+        check_ends(&self.front, &self.back, sizes.filters)?;
+        self.temporal.check(
+            &[
+                port("latent", sizes.filters),
+                port("memory", sizes.memory_rows),
+                fixed("statistics", sizes.norms, 2),
+                fixed("rate", 1, 1),
+            ],
+            &[
+                port("mixed", sizes.filters),
+                fixed("next_memory", sizes.memory_rows, 2 * sizes.delay),
+                fixed("observed", sizes.norms, 2),
+            ],
+        )?;
+        self.recurrent.check(
+            &[
+                port("now", sizes.filters),
+                port("ahead", sizes.filters),
+                port("level", sizes.filters),
+                fixed("carried", sizes.lstm_rows, sizes.lstm_units),
+                fixed("gate_level", sizes.filters, 1),
+                fixed("rate", 1, 1),
+            ],
+            &[
+                port("mask", sizes.filters),
+                fixed("next_carried", sizes.lstm_rows, sizes.lstm_units),
+                fixed("observed", sizes.filters, 1),
+            ],
+        )
+    }
+}
+
+/// The latent mixer: temporal and recurrent graph with all that they carry from step to step.
+struct Mixer {
+    sizes: Sizes,
+    temporal: Graph,
+    recurrent: Graph,
+    statistics: RunningStatistics,
+    memory: Vec<f32>,
+    carried: Vec<f32>,
+    held: Vec<f32>,
+    mask: Vec<f32>,
+}
+
+impl Mixer {
+    /// Forgets the stream but not what it averaged.
+    fn restart(&mut self) {
+        self.memory.clear();
+        self.memory.resize(self.sizes.memory_rows * self.sizes.delay, 0.0);
+        self.carried.clear();
+        self.carried.resize(self.sizes.lstm_rows * self.sizes.lstm_units, 0.0);
+    }
+
+    /// `latent` (filters, frames) through the temporal net; `take` receives what comes out, as long or – first after a
+    /// restart – shorter by the delay.
+    fn step_temporal(
+        &mut self,
+        options: &RunOptions,
+        latent: &[f32],
+        take: impl FnOnce(&[f32], usize),
+    ) -> Result<(), ModelError> {
+        let Sizes { filters, memory_rows, norms, delay, .. } = self.sizes;
+        let frames = latent.len() / filters;
+        let columns = self.memory.len() / memory_rows;
+        self.held.clear();
+        self.held.extend(self.statistics.norms());
+        let rate = [self.statistics.rates(frames, frames).0];
+        let inputs = ort::inputs![
+            "latent" => view([1, filters, frames], latent)?,
+            "memory" => view([1, memory_rows, columns], &self.memory)?,
+            "statistics" => view([1, norms, 2], &self.held)?,
+            "rate" => view([1, 1, 1], &rate)?,
+        ];
+        let outputs = self.temporal.session().run_with_options(inputs, options).map_err(run_error)?;
+        let made = frames + columns - 2 * delay;
+        take(tensor(&outputs, "mixed", [1, filters, made])?, made);
+        let memory = tensor(&outputs, "next_memory", [1, memory_rows, 2 * delay])?;
+        self.memory.clear();
+        self.memory.extend_from_slice(memory);
+        self.statistics.hear_norms(tensor(&outputs, "observed", [1, norms, 2])?, frames);
+        Ok(())
+    }
+
+    /// `now` and `ahead` (filters, any) with the levels of `now` to `self.mask` (filters, now + ahead).
+    fn step_recurrent(
+        &mut self,
+        options: &RunOptions,
+        now: &[f32],
+        ahead: &[f32],
+        level: &[f32],
+    ) -> Result<(), ModelError> {
+        let Sizes { filters, lstm_rows, lstm_units, .. } = self.sizes;
+        let (frames, more) = (now.len() / filters, ahead.len() / filters);
+        self.held.clear();
+        self.held.extend(self.statistics.gate());
+        let rate = [self.statistics.rates(frames, frames).1];
+        let inputs = ort::inputs![
+            "now" => view([1, filters, frames], now)?,
+            "ahead" => view([1, filters, more], ahead)?,
+            "level" => view([1, filters, frames], level)?,
+            "carried" => view([1, lstm_rows, lstm_units], &self.carried)?,
+            "gate_level" => view([1, filters, 1], &self.held)?,
+            "rate" => view([1, 1, 1], &rate)?,
+        ];
+        let outputs = self.recurrent.session().run_with_options(inputs, options).map_err(run_error)?;
+        self.mask.clear();
+        self.mask.extend_from_slice(tensor(&outputs, "mask", [1, filters, frames + more])?);
+        let carried = tensor(&outputs, "next_carried", [1, lstm_rows, lstm_units])?;
+        self.carried.copy_from_slice(carried);
+        self.statistics.hear_gate(tensor(&outputs, "observed", [1, filters, 1])?, frames);
+        Ok(())
+    }
+}
+
+fn view(shape: [usize; 3], samples: &[f32]) -> Result<TensorRef<'_, f32>, ModelError> {
+    TensorRef::from_array_view((shape, samples)).map_err(run_error)
+}
+
+fn tensor<'a>(
+    outputs: &'a ort::session::SessionOutputs<'_>,
+    name: &str,
+    wanted: [usize; 3],
+) -> Result<&'a [f32], ModelError> {
+    let (shape, samples) = outputs[name].try_extract_tensor::<f32>().map_err(run_error)?;
+    if shape.iter().map(|&d| d as usize).eq(wanted) {
+        return Ok(samples);
+    }
+    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
+}
+
+/// See the module documentation.
+pub(super) struct IncrementalModel {
+    geometry: WindowGeometry,
+    front: FrontRun,
+    back: Graph,
+    mixer: Mixer,
+    /// conv_1's output up to the edge.
+    bands: History,
+    /// Mean level of the bands per latent frame up to the edge.
+    levels: History,
+    /// The temporal net's output up to edge − delay.
+    mixed: History,
+    /// The mask just before the next hop, per filter.
+    previous_mask: Vec<f32>,
+    /// Latent frames beyond a hop that the backward LSTMs see.
+    ahead: usize,
+    /// Latent frames by which the mask is late.
+    late: usize,
+    /// Nothing of the stream has been computed.
+    fresh: bool,
+    options: RunOptions,
+    latents: Vec<f32>,
+    gathered: Vec<f32>,
+}
+
+impl IncrementalModel {
+    pub(super) fn new(
+        geometry: WindowGeometry,
+        sizes: Sizes,
+        graphs: Graphs,
+        prior: Statistics,
+    ) -> Result<Self, ModelError> {
+        graphs.check(&sizes)?;
+        let Graphs { front, temporal, recurrent, back } = graphs;
+        let filters = sizes.filters;
+        // What the lookahead leaves beyond margin and delay is there to look ahead; the joint's frames at least.
+        let reach = (geometry.lookahead_frames - MARGIN) / FRAME_RATIO;
+        let ahead = reach.saturating_sub(sizes.delay).max(geometry.crossfade_frames / FRAME_RATIO + 1);
+        let late = ahead + sizes.delay - reach;
+        let kept = geometry.window_frames() / FRAME_RATIO + sizes.delay + ahead;
+        let frames_per_s = f64::from(geometry.sample_rate_hz) / FRAME_RATIO as f64;
+        let mixer = Mixer {
+            sizes,
+            temporal,
+            recurrent,
+            statistics: RunningStatistics::new(prior, frames_per_s),
+            memory: Vec::new(),
+            carried: Vec::new(),
+            held: Vec::new(),
+            mask: Vec::new(),
+        };
+        let band_frames = geometry.hop_frames + geometry.lookahead_frames - MARGIN + FRAME_RATIO;
+        Ok(Self {
+            geometry,
+            front: FrontRun::new(front, filters),
+            back,
+            mixer,
+            bands: History::new(filters, band_frames),
+            levels: History::new(filters, kept),
+            mixed: History::new(filters, kept),
+            previous_mask: vec![0.0; filters],
+            ahead,
+            late,
+            fresh: true,
+            options: RunOptions::new().map_err(run_error)?,
+            latents: Vec::new(),
+            gathered: Vec::new(),
+        })
+    }
+
+    /// The first run: learns what silence looks like, then proves the graphs on the parity vectors.
+    pub(super) fn warm_up(
+        &mut self,
+        options: &RunOptions,
+        parity: Option<&ParityVectors>,
+    ) -> Result<(), ModelError> {
+        self.front.learn_silence(options)?;
+        match parity {
+            Some(parity) => parity.compare(&self.whole_signal(options, &parity.input, parity.frames)?)?,
+            None => {
+                let silence = vec![0.0; CHANNELS * PROOF_FRAMES];
+                self.whole_signal(options, &silence, PROOF_FRAMES)?;
+            }
+        }
+        self.reset();
+        Ok(())
+    }
+
+    /// A whole signal in one step, silence after its end, with the shipped statistics frozen: (8, frames) to
+    /// (2, frames). The exporter's `stepped_output` is the same.
+    fn whole_signal(
+        &mut self,
+        options: &RunOptions,
+        input: &[f32],
+        frames: usize,
+    ) -> Result<Vec<f32>, ModelError> {
+        if !frames.is_multiple_of(FRAME_RATIO) {
+            return Err(ModelError::Run { reason: format!("{frames} parity frames are no multiple of 64") });
+        }
+        let Sizes { filters, delay, .. } = self.mixer.sizes;
+        let (now, more) = (frames / FRAME_RATIO, delay + PARITY_AHEAD);
+        let columns = now + more;
+        let mut latents = vec![0.0; filters * columns];
+        let mut levels = History::new(filters, now);
+        let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
+        self.front.run(options, input.chunks_exact(frames), |latent, level, band| {
+            place(&mut latents, columns, 0, latent, now);
+            levels.push(level, now);
+            bands.push(band, frames);
+            bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
+        })?;
+        self.front.place_silence(&mut latents, columns, now..columns);
+
+        self.mixer.statistics.freeze(Some(self.mixer.statistics.prior().clone()));
+        self.mixer.restart();
+        let mut mixed = History::new(filters, now + PARITY_AHEAD);
+        self.mixer.step_temporal(options, &latents, |made, count| mixed.push(made, count))?;
+        let (mut current, mut ahead) = (Vec::new(), Vec::new());
+        mixed.copy(0..now, &mut current);
+        mixed.copy(now..now + PARITY_AHEAD, &mut ahead);
+        self.mixer.step_recurrent(options, &current, &ahead, &levels.rows)?;
+        self.mixer.statistics.freeze(None);
+
+        let mut mask = History::new(filters, now + 2);
+        for (row, made) in
+            mask.rows.chunks_exact_mut(now + 2).zip(self.mixer.mask.chunks_exact(now + PARITY_AHEAD))
+        {
+            row[1..=now].copy_from_slice(&made[..now]);
+        }
+        let mut mix = Vec::new();
+        run_back(&mut self.back, options, filters, &bands.rows, &mask.rows, |made| {
+            mix.extend_from_slice(made)
+        })?;
+        Ok(mix)
+    }
+
+    /// Forgets the stream but keeps what it averaged.
+    fn restart(&mut self) {
+        self.mixer.restart();
+        for history in [&mut self.bands, &mut self.levels, &mut self.mixed] {
+            history.rows.fill(0.0);
+        }
+        self.previous_mask.fill(0.0);
+        self.fresh = true;
+    }
+
+    /// Brings bands, levels and mixed frames up to the window's edge; returns how many mixed frames the recurrent part
+    /// has not seen, `ahead` not counted.
+    fn advance(&mut self, window: &StemWindow) -> Result<usize, ModelError> {
+        let length = self.geometry.window_frames();
+        let start_frames = self.geometry.hop_frames + self.geometry.lookahead_frames - MARGIN;
+        let mut behind = window.advanced_frames();
+        if !self.fresh && behind > length - 2 * MARGIN {
+            // More was skipped than the window holds: what was carried belongs to another place in the song.
+            self.restart();
+        }
+        // A stream starts with its first hop; what lies before it is silence and is not computed.
+        let lead = if self.fresh { self.late } else { 0 };
+        if self.fresh {
+            behind = start_frames;
+        }
+        let Self { front, bands, levels, mixed, mixer, options, latents, .. } = self;
+        let filters = mixer.sizes.filters;
+        let columns = lead + behind / FRAME_RATIO;
+        latents.clear();
+        latents.resize(filters * columns, 0.0);
+        front.place_silence(latents, columns, 0..lead);
+        let mut at = lead;
+        front.follow(options, window, behind, |latent, level, band, count| {
+            let made = count / FRAME_RATIO;
+            place(latents, columns, at, latent, made);
+            levels.push(level, made);
+            bands.push(band, count);
+            at += made;
+        })?;
+        let mut fresh_frames = 0;
+        mixer.step_temporal(options, latents, |made, count| {
+            mixed.push(made, count);
+            fresh_frames = count;
+        })?;
+        let now = if self.fresh { fresh_frames - self.ahead } else { fresh_frames };
+        self.fresh = false;
+        Ok(now)
+    }
+
+    /// Mask frames that the hop needs, one on either side of it, from the mask of the newest `now` frames and `ahead`.
+    fn gather_mask(&mut self, now: usize) -> usize {
+        let hop = self.geometry.hop_frames / FRAME_RATIO;
+        let last = now + self.geometry.crossfade_frames / FRAME_RATIO + 1;
+        self.gathered.clear();
+        for (row, previous) in self.mixer.mask.chunks_exact(now + self.ahead).zip(&mut self.previous_mask) {
+            let before = if now > hop { row[now - hop - 1] } else { *previous };
+            self.gathered.push(before);
+            self.gathered.extend_from_slice(&row[now - hop..last]);
+            *previous = row[now - 1];
+        }
+        self.gathered.len()
+    }
+}
+
+/// Copies rows of `count` frames into rows of `columns` frames, from column `at` on.
+fn place(rows: &mut [f32], columns: usize, at: usize, new: &[f32], count: usize) {
+    for (row, new) in rows.chunks_exact_mut(columns).zip(new.chunks_exact(count)) {
+        row[at..at + count].copy_from_slice(new);
+    }
+}
+
+impl MixModel for IncrementalModel {
+    fn geometry(&self) -> WindowGeometry {
+        self.geometry
+    }
+
+    fn reset(&mut self) {
+        self.restart();
+        self.mixer.statistics.reset();
+    }
+
+    fn rest(&mut self) {
+        self.restart();
+    }
+
+    fn statistics(&self) -> Option<Statistics> {
+        self.mixer.statistics.learned()
+    }
+
+    fn freeze_statistics(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
+        let Sizes { norms, filters, .. } = self.mixer.sizes;
+        if statistics.as_ref().is_some_and(|given| !given.fits(norms, filters)) {
+            return Err(ModelError::Statistics);
+        }
+        self.mixer.statistics.freeze(statistics);
+        self.restart();
+        Ok(())
+    }
+
+    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
+        let now = self.advance(window)?;
+        let (end, delay, ahead) = (self.mixed.frames - self.ahead, self.mixer.sizes.delay, self.ahead);
+        let (mut current, mut after, mut level) = (Vec::new(), Vec::new(), Vec::new());
+        self.mixed.copy(end - now..end, &mut current);
+        self.mixed.copy(end..end + ahead, &mut after);
+        self.levels.copy(end - delay - now..end - delay, &mut level);
+        self.mixer.step_recurrent(&self.options, &current, &after, &level)?;
+
+        let mask_samples = self.gather_mask(now);
+        let made = self.geometry.mix_frames();
+        let band_frames = made + 2 * FRAME_RATIO;
+        let Self { back, options, bands, gathered, mixer, .. } = self;
+        for row in bands.rows.chunks_exact(bands.frames) {
+            gathered.extend_from_slice(&row[..band_frames]);
+        }
+        let (mask, bands) = gathered.split_at(mask_samples);
+        run_back(back, options, mixer.sizes.filters, bands, mask, |samples| {
+            let (left, right) = samples.split_at(made);
+            mix.left.copy_from_slice(left);
+            mix.right.copy_from_slice(right);
+        })
+    }
+}
