@@ -5,6 +5,7 @@
 
 pub mod controls;
 pub mod curves;
+pub mod learning;
 pub mod meters;
 pub mod model_status;
 pub mod stem_strip;
@@ -13,6 +14,7 @@ pub mod window;
 
 use crate::params::{DrySource, TributaryParams};
 use egui::{Align2, Rect, Ui, pos2, vec2};
+use learning::{LearningAction, LearningCopy};
 use nice_plug::prelude::Param;
 use theme::GAP;
 use tributary_dsp::Stem;
@@ -52,6 +54,8 @@ pub enum Edit {
     End(Control),
     /// Count underruns from here.
     ResetUnderruns,
+    /// Learn a profile, or stop.
+    Learning(LearningAction),
 }
 
 impl Edit {
@@ -141,6 +145,8 @@ pub struct Copies {
     pub model: ModelCopy,
     /// The latency.
     pub latency: LatencyCopy,
+    /// Where the corrections come from.
+    pub learning: LearningCopy,
     /// Time the worker used over the time it had.
     pub load_ratio: f32,
     /// Since the last reset.
@@ -167,6 +173,9 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
         }
         None => rest,
     };
+    let (body, row) = body.split_top_bottom_at_y(body.bottom() - learning::HEIGHT);
+    learning::draw(ui, row, copies, &mut edits);
+    let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (stems, panel) = body.split_left_right_at_x(body.right() - MIX_PANEL);
     stem_area(ui, stems, copies);
     mix_panel(ui, panel, params, copies, &mut edits);

@@ -1,11 +1,12 @@
 //! Tributary: the vocals, bass, drums and other stems of a song on four sidechains, a finished mix on the main bus.
 //!
 //! This crate is the shell and holds no signal processing: [`params`] and [`ports`] face the host, [`instance`] starts an
-//! engine per activation, [`session`] is saved with the project, [`monitor`] is the window through which the [`editor`]
+//! engine per activation, [`session`] and [`learned`] are saved with the project, [`monitor`] is the window through which the [`editor`]
 //! and the saved state see the engine, and `vst3` is the VST3 factory with the framework's bugs mended.
 
 pub mod editor;
 pub mod instance;
+pub mod learned;
 pub mod monitor;
 pub mod params;
 pub mod ports;
@@ -33,7 +34,20 @@ impl Default for Tributary {
     fn default() -> Self {
         let (params, monitor) = (Arc::new(TributaryParams::default()), Arc::new(Monitor::default()));
         params.session.attach(monitor.clone());
+        params.learned.attach(monitor.clone());
         Self { params, monitor, instance: None }
+    }
+}
+
+impl Tributary {
+    /// The parameters, and what is saved beside them.
+    pub fn parameters(&self) -> &Arc<TributaryParams> {
+        &self.params
+    }
+
+    /// What the editor sees and does.
+    pub fn monitor(&self) -> &Arc<Monitor> {
+        &self.monitor
     }
 }
 
@@ -60,6 +74,7 @@ impl Plugin for Tributary {
     fn filter_state(state: &mut PluginState) {
         params::mend(state);
         session::mend(state);
+        learned::mend(state);
     }
 
     fn activate(
@@ -72,7 +87,7 @@ impl Plugin for Tributary {
         // A panic must not reach the host; without an engine the main input passes.
         if let Ok(instance) = catch_unwind(|| Instance::start(config)) {
             context.set_latency_samples(instance.audio.latency_frames() as u32);
-            self.monitor.activated(&instance);
+            self.monitor.activated(&instance, &self.params.learned);
             self.instance = Some(instance);
         }
         true

@@ -3,14 +3,18 @@
 //! The plug-in puts each new engine's telemetry here; editor and state read copies. It outlives the engine, so that a
 //! project saved after the host has deactivated the plug-in still says how the run went.
 
+use crate::editor::learning::{LearningAction, LearningCopy};
 use crate::editor::theme::decimal;
 use crate::editor::{CORRECTIONS_MAX, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use crate::instance::Instance;
+use crate::learned::{LearnedField, Learner};
 use crate::session::{SessionField, Source};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tributary_dsp::{Stem, StemReading};
-use tributary_engine::{EngineState, LatencyReport, ModelName, Report, Telemetry};
+use tributary_engine::{
+    EngineState, LatencyReport, LearnedProfile, Learning, LearningPhase, ModelName, Report, Telemetry,
+};
 
 /// A stem's lamp is lit above this sample value (−60 dB of full scale).
 const SIGNAL_THRESHOLD: f32 = 1e-3;
@@ -28,6 +32,7 @@ pub struct Monitor {
 /// The engine that runs or ran last.
 struct Run {
     telemetry: Arc<Telemetry>,
+    learning: Arc<Learning>,
     latency: LatencyReport,
     model: ModelName,
     trained_on: String,
@@ -39,11 +44,15 @@ impl Monitor {
         self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Watches `instance` from now on.
-    pub fn activated(&self, instance: &Instance) {
+    /// Watches `instance` from now on, and puts in force what was learned before it.
+    pub fn activated(&self, instance: &Instance, learned: &LearnedField) {
+        let refused =
+            learned.take_over().and_then(|profile| instance.handle.learning().restore(profile).err());
+        learned.set_notice(refused);
         self.forgiven_underruns.store(0, Relaxed);
         *self.lock() = Some(Run {
             telemetry: Arc::clone(instance.handle.telemetry()),
+            learning: Arc::clone(instance.handle.learning()),
             latency: instance.handle.latency().clone(),
             model: instance.handle.model().clone(),
             trained_on: instance.trained_on.clone(),
@@ -65,11 +74,28 @@ impl Monitor {
         }
     }
 
+    /// Does what the user asks for.
+    pub fn learning(&self, action: LearningAction, learned: &LearnedField) {
+        let Some(learning) = self.lock().as_ref().map(|run| Arc::clone(&run.learning)) else { return };
+        match action {
+            LearningAction::Learn => learning.start(),
+            LearningAction::Analyze => learning.finish(),
+            LearningAction::Cancel => learning.cancel(),
+            LearningAction::Forget => {
+                learned.clear();
+                learning.forget();
+            }
+        }
+    }
+
     /// What the editor shows. Allocates: for the GUI thread.
-    pub fn copies(&self, session: &SessionField) -> Copies {
+    pub fn copies(&self, session: &SessionField, learned: &LearnedField) -> Copies {
+        // Asks back who is in force, so before the lock.
+        let notice = learned.notice();
+        let notices = |model: &ModelName| session.notices(model).into_iter().chain(notice).collect();
         let guard = self.lock();
         let Some(run) = guard.as_ref() else {
-            return Copies { notices: session.notices(&ModelName::default()), ..Copies::default() };
+            return Copies { notices: notices(&ModelName::default()), ..Copies::default() };
         };
         let telemetry = &run.telemetry;
         Copies {
@@ -96,7 +122,8 @@ impl Monitor {
                 .underruns
                 .load(Relaxed)
                 .saturating_sub(self.forgiven_underruns.load(Relaxed)),
-            notices: session.notices(&run.model),
+            notices: notices(&run.model),
+            learning: if run.active { learning(&run.learning) } else { LearningCopy::Unavailable },
         }
     }
 }
@@ -104,6 +131,45 @@ impl Monitor {
 impl Source for Monitor {
     fn current(&self) -> Option<Report> {
         self.lock().as_ref().map(|run| run.telemetry.report(run.model.clone(), &run.latency))
+    }
+}
+
+impl Learner for Monitor {
+    fn profile(&self) -> Option<Arc<LearnedProfile>> {
+        self.lock().as_ref().and_then(|run| run.learning.status().profile)
+    }
+
+    fn load(&self, profile: Option<LearnedProfile>) -> Option<String> {
+        let learning = self.lock().as_ref().map(|run| Arc::clone(&run.learning))?;
+        match profile {
+            Some(profile) => learning.restore(profile).err(),
+            None => {
+                learning.forget();
+                None
+            }
+        }
+    }
+}
+
+fn learning(learning: &Learning) -> LearningCopy {
+    let status = learning.status();
+    match (status.phase, status.profile) {
+        _ if learning.normalization().is_none() => LearningCopy::Unavailable,
+        (LearningPhase::Listening, _) => LearningCopy::Listening {
+            captured_s: status.captured_s,
+            kept_s: status.kept_s,
+            heard: status.heard,
+        },
+        (LearningPhase::Analyzing, _) => {
+            LearningCopy::Analyzing { progress: status.progress, heard: status.heard }
+        }
+        (LearningPhase::Learned, Some(learned)) => LearningCopy::Learned {
+            length_s: learned.length_s,
+            unix_s: learned.learned_unix_s,
+            stems: learned.profile.0.each_ref().map(Option::is_some),
+            message: status.message,
+        },
+        _ => LearningCopy::Adaptive { message: status.message },
     }
 }
 
@@ -167,7 +233,8 @@ mod tests {
     #[test]
     fn before_the_first_activation_there_is_nothing() {
         let monitor = Monitor::default();
-        assert_eq!(monitor.copies(&SessionField::default()), Copies::default());
+        let nothing = (SessionField::default(), LearnedField::default());
+        assert_eq!(monitor.copies(&nothing.0, &nothing.1), Copies::default());
         assert!(monitor.current().is_none());
         monitor.reset_underruns();
         monitor.deactivated();

@@ -3,6 +3,7 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
+use crate::learned::LearnedField;
 use crate::session::SessionField;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
@@ -42,6 +43,9 @@ pub struct TributaryParams {
     /// Model and last-run report; see [`crate::session`].
     #[persist = "session"]
     pub session: SessionField,
+    /// The learned profile; see [`crate::learned`].
+    #[persist = "learned"]
+    pub learned: LearnedField,
 }
 
 impl Default for TributaryParams {
@@ -64,6 +68,7 @@ impl Default for TributaryParams {
                 .make_bypass(),
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
             session: SessionField::default(),
+            learned: LearnedField::default(),
         }
     }
 }

@@ -59,7 +59,7 @@ impl NiceEguiApp for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let copies: Copies = self.monitor.copies(&self.params.session);
+        let copies: Copies = self.monitor.copies(&self.params.session, &self.params.learned);
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
@@ -80,6 +80,7 @@ impl Window {
         let params = &self.params;
         match edit {
             Edit::ResetUnderruns => self.monitor.reset_underruns(),
+            Edit::Learning(action) => self.monitor.learning(action, &params.learned),
             Edit::Begin(control) | Edit::Set(control, _) | Edit::End(control) => match control {
                 Control::Mix => pass(setter, &params.mix, edit),
                 Control::Gain => pass(setter, &params.gain_db, edit),
@@ -95,6 +96,6 @@ fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
         Edit::Begin(_) => setter.begin_set_parameter(param),
         Edit::Set(_, value) => setter.set_parameter(param, param.preview_plain(value)),
         Edit::End(_) => setter.end_set_parameter(param),
-        Edit::ResetUnderruns => {}
+        Edit::ResetUnderruns | Edit::Learning(_) => {}
     }
 }

@@ -1,0 +1,230 @@
+//! The profile's row: whether corrections adapt or were learned, what is being listened to, and the buttons for it.
+//!
+//! Learning is an action and not a parameter: no host can automate it, and nothing of it passes the audio thread.
+
+use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, TEXT, WAIT, WELL};
+use super::{Copies, Edit, controls};
+use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Stroke, Ui, pos2, vec2};
+use tributary_dsp::Stem;
+
+/// Height of the row, in points.
+pub const HEIGHT: f32 = 38.0;
+
+const BUTTON: f32 = 26.0;
+
+/// What the user can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearningAction {
+    /// Listen.
+    Learn,
+    /// Stop listening and analyze.
+    Analyze,
+    /// Stop listening or analyzing.
+    Cancel,
+    /// Adapt again.
+    Forget,
+}
+
+/// Where learning is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum LearningCopy {
+    /// There is nothing to learn for: no model, or not activated.
+    #[default]
+    Unavailable,
+    /// Running estimates.
+    Adaptive {
+        /// Why nothing was learned.
+        message: Option<String>,
+    },
+    /// The song is being captured.
+    Listening {
+        /// Length of the stretch, in seconds.
+        captured_s: f64,
+        /// The longest stretch before a jump, in seconds; 0 for none.
+        kept_s: f64,
+        /// Stems loud enough to be measured, in stem order.
+        heard: [bool; Stem::COUNT],
+    },
+    /// The song is being measured.
+    Analyzing {
+        /// 0–1.
+        progress: f32,
+        /// Stems loud enough to be measured, in stem order.
+        heard: [bool; Stem::COUNT],
+    },
+    /// A profile is in force.
+    Learned {
+        /// Length of what it was learned from, in seconds.
+        length_s: f64,
+        /// When, in seconds since 1970-01-01 UTC.
+        unix_s: u64,
+        /// Stems that have corrections, in stem order.
+        stems: [bool; Stem::COUNT],
+        /// Why it was not replaced.
+        message: Option<String>,
+    },
+}
+
+/// Draws the row into `rect` and appends what the user did.
+pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let painter = ui.painter().with_clip_rect(rect);
+    theme::panel(&painter, rect);
+    let y = rect.center().y;
+    let name = theme::label(&painter, pos2(rect.left() + 14.0, y), Align2::LEFT_CENTER, "Profile", 12.0, DIM);
+    let mut right = rect.right() - 8.0;
+    for (action, text) in buttons(&copies.learning).iter().rev() {
+        let width = 22.0 + 6.6 * text.len() as f32;
+        let button = Rect::from_min_max(pos2(right - width, y - BUTTON / 2.0), pos2(right, y + BUTTON / 2.0));
+        if controls::toggle(ui, button, text, false, ACCENT) {
+            edits.push(Edit::Learning(*action));
+        }
+        right = button.left() - 6.0;
+    }
+    let (color, words, stems) = words(&copies.learning);
+    let mut left = name.right() + 24.0;
+    painter.circle_filled(pos2(left, y), 4.0, color);
+    left += 12.0;
+    if let Some(stems) = stems {
+        left = lamps(ui, &painter, left, y, stems);
+    }
+    if let LearningCopy::Analyzing { progress, .. } = copies.learning {
+        left = gauge(&painter, left, y, progress);
+    }
+    let galley = painter.layout_no_wrap(words.clone(), egui::FontId::proportional(12.0), TEXT);
+    let text = Rect::from_min_max(pos2(left, rect.top()), pos2(right - 8.0, rect.bottom()));
+    painter.with_clip_rect(text).galley(pos2(left, y - galley.size().y / 2.0), galley, TEXT);
+    ui.interact(text, Id::unique("learning"), Sense::hover()).on_hover_text(words);
+}
+
+fn buttons(copy: &LearningCopy) -> &'static [(LearningAction, &'static str)] {
+    use LearningAction::{Analyze, Cancel, Forget, Learn};
+    match copy {
+        LearningCopy::Unavailable => &[],
+        LearningCopy::Adaptive { .. } => &[(Learn, "Learn")],
+        LearningCopy::Listening { .. } => &[(Analyze, "Stop and analyze"), (Cancel, "Cancel")],
+        LearningCopy::Analyzing { .. } => &[(Cancel, "Cancel")],
+        LearningCopy::Learned { .. } => &[(Learn, "Learn again"), (Forget, "Forget")],
+    }
+}
+
+type Words = (Color32, String, Option<[bool; Stem::COUNT]>);
+
+fn words(copy: &LearningCopy) -> Words {
+    let or = |message: &Option<String>, usual: String| match message {
+        Some(message) => (Some(BAD), message.clone()),
+        None => (None, usual),
+    };
+    match copy {
+        LearningCopy::Unavailable => (DIM, "Adaptive".into(), None),
+        LearningCopy::Adaptive { message } => {
+            let usual =
+                "Adaptive: corrections follow the song. Learn measures it as a whole while it plays once.";
+            let (color, text) = or(message, usual.into());
+            (color.unwrap_or(ACCENT), text, None)
+        }
+        LearningCopy::Listening { captured_s, kept_s, heard } => {
+            let kept = if *kept_s > 0.0 {
+                format!(" \u{2013} the longest stretch counts, so far {}", minutes(kept_s.max(*captured_s)))
+            } else {
+                " \u{2013} play the song from start to end".into()
+            };
+            (WAIT, format!("Listening {}{kept}", minutes(*captured_s)), Some(*heard))
+        }
+        LearningCopy::Analyzing { progress, heard } => {
+            (WAIT, format!("Analyzing {:.0} %", progress * 100.0), Some(*heard))
+        }
+        LearningCopy::Learned { length_s, unix_s, stems, message } => {
+            let usual = format!("Learned on {} from {}", date(*unix_s), minutes(*length_s));
+            let (color, text) = or(message, usual);
+            (color.unwrap_or(GOOD), text, Some(*stems))
+        }
+    }
+}
+
+/// One lamp per stem; returns where they end.
+fn lamps(ui: &Ui, painter: &Painter, left: f32, y: f32, lit: [bool; Stem::COUNT]) -> f32 {
+    for (stem, lit) in Stem::ALL.into_iter().zip(lit) {
+        let center = pos2(left + 6.0 + 14.0 * stem.index() as f32, y);
+        if lit {
+            painter.circle_filled(center, 4.5, theme::stem_color(stem));
+        } else {
+            painter.circle(center, 4.5, WELL, Stroke::new(1.0, LINE));
+        }
+        let state = if lit { "heard" } else { "not heard: passes without corrections" };
+        let lamp = Rect::from_center_size(center, vec2(14.0, 20.0));
+        ui.interact(lamp, Id::unique("learned stem").with(stem.index()), Sense::hover())
+            .on_hover_text(format!("{}: {state}", stem.name()));
+    }
+    left + 14.0 * Stem::COUNT as f32 + 10.0
+}
+
+fn gauge(painter: &Painter, left: f32, y: f32, progress: f32) -> f32 {
+    let gauge = Rect::from_min_size(pos2(left, y - 4.0), vec2(120.0, 8.0));
+    painter.rect_filled(gauge, CornerRadius::same(2), WELL);
+    let filled = vec2(gauge.width() * progress.clamp(0.0, 1.0), gauge.height());
+    painter.rect_filled(Rect::from_min_size(gauge.min, filled), CornerRadius::same(2), WAIT);
+    gauge.right() + 12.0
+}
+
+/// `3:07`.
+fn minutes(seconds: f64) -> String {
+    let seconds = seconds.clamp(0.0, 1e6) as u64;
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// The day in UTC, ISO 8601. Counts years from March, so that leap days come last (Fliegel and Van Flandern, 1968).
+fn date(unix_s: u64) -> String {
+    const DAYS_PER_ERA: u64 = 146_097;
+    let days = unix_s.min(u64::from(u32::MAX) * 64) / 86_400 + 719_468;
+    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!("{year}-{month:02}-{:02}", day - (153 * march_month + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_minutes_read_well() {
+        for (unix_s, expected) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_767_225_599, "2025-12-31"),
+            (1_767_225_600, "2026-01-01"),
+        ] {
+            assert_eq!(date(unix_s), expected);
+        }
+        assert!(!date(u64::MAX).is_empty());
+        assert_eq!([minutes(0.4), minutes(187.9), minutes(f64::NAN)], ["0:00", "3:07", "0:00"]);
+    }
+
+    #[test]
+    fn every_state_says_what_it_is_and_offers_what_can_be_done() {
+        let learned = |message: Option<&str>| LearningCopy::Learned {
+            length_s: 65.0,
+            unix_s: 0,
+            stems: [true; 4],
+            message: message.map(str::to_owned),
+        };
+        let heard = [true, false, true, false];
+        for (copy, said, offered) in [
+            (LearningCopy::Unavailable, "Adaptive", 0),
+            (LearningCopy::Adaptive { message: None }, "follow the song", 1),
+            (LearningCopy::Adaptive { message: Some("No room.".into()) }, "No room.", 1),
+            (LearningCopy::Listening { captured_s: 61.0, kept_s: 0.0, heard }, "Listening 1:01", 2),
+            (LearningCopy::Listening { captured_s: 1.0, kept_s: 125.0, heard }, "so far 2:05", 2),
+            (LearningCopy::Analyzing { progress: 0.5, heard }, "Analyzing 50 %", 1),
+            (learned(None), "Learned on 1970-01-01 from 1:05", 2),
+            (learned(Some("Nothing heard.")), "Nothing heard.", 2),
+        ] {
+            assert!(words(&copy).1.contains(said), "{copy:?}");
+            assert_eq!(buttons(&copy).len(), offered, "{copy:?}");
+        }
+    }
+}
