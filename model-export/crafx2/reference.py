@@ -50,8 +50,8 @@ BLOCK_NAMES = {
 }
 _BLOCK = re.compile(r"repeats\.(\d{1,2})\.(\d{1,2})\.(\w+)\.(weight|bias)")
 
-#: Norms, gate and BLSTM of the published network saw 10 s crops in training and whole songs in use. 5 s with hops of
-#: 0.5 s cost about two thirds of a core; the lookahead holds the 252 latent frames that the temporal net sees ahead.
+#: Hops of 0.5 s; the lookahead holds the 252 latent frames that the temporal net sees ahead, margin and joint. Run on
+#: windows, the network sees 5 s of the whole songs that its norms, gate and BLSTM are used to.
 WINDOW = Window(context_frames=181_184, hop_frames=22_016, lookahead_frames=17_280)
 #: As the released code normalizes, slips included: what such a network was trained on.
 RECIPE = Recipe(kind="published", equalization=Effect(), dynamics=Effect(), panning=Effect(), loudness=Effect())
@@ -204,7 +204,7 @@ A network of the published FxNorm-Automix code, imported from `{file}`: {paramet
 it. Targets: {targets}. The released code also sends vocals and other to a reverb whose impulse responses are not
 public; use the reverb send to come near it.
 
-**Quality.** Not measured by this import. Live, norms and BLSTM see windows of 5 s instead of the whole song.
+**Quality.** Not measured by this import. Live, norms and gate take running averages instead of the whole song's.
 
 License: that of the checkpoint (the published ones: MIT, Copyright (c) Sony Group Corporation).
 """
