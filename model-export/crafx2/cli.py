@@ -19,7 +19,7 @@ from .config import Config, ConfigError, load_config
 from .contract import FORMS, REPOSITORY, Form, default_targets, write_json
 from .dataset import DatasetError, find_songs
 from .errors import ModuleError, ParityError
-from .features import FeaturesError
+from .features import FeaturesError, targets_from_features
 from .generator import VARIANTS, generate_song, write_song
 
 
@@ -231,6 +231,11 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("--features", type=Path, help="features_*.npy of its training data (default: MUSDB18's averages)")
     item.add_argument("--name", help="what the plug-in calls the model")
 
+    item = commands.add_parser("import-targets", help="turn a published features_*.npy into targets.json")
+    item.add_argument("features", type=Path)
+    item.add_argument("-o", "--output", type=Path, required=True)
+    item.add_argument("--name", help="name of the data set (default: the file's name)")
+
     item = commands.add_parser("check", help="stream a bundle over normalized songs and report what one would hear")
     item.add_argument("bundle", type=Path)
     item.add_argument("songs", type=Path, help="folder of songs as `tributary normalize` wrote them")
@@ -312,6 +317,8 @@ def run(arguments: argparse.Namespace) -> None:
             _export_module(arguments)
         case "import":
             _import(arguments)
+        case "import-targets":
+            write_json(arguments.output, targets_from_features(arguments.features, arguments.name))
         case "check":
             _check(arguments)
         case "make":

@@ -249,6 +249,10 @@ def test_features_are_read_and_smoothed_once_more(tmp_path):
     mean = np.mean(table["eq"]["bass"][3_200 - 75 : 3_200 + 76])
     assert level_db == pytest.approx(20 * math.log10(mean), abs=2e-3)
     assert len(targets["stems"]["bass"]["phi"]) == 1_025
+    assert main(["import-targets", str(path), "-o", str(tmp_path / "targets.json"), "--name", "A set"]) == 0
+    assert json.loads((tmp_path / "targets.json").read_text()) == targets | {"name": "A set"}
+    assert main(["import-targets", str(tmp_path / "absent.npy"), "-o", str(tmp_path / "none.json")]) == 1
+    assert not (tmp_path / "none.json").exists()
 
 
 @pytest.mark.parametrize(
