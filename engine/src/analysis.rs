@@ -6,7 +6,7 @@ use std::time::Duration;
 use tributary_dsp::{SongProfile, Stem, StemStore, StoreError, profile_stem};
 
 use crate::capture::Take;
-use crate::learning::Normalization;
+use crate::learned::Normalization;
 use crate::stem_file::StemFile;
 
 /// Reads between two looks at whether the work is still wanted, and between two pauses.
@@ -43,7 +43,7 @@ pub(crate) fn analyze(
         };
         song.0[stem.index()] =
             profile_stem(stem, &mut store, recipe, targets, f64::from(*sample_rate_hz), &mut |_| {})
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| format!("The song cannot be measured: {error}."))?;
     }
     progress(1.0)?;
     Ok(song)

@@ -12,7 +12,7 @@
 //! | [`offline`] | whole songs |
 //! | [`start`] | an engine's life on the main thread: what it is built from, its handle |
 //! | [`realtime`] | the audio side, the worker, the stream protocol |
-//! | [`learning`] | captures the song while it plays and freezes its profile |
+//! | [`learning`], [`learned`] | captures the song while it plays and freezes its profile |
 //! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
 
 mod analysis;
@@ -24,6 +24,7 @@ mod delay_line;
 pub mod error;
 mod faded_stream;
 pub mod latency;
+pub mod learned;
 pub mod learning;
 mod limiter;
 pub mod meters;
@@ -51,7 +52,8 @@ pub use capture::{CaptureError, CaptureLimits};
 pub use contract::{Contract, WindowGeometry};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
-pub use learning::{LearnedProfile, Learning, LearningPhase, LearningStatus};
+pub use learned::{LearnedProfile, LearningPhase, LearningStatus, Normalization};
+pub use learning::Learning;
 pub use model::{MixHop, MixModel, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::OnnxLibrary;

@@ -5,6 +5,7 @@
 
 use egui_kittest::Harness;
 use std::path::{Path, PathBuf};
+use tributary::editor::learning::LearningCopy;
 use tributary::editor::{self, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use tributary::params::TributaryParams;
 
@@ -13,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&folder)?;
     let [width, height] = editor::SIZE.map(|points| points as f32);
     let [narrow, low] = editor::MIN_SIZE.map(|points| points as f32);
-    let states: [(&str, Copies, [f32; 2]); 7] = [
+    let states: [(&str, Copies, [f32; 2]); 10] = [
         ("playing", playing(), [width, height]),
         ("small", playing(), [narrow, low]),
         ("large", playing(), [1500.0, 900.0]),
@@ -25,6 +26,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("loading", with(ModelState::Loading(0.4)), [width, height]),
         ("failed", failed(), [width, height]),
         ("fresh", Copies::default(), [width, height]),
+        ("listening", Copies { learning: listening(), ..playing() }, [width, height]),
+        ("analyzing", Copies { learning: analyzing(), ..playing() }, [narrow, low]),
+        ("learned", Copies { learning: learned(), ..playing() }, [width, height]),
     ];
     for (name, copies, size) in states {
         render(copies, size, &folder.join(format!("{name}.png")))?;
@@ -53,6 +57,18 @@ fn with(state: ModelState) -> Copies {
 fn failed() -> Copies {
     let reason = "ONNX Runtime was not found. Put libonnxruntime.so.1.31.1 beside the plug-in (folder Tributary) or set ORT_DYLIB_PATH.";
     with(ModelState::Failed(reason.into()))
+}
+
+fn listening() -> LearningCopy {
+    LearningCopy::Listening { captured_s: 83.0, kept_s: 12.0, heard: [true, true, false, true] }
+}
+
+fn analyzing() -> LearningCopy {
+    LearningCopy::Analyzing { progress: 0.37, heard: [true; 4] }
+}
+
+fn learned() -> LearningCopy {
+    LearningCopy::Learned { length_s: 211.0, unix_s: 1_780_000_000, stems: [true; 4], message: None }
 }
 
 fn playing() -> Copies {
@@ -97,5 +113,6 @@ fn playing() -> Copies {
         load_ratio: 0.23,
         underruns: 2,
         notices: Vec::new(),
+        learning: LearningCopy::Adaptive { message: None },
     }
 }

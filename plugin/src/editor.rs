@@ -20,9 +20,9 @@ use theme::GAP;
 use tributary_dsp::Stem;
 
 /// Size of the window when first opened, in points.
-pub const SIZE: [u32; 2] = [960, 600];
+pub const SIZE: [u32; 2] = [960, 640];
 /// Smallest size at which everything is legible, in points.
-pub const MIN_SIZE: [u32; 2] = [820, 520];
+pub const MIN_SIZE: [u32; 2] = [820, 560];
 
 const HEADER: f32 = 42.0;
 const FOOTER: f32 = 26.0;

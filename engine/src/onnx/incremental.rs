@@ -1,8 +1,10 @@
 //! CRAFx2 in four graphs that compute every latent frame once. Front and back end run on new samples as in `split.rs`;
 //! the latent mixer is cut in two, because its parts wait for different stretches of the future:
 //!
-//!     stems ─ front ─▶ latent ─ temporal ─▶ mixed ─ recurrent ─▶ mask ─ back ─▶ mix
-//!        edge: newest − margin    edge − delay      hop and `ahead`
+//! ```text
+//! stems ─ front ─▶ latent ─ temporal ─▶ mixed ─ recurrent ─▶ mask ─ back ─▶ mix
+//!    edge: newest − margin    edge − delay      hop and `ahead`
+//! ```
 //!
 //! The temporal net works `delay` frames behind the newest latent frame and keeps its own past (`memory`); the recurrent
 //! part carries the forward LSTMs' state, and its backward LSTMs see `ahead` frames beyond the hop. When the window's
