@@ -9,6 +9,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from .checkpoint import CheckpointError
 from .config import Config, DataSettings, TrainSettings
 from .contract import Effect, Recipe, Window, default_targets, write_json
 from .export import BundleInfo
@@ -61,6 +62,8 @@ def _recipe(values: dict[str, Any]) -> Recipe:
 def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
     """What the contract and the card say, from a checkpoint and the report beside it."""
     config = state["config"]
+    if config["train"]["objective"] != "mix":
+        raise CheckpointError(f"{checkpoint} is a pre-trained front end, which cannot mix; give it to --front-end")
     path = checkpoint.with_name("report.json")
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     songs = report.get("songs", len(state["songs"]))

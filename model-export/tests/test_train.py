@@ -130,7 +130,7 @@ def test_patience_ends_a_run_that_gets_no_better(smoke, songs, tmp_path):
     assert (result.steps, result.best_step) == (3, 1)
 
 
-def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs, tmp_path):
+def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs, tmp_path, capsys):
     small = {"long_every": 0, "freeze_front_end": False, "average_decay": 0.0, "precision": "float32", "workers": 0}
     train = replace(load_config("pretrain").train, batch=1, crop_s=1.6, schedule=((2, 1e-3),), epoch_steps=1, **small)
     train = replace(train, validate_every=2, validation="crops", validation_crop_s=1.6)
@@ -142,6 +142,8 @@ def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs
     start = start_network(config)
     assert not torch.equal(network.conv_1.weight, start.conv_1.weight)
     assert torch.equal(network.lstm.weight_hh_l0, start.lstm.weight_hh_l0)
+    assert main(["export", str(result.checkpoint), "-o", str(tmp_path / "bundle")]) == 1
+    assert "cannot mix" in capsys.readouterr().err
     mixing = replace(smoke, network=NARROW, start="random", train=replace(smoke.train, freeze_front_end=False))
     trainer = Trainer(mixing, found, found[:1], tmp_path / "run", front_end=result.checkpoint)
     assert torch.equal(trainer.network.conv_2.weight, network.conv_2.weight)
