@@ -1,17 +1,15 @@
 //! Listening tests: `test.toml` becomes one self-contained page, and the results of its listeners become one report.
 //!
 //! ```text
-//! plan → excerpts → page                  listen build    (plan, excerpt, flac, page.rs and page/)
+//! plan → excerpts → page                  listen build    (plan, excerpt, page.rs and page/)
 //! results → screening → analysis → report listen analyze  (results, screening, analysis, report, picture, export)
 //! ```
 //!
 //! `key.rs` is what both sides agree on: the names that the page hides from its listener and copies into every result.
 
 mod analysis;
-mod base64;
 mod excerpt;
 mod export;
-mod flac;
 mod key;
 mod page;
 mod picture;

@@ -3,7 +3,6 @@
 //! Each subcommand is one module below `commands`; this file only parses, runs and reports. Exit codes: 0 done, 1 failed
 //! (one line of error says why), 2 wrong usage.
 
-mod batch;
 mod commands;
 mod ledger;
 mod listen;
@@ -18,7 +17,7 @@ mod selection;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tributary_cli::{audio_file, dataset, file_output, resample, song};
+use tributary_cli::{audio_file, base64, batch, dataset, evaluate, file_output, flac, resample, song};
 
 /// Four streams flow into one: mixes vocals, bass, drums and other.
 #[derive(Debug, Parser)]
@@ -36,6 +35,8 @@ enum Command {
     Analyze(commands::analyze::Args),
     /// Measure the features of one song's stems
     Profile(commands::profile::Args),
+    /// Judge mixes against the human mix
+    Evaluate(commands::evaluate::Args),
     /// Look at targets
     Targets(commands::targets::Args),
     /// Normalize the stems of a data set or of one song, for training
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Mix(args) => commands::mix::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Profile(args) => commands::profile::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Targets(args) => commands::targets::run(args),
         Command::Normalize(args) => commands::normalize::run(args),
         Command::Listen(args) => commands::listen::run(args),

@@ -15,6 +15,11 @@ pub fn songs(count: usize, what: &str) -> ProgressBar {
     bar(count as u64, "{msg:<12} [{wide_bar}] {pos}/{len} songs  {eta} left", what)
 }
 
+/// A bar that counts mixes of songs.
+pub fn mixes(count: usize) -> ProgressBar {
+    bar(count as u64, "{msg:<12} [{wide_bar}] {pos}/{len} mixes  {eta} left", "judging")
+}
+
 /// Moves a fraction bar; values out of 0..=1 are clamped.
 pub fn set_fraction(bar: &ProgressBar, fraction: f64) {
     bar.set_position((fraction.clamp(0.0, 1.0) * FRACTION_STEPS as f64) as u64);

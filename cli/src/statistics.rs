@@ -9,7 +9,7 @@ mod rank_tests;
 mod resampling;
 
 pub use distributions::{chi_square_survival, normal_survival};
-pub use rank_tests::{KruskalWallis, Wilcoxon, holm, kruskal_wallis, spearman, wilcoxon};
+pub use rank_tests::{KruskalWallis, Wilcoxon, holm, kruskal_wallis, ranks, spearman, wilcoxon};
 pub use resampling::{Interval, Random, bootstrap_interval, detectable_difference, wilcoxon_power};
 
 /// Arithmetic mean; NaN of nothing.

@@ -1,6 +1,7 @@
 //! One module per subcommand; each has its arguments and one `run`.
 
 pub mod analyze;
+pub mod evaluate;
 pub mod listen;
 pub mod mix;
 pub mod normalize;

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::base64;
 use super::plan::Plan;
+use crate::base64;
 
 /// Bytes of an encoded key at most; the largest possible plan stays below.
 pub const MAX_KEY_BYTES: usize = 4 << 20;

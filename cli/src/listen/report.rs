@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::analysis::{Analysis, Attribute, Pair, Unit};
 use super::screening::Screened;
-use super::{base64, escape, picture};
+use super::{escape, picture};
+use crate::base64;
 
 const STYLE: &str = include_str!("report.css");
 /// Different answers that are listed; free text of many listeners would fill pages.

@@ -206,7 +206,7 @@ fn crc(bytes: &[u8], width: u32, polynomial: u32) -> u32 {
 mod tests {
     use super::*;
     use crate::audio_file;
-    use tributary_cli::statistics::Random;
+    use crate::statistics::Random;
 
     /// Decodes with the project's reader: an encoder checked by itself would prove nothing.
     fn decoded(bytes: &[u8], name: &str) -> (u32, Vec<i16>, Vec<i16>) {

@@ -1,0 +1,341 @@
+//! `tributary evaluate`: how close mixes come to the human mix, figure by figure, for one song or a whole set.
+//!
+//! Everything that measures is in [`crate::evaluate`]; this file reads the arguments, adds the default model as one more
+//! mix, and prints.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use tributary_dsp::{ProfileSource, Recipe, StereoBuffer, Targets, profile_song};
+use tributary_engine::{Pipeline, mix_song};
+
+use crate::batch;
+use crate::evaluate::balance::Stems;
+use crate::evaluate::baselines::Baseline;
+use crate::evaluate::catalog::{self, Family, Metric};
+use crate::evaluate::song::{Entry, Settings, SongReport};
+use crate::evaluate::summary::{Summary, SystemSummary};
+use crate::evaluate::{Options, RATE_HZ, page, set, song, text};
+use crate::file_output;
+use crate::model::ModelChoice;
+use crate::progress;
+use crate::report::{self, Table};
+
+/// Name of the model's mix in reports.
+const MODEL_NAME: &str = "default model";
+/// Length of a player's audio in seconds, unless there are too many of them.
+const LONGEST_EXCERPT_S: f64 = 15.0;
+/// Below this a difference between systems is called one.
+const SIGNIFICANT: f64 = 0.05;
+
+/// Arguments of `tributary evaluate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of songs: <song>/reference.wav, <song>/<system>.wav, and stems if there are any
+    #[arg(required_unless_present = "reference", conflicts_with_all = ["reference", "mix", "stems"])]
+    set: Option<PathBuf>,
+    /// The human mix of one song
+    #[arg(long, value_name = "FILE")]
+    reference: Option<PathBuf>,
+    /// A mix of that song; may be given many times
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file, requires = "reference")]
+    mix: Vec<(String, PathBuf)>,
+    /// Folder with the song's stems: adds the baselines and the balance of the stems
+    #[arg(long, value_name = "FOLDER", requires = "reference")]
+    stems: Option<PathBuf>,
+    /// Mixes made of the stems: raw, equal, normalized, static, model; or none
+    #[arg(
+        long,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        default_value = "raw,equal,normalized,static,model"
+    )]
+    baselines: Vec<String>,
+    /// Model bundle for the model's mix and the normalized sum [default: the bundled model]
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<String>,
+    /// The system that tests compare all others with [default: the model, else the first mix]
+    #[arg(long, value_name = "NAME")]
+    focus: Option<String>,
+    /// Compute the published figures exactly as the published code does, accidents included
+    #[arg(long)]
+    published_oddities: bool,
+    /// Print all figures, not only the verdict
+    #[arg(long)]
+    all: bool,
+    /// Largest time shift to look for, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    max_lag: f64,
+    /// Also write everything as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write one row per song, mix and figure
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Also write a report with pictures and players, one file that needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Leave the players out of the report
+    #[arg(long)]
+    no_audio: bool,
+    /// Mixes judged at the same time [default: one per processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// Judges mixes.
+///
+/// # Errors
+/// Wrong arguments, a file that cannot be read or written, or nothing in common to compare.
+pub fn run(args: &Args) -> Result<()> {
+    let entries = entries(args)?;
+    for path in [&args.json, &args.csv, &args.html].into_iter().flatten() {
+        file_output::check_output(path)?;
+    }
+    if !(0.0..=600.0).contains(&args.max_lag) {
+        bail!("--max-lag must be between 0 and 600 seconds, not {}", args.max_lag);
+    }
+    let baselines = baselines(&args.baselines)?;
+    let wants_model = args.baselines.iter().any(|name| name == "model");
+    let any_stems = entries.iter().any(|entry| entry.stems.is_some());
+    let choice = if any_stems { model_choice(args)? } else { None };
+    let mixer = |stems: Stems<'_>| -> Result<StereoBuffer> {
+        match &choice {
+            Some(choice) => mix_with_model(choice, stems),
+            None => bail!("there is no model"),
+        }
+    };
+    let runs = wants_model && choice.as_ref().is_some_and(loads);
+    let normalization = match &choice {
+        Some(choice) => (choice.recipe(), choice.targets()),
+        None => (Recipe::default(), Targets::default()),
+    };
+    let settings = Settings {
+        options: Options { published_oddities: args.published_oddities },
+        max_lag_s: args.max_lag,
+        jobs: args.jobs.unwrap_or_else(batch::default_jobs),
+        baselines,
+        normalization,
+        model: runs.then(|| (MODEL_NAME.to_owned(), &mixer as &song::Mixer<'_>)),
+        excerpt_s: (args.html.is_some() && !args.no_audio).then(|| excerpt_s(&entries)),
+    };
+    let songs = judge(&entries, &settings)?;
+    let focus = focus(args, &songs)?;
+    let summary = Summary::of(&songs, focus.as_deref());
+    print(args, &songs, &summary);
+    write(args, &songs, &summary, &settings)
+}
+
+/// Length of the players' audio: short enough that all of it fits one page. FLAC takes about two thirds of 16-bit PCM, and
+/// base64 a third more.
+fn excerpt_s(entries: &[Entry]) -> f64 {
+    let made = Baseline::ALL.len() + 1;
+    let mixes: usize = entries
+        .iter()
+        .map(|entry| 1 + entry.mixes.len() + if entry.stems.is_some() { made } else { 0 })
+        .sum();
+    let bytes_per_s = f64::from(RATE_HZ) * 4.0 * 0.9;
+    (page::MOST_AUDIO_BYTES as f64 / (mixes as f64 * bytes_per_s)).clamp(2.0, LONGEST_EXCERPT_S)
+}
+
+/// Reads `name=file`.
+fn named_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => Ok((name.to_owned(), path.into())),
+        _ => Err(format!("\"{text}\" is not a named mix; write NAME=FILE")),
+    }
+}
+
+/// The songs that were named, checked before the work.
+fn entries(args: &Args) -> Result<Vec<Entry>> {
+    let entries = match (&args.reference, &args.set) {
+        (Some(reference), _) => {
+            let name =
+                reference.file_stem().map_or("song".into(), |name| name.to_string_lossy().into_owned());
+            let stems = args.stems.as_deref().map(set::stems_in).transpose()?;
+            vec![Entry { name, reference: reference.clone(), mixes: args.mix.clone(), stems }]
+        }
+        (None, Some(folder)) => set::find(folder)?,
+        (None, None) => bail!("name a folder of songs, or one song with --reference and --mix"),
+    };
+    for entry in &entries {
+        let mut names: Vec<&str> = entry.mixes.iter().map(|(name, _)| name.as_str()).collect();
+        names.extend(Baseline::ALL.map(Baseline::name));
+        names.push(MODEL_NAME);
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("two mixes of {} are called \"{}\"", entry.name, twice[0]);
+        }
+        if entry.mixes.is_empty() && entry.stems.is_none() {
+            bail!("there is no mix of {} to judge; name one with --mix, or stems with --stems", entry.name);
+        }
+    }
+    Ok(entries)
+}
+
+fn baselines(names: &[String]) -> Result<Vec<Baseline>> {
+    let mut chosen = Vec::new();
+    for name in names {
+        match name.as_str() {
+            "raw" => chosen.push(Baseline::RawSum),
+            "equal" => chosen.push(Baseline::EqualLoudness),
+            "normalized" => chosen.push(Baseline::NormalizedSum),
+            "static" => chosen.push(Baseline::Static),
+            "model" | "none" => {}
+            other => bail!(
+                "\"{other}\" is not a baseline; there are raw, equal, normalized, static, model and none"
+            ),
+        }
+    }
+    Ok(chosen)
+}
+
+/// The model for the normalized sum and the model's mix; without one, a note, unless it was asked for.
+fn model_choice(args: &Args) -> Result<Option<ModelChoice>> {
+    match ModelChoice::open(args.model.as_deref()) {
+        Ok(choice) => Ok(Some(choice)),
+        Err(error) if args.model.is_some() => Err(error),
+        Err(error) => {
+            report::note(&format!("no mix of the default model: {error:#}"));
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the model can be run here; if not, a note says why.
+fn loads(choice: &ModelChoice) -> bool {
+    let result = choice.load();
+    if let Err(error) = &result {
+        report::note(&format!("no mix of the default model: {error:#}"));
+    }
+    result.is_ok()
+}
+
+/// What `tributary mix` makes of the stems.
+fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer> {
+    let (recipe, targets, rate_hz) = (choice.recipe(), choice.targets(), f64::from(choice.sample_rate_hz()));
+    if choice.sample_rate_hz() != RATE_HZ {
+        bail!("the model works at {rate_hz} Hz; mix with `tributary mix` and give the result with --mix");
+    }
+    let profile = profile_song(stems, &recipe, &targets, rate_hz, &mut |_| {})
+        .context("the stems cannot be measured")?;
+    let source = ProfileSource::Fixed(profile);
+    let limiter = choice.limiter();
+    let mut pipeline = Pipeline::new(choice.load()?, &recipe, &targets, source, limiter, rate_hz)?;
+    Ok(mix_song(&mut pipeline, stems, &mut |_| Ok(()))?.mix)
+}
+
+/// Judges song after song; the mixes of one song share the processors.
+fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> {
+    let made = settings.baselines.len() + usize::from(settings.model.is_some());
+    let mixes = |entry: &Entry| entry.mixes.len() + if entry.stems.is_some() { made } else { 0 };
+    let bar = progress::mixes(entries.iter().map(mixes).sum());
+    let mut songs = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let report = song::evaluate(entry, settings, &|| bar.inc(1)).with_context(|| entry.name.clone())?;
+        bar.suspend(|| report.notes.iter().for_each(|note| report::note(&format!("{}: {note}", entry.name))));
+        songs.push(report);
+    }
+    bar.finish_and_clear();
+    Ok(songs)
+}
+
+/// The system that tests are about.
+fn focus(args: &Args, songs: &[SongReport]) -> Result<Option<String>> {
+    let names = || songs.iter().flat_map(|song| &song.systems).map(|system| system.name.as_str());
+    match &args.focus {
+        Some(focus) if names().any(|name| name == focus) => Ok(Some(focus.clone())),
+        Some(focus) => bail!("no mix is called \"{focus}\""),
+        None => Ok(names().find(|&name| name == MODEL_NAME).or(names().next()).map(str::to_owned)),
+    }
+}
+
+fn print(args: &Args, songs: &[SongReport], summary: &Summary) {
+    for song in songs {
+        print!("{}", alignment_table(song));
+        println!();
+    }
+    let several = songs.len() > 1;
+    for family in Family::ALL.into_iter().filter(|&family| args.all || family == Family::Headline) {
+        let metrics: Vec<&Metric> =
+            catalog::of_family(family).filter(|metric| summary.figure(metric.key).is_some()).collect();
+        if metrics.is_empty() {
+            continue;
+        }
+        let over = if several { format!(", mean of {} songs", songs.len()) } else { String::new() };
+        println!("{}: distance to the human mix{over}", family.title());
+        print!("{}", table(&metrics, summary, several));
+        println!();
+    }
+    if let (true, Some(focus)) = (several, &summary.focus) {
+        println!("* differs from {focus} (Wilcoxon, Holm, p < {SIGNIFICANT})");
+    }
+}
+
+/// Where each mix lay and how loud it was.
+fn alignment_table(song: &SongReport) -> Table {
+    let mut table = Table::new(&[&song.name, "lag, samples", "polarity", "LUFS", "dBTP"]);
+    for system in &song.systems {
+        let value =
+            |key: &str| system.figures.iter().find(|figure| figure.key == key).and_then(|figure| figure.mix);
+        let lag = if system.built_in { "–".into() } else { system.alignment.lag_frames.to_string() };
+        let polarity = if system.alignment.inverted { "inverted" } else { "" };
+        let levels = ["integrated_lufs", "true_peak_dbtp"].map(|key| report::level(value(key)));
+        let [lufs, peak] = levels;
+        table.row(vec![system.name.clone(), lag, polarity.into(), lufs, peak]);
+    }
+    table
+}
+
+/// One row per system, one column per figure.
+fn table(metrics: &[&Metric], summary: &Summary, several: bool) -> Table {
+    let title = |metric: &&Metric| match metric.unit {
+        "" => metric.title.to_owned(),
+        unit => format!("{}, {unit}", metric.title),
+    };
+    let mut titles = vec![String::new()];
+    titles.extend(metrics.iter().map(title));
+    if several {
+        titles.push("rank".into());
+    }
+    let mut table = Table::new(&titles.iter().map(String::as_str).collect::<Vec<_>>());
+    for (index, name) in summary.systems.iter().enumerate() {
+        let mut row = vec![name.clone()];
+        let mut ranks = Vec::new();
+        for metric in metrics {
+            let found = summary.figure(metric.key).map(|figure| &figure.systems[index]);
+            row.push(found.map_or(String::new(), |found| cell(metric, found)));
+            ranks.extend(found.and_then(|found| found.rank));
+        }
+        if several {
+            let mean = ranks.iter().sum::<f64>() / ranks.len() as f64;
+            row.push(if ranks.is_empty() { String::new() } else { format!("{mean:.1}") });
+        }
+        table.row(row);
+    }
+    table
+}
+
+fn cell(metric: &Metric, found: &SystemSummary) -> String {
+    let Some(mean) = found.mean else { return "–".into() };
+    let decimals = metric.decimals;
+    let interval =
+        found.interval.map_or(String::new(), |[low, high]| format!(" [{low:.decimals$}, {high:.decimals$}]"));
+    let star = if found.test.is_some_and(|test| test.p_holm < SIGNIFICANT) { "*" } else { "" };
+    format!("{mean:.decimals$}{interval}{star}")
+}
+
+fn write(args: &Args, songs: &[SongReport], summary: &Summary, settings: &Settings<'_>) -> Result<()> {
+    if let Some(path) = &args.json {
+        let report = serde_json::to_string_pretty(&text::json(songs, summary, settings))? + "\n";
+        file_output::write_text(path, &report).with_context(|| path.display().to_string())?;
+    }
+    if let Some(path) = &args.csv {
+        file_output::write_text(path, &text::csv(songs)).with_context(|| path.display().to_string())?;
+    }
+    if let Some(path) = &args.html {
+        file_output::write_text(path, &page::html(songs, summary))
+            .with_context(|| path.display().to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! One song: the human mix, the mixes to be judged, and what is found of each.
+//!
+//! Files are read twice, once to align them and once to judge them, so that never more than one mix per thread is in
+//! memory besides the human mix and the stems.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets};
+
+use super::alignment::{Alignment, align};
+use super::balance::{self, Balance, StemPowers, Stems};
+use super::baselines::Baseline;
+use super::catalog::Figure;
+use super::excerpt::{self, Excerpt};
+use super::portrait::{Matched, Portrait, judge};
+use super::{Options, RATE_HZ};
+use crate::audio_file;
+use crate::batch;
+use crate::dataset::SongFiles;
+use crate::resample::resample;
+use crate::song::{Rate, Song};
+
+/// Less than this in common cannot be judged, in seconds.
+const SHORTEST_S: f64 = 1.0;
+/// Points per second of the loudness curve.
+const CURVE_STEPS: usize = 5;
+
+/// The files of one song.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// For tables.
+    pub name: String,
+    /// The human mix.
+    pub reference: PathBuf,
+    /// Name and file of every mix to be judged.
+    pub mixes: Vec<(String, PathBuf)>,
+    /// The stems, for baselines and balance.
+    pub stems: Option<SongFiles>,
+}
+
+/// Makes a mix of stems that are aligned, at [`RATE_HZ`] and of one length.
+pub type Mixer<'a> = dyn Fn(Stems<'_>) -> Result<StereoBuffer> + Sync + 'a;
+
+/// How songs are judged.
+pub struct Settings<'a> {
+    /// About the figures.
+    pub options: Options,
+    /// Largest lag searched for, in seconds.
+    pub max_lag_s: f64,
+    /// Mixes judged at the same time.
+    pub jobs: usize,
+    /// Built-in mixes of the stems.
+    pub baselines: Vec<Baseline>,
+    /// What the normalized sum does.
+    pub normalization: (Recipe, Targets),
+    /// A further mix of the stems: the plug-in's model.
+    pub model: Option<(String, &'a Mixer<'a>)>,
+    /// Length of the audio kept for players in seconds; none keeps none.
+    pub excerpt_s: Option<f64>,
+}
+
+/// What is found of one song.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SongReport {
+    /// The song's name.
+    pub name: String,
+    /// Length of the common part in seconds.
+    pub duration_s: f64,
+    /// Where the common part starts in the human mix, in seconds.
+    pub start_s: f64,
+    /// How the stems lie against the human mix; none without stems.
+    pub stems_alignment: Option<Alignment>,
+    /// Curves of the human mix.
+    pub reference: Curves,
+    /// One entry a mix: files first, then baselines, then the model.
+    pub systems: Vec<SystemReport>,
+    /// Plain sentences on what was mended or missing.
+    pub notes: Vec<String>,
+    /// The human mix to listen to.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
+}
+
+/// What is found of one mix.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SystemReport {
+    /// The mix's name.
+    pub name: String,
+    /// Whether it was made here, from the stems.
+    pub built_in: bool,
+    /// How it lay against the human mix.
+    pub alignment: Alignment,
+    /// All figures.
+    #[serde(serialize_with = "by_key")]
+    pub figures: Vec<Figure>,
+    /// For pictures.
+    pub curves: Curves,
+    /// To listen to.
+    #[serde(skip)]
+    pub excerpt: Option<Excerpt>,
+}
+
+impl SystemReport {
+    /// A figure's distance to the human mix.
+    pub fn distance(&self, key: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.key == key).and_then(|figure| figure.distance)
+    }
+}
+
+/// What pictures draw of one mix.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Curves {
+    /// `[Hz, dB]`.
+    pub mid_db: Vec<[f64; 2]>,
+    /// `[Hz, dB]` of side over mid.
+    pub side_db: Vec<[f64; 2]>,
+    /// `[Hz, 0..1]`.
+    pub panning: Vec<[f64; 2]>,
+    /// `[s, LUFS]`, at the comparison loudness.
+    pub loudness_lufs: Vec<[f64; 2]>,
+}
+
+impl Curves {
+    fn of(portrait: &Portrait, gain_db: f64) -> Self {
+        let loudness = portrait.levels.short_term_lufs.iter().enumerate().step_by(CURVE_STEPS);
+        Self {
+            mid_db: portrait.tone.mid_curve(),
+            side_db: portrait.tone.side_curve(),
+            panning: portrait.panning.curve(),
+            // Every reading is of the 3 s before it; it is drawn in their middle.
+            loudness_lufs: loudness
+                .map(|(n, lufs)| [1.5 + 0.1 * n as f64, (lufs + gain_db).max(-70.0)])
+                .collect(),
+        }
+    }
+}
+
+/// Judges all mixes of a song; `done` is told each time a mix is.
+///
+/// # Errors
+/// The human mix or a named mix cannot be read, is silent, or has nothing in common with the others.
+pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)) -> Result<SongReport> {
+    let mut notes = Vec::new();
+    let reference = read(&entry.reference, &mut notes)?;
+    let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
+    let stems = match &entry.stems {
+        Some(files) => Some(AlignedStems::read(files, &reference, max_lag, &mut notes)?),
+        None => None,
+    };
+    let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
+    let range = common_part(&reference, stems.as_ref(), &aligned)?;
+
+    let human = Matched::new(Alignment::NONE.cut(&reference, range.clone()))
+        .with_context(|| format!("{} is silent", entry.reference.display()))?;
+    let portrait = Portrait::of(&human, &settings.options)?;
+    let window = settings
+        .excerpt_s
+        .map(|seconds| excerpt::window(&portrait.levels.short_term_lufs, seconds, range.len()));
+    let powers = stems.as_ref().map(|stems| stems.powers(&range));
+    let balance = powers.as_ref().map(|powers| powers.explain(&human.audio));
+    let judge = Judge {
+        human: (&human, &portrait),
+        balance: powers.zip(balance),
+        range: range.clone(),
+        stems: stems.as_ref(),
+        window: window.clone(),
+        settings,
+    };
+    let jobs = systems(entry, &aligned, stems.is_some(), settings);
+    let judged = batch::run(&jobs, settings.jobs, |system| {
+        let report = judge.judge(system);
+        done();
+        report.with_context(|| format!("the mix \"{}\" cannot be judged", system.name()))
+    });
+    Ok(SongReport {
+        name: entry.name.clone(),
+        duration_s: range.len() as f64 / f64::from(RATE_HZ),
+        start_s: range.start as f64 / f64::from(RATE_HZ),
+        stems_alignment: stems.as_ref().map(|stems| stems.alignment),
+        reference: Curves::of(&portrait, human.gain_db),
+        systems: judged.into_iter().collect::<Result<_>>()?,
+        notes,
+        excerpt: window.map(|window| Excerpt::cut(&human.audio, window)),
+    })
+}
+
+/// One mix to be judged.
+enum System<'a> {
+    File(&'a str, &'a Path, Alignment),
+    Baseline(Baseline),
+    Model(&'a str, &'a Mixer<'a>),
+}
+
+impl System<'_> {
+    fn name(&self) -> &str {
+        match self {
+            System::File(name, ..) | System::Model(name, _) => name,
+            System::Baseline(baseline) => baseline.name(),
+        }
+    }
+}
+
+fn systems<'a>(
+    entry: &'a Entry,
+    aligned: &[(Alignment, usize)],
+    stems: bool,
+    settings: &'a Settings<'_>,
+) -> Vec<System<'a>> {
+    let files = entry.mixes.iter().zip(aligned);
+    let mut systems: Vec<System<'_>> =
+        files.map(|((name, path), &(alignment, _))| System::File(name, path, alignment)).collect();
+    if stems {
+        // The model takes longest: it starts first among those made here, and ends when the others do.
+        systems.extend(settings.model.as_ref().map(|(name, mixer)| System::Model(name, *mixer)));
+        systems.extend(settings.baselines.iter().copied().map(System::Baseline));
+    }
+    systems
+}
+
+/// What all mixes of a song are compared with.
+struct Judge<'a> {
+    human: (&'a Matched, &'a Portrait),
+    /// Powers of the stems and the human mix's balance.
+    balance: Option<(StemPowers, Balance)>,
+    range: Range<usize>,
+    stems: Option<&'a AlignedStems>,
+    window: Option<Range<usize>>,
+    settings: &'a Settings<'a>,
+}
+
+impl Judge<'_> {
+    fn judge(&self, system: &System<'_>) -> Result<SystemReport> {
+        let (audio, alignment) = match *system {
+            System::File(_, path, alignment) => (read(path, &mut Vec::new())?, alignment),
+            System::Baseline(baseline) => {
+                let (recipe, targets) = &self.settings.normalization;
+                (baseline.mix(self.stems(), recipe, targets)?, Alignment::NONE)
+            }
+            System::Model(_, mixer) => (mixer(self.stems())?, Alignment::NONE),
+        };
+        let audio = alignment.cut(&audio, self.range.clone());
+        let mix = Matched::new(audio).context("it is silent in the common part")?;
+        let options = &self.settings.options;
+        let portrait = Portrait::of(&mix, options)?;
+        let mut figures = judge(self.human, (&mix, &portrait), options);
+        if let Some((powers, reference)) = &self.balance {
+            figures.extend(balance::compare(reference, &powers.explain(&mix.audio)));
+        }
+        Ok(SystemReport {
+            name: system.name().to_owned(),
+            built_in: !matches!(system, System::File(..)),
+            alignment,
+            figures,
+            curves: Curves::of(&portrait, mix.gain_db),
+            excerpt: self.window.clone().map(|window| Excerpt::cut(&mix.audio, window)),
+        })
+    }
+
+    fn stems(&self) -> Stems<'_> {
+        self.stems.map_or([None; Stem::COUNT], |stems| stems.audio.each_ref().map(Option::as_ref))
+    }
+}
+
+/// Stems in step with the human mix.
+struct AlignedStems {
+    /// As long as the human mix.
+    audio: [Option<StereoBuffer>; Stem::COUNT],
+    alignment: Alignment,
+    /// Frames of the human mix that the stems cover.
+    covered: Range<usize>,
+}
+
+impl AlignedStems {
+    fn read(
+        files: &SongFiles,
+        reference: &StereoBuffer,
+        max_lag: usize,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
+        let song = Song::read(files, Rate::Hz(RATE_HZ))?;
+        notes.extend(song.notes.iter().cloned());
+        let stems = song.stems.each_ref().map(Option::as_ref);
+        let sum = Baseline::RawSum.mix(stems, &Recipe::default(), &Targets::default())?;
+        let alignment = align(reference, &sum, max_lag);
+        if !alignment.certain {
+            notes.push(
+                "the stems could not be aligned with the human mix; they are taken to start with it".into(),
+            );
+        }
+        // Stems keep their own polarity: a mix of them that comes out inverted is inverted back, not they.
+        let shift = Alignment { inverted: false, ..alignment };
+        let covered = alignment.common(reference.frames(), song.frames);
+        let audio = song.stems.map(|stem| stem.map(|stem| shift.cut(&stem, 0..reference.frames())));
+        Ok(Self { audio, alignment, covered })
+    }
+
+    /// Powers within the common part.
+    fn powers(&self, range: &Range<usize>) -> StemPowers {
+        let cut = |stem: &StereoBuffer| Alignment::NONE.cut(stem, range.clone());
+        let cut = self.audio.each_ref().map(|stem| stem.as_ref().map(cut));
+        StemPowers::of(cut.each_ref().map(Option::as_ref))
+    }
+}
+
+/// Reads a mix at the common rate.
+fn read(path: &Path, notes: &mut Vec<String>) -> Result<StereoBuffer> {
+    let mut file = audio_file::read(path).with_context(|| path.display().to_string())?;
+    notes.extend(file.notes.iter().map(|note| format!("{}: {note}", path.display())));
+    if file.sample_rate_hz == RATE_HZ {
+        return Ok(file.audio);
+    }
+    resample(&mut file.audio, file.sample_rate_hz, RATE_HZ, StereoBuffer::default())
+}
+
+/// Alignment and length of every file.
+fn align_files(
+    entry: &Entry,
+    reference: &StereoBuffer,
+    max_lag: usize,
+    jobs: usize,
+    notes: &mut Vec<String>,
+) -> Result<Vec<(Alignment, usize)>> {
+    let found = batch::run(&entry.mixes, jobs, |(_, path)| -> Result<_> {
+        let mut notes = Vec::new();
+        let mix = read(path, &mut notes)?;
+        Ok((align(reference, &mix, max_lag), mix.frames(), notes))
+    });
+    let mut aligned = Vec::with_capacity(found.len());
+    for (result, (name, _)) in found.into_iter().zip(&entry.mixes) {
+        let (alignment, frames, mended) = result?;
+        notes.extend(mended);
+        if !alignment.certain {
+            notes.push(format!(
+                "{name} could not be aligned with the human mix; it is taken to start with it"
+            ));
+        }
+        aligned.push((alignment, frames));
+    }
+    Ok(aligned)
+}
+
+/// Frames of the human mix for which every mix has frames.
+fn common_part(
+    reference: &StereoBuffer,
+    stems: Option<&AlignedStems>,
+    aligned: &[(Alignment, usize)],
+) -> Result<Range<usize>> {
+    let ranges = aligned.iter().map(|&(alignment, frames)| alignment.common(reference.frames(), frames));
+    let ranges = ranges.chain(stems.map(|stems| stems.covered.clone()));
+    let range = ranges.fold(0..reference.frames(), |a, b| a.start.max(b.start)..a.end.min(b.end));
+    let seconds = range.len() as f64 / f64::from(RATE_HZ);
+    if seconds < SHORTEST_S {
+        bail!("the mixes have only {seconds:.1} s in common; at least {SHORTEST_S} s are needed");
+    }
+    Ok(range)
+}
+
+/// Figures as an object: key → values.
+fn by_key<S: serde::Serializer>(figures: &[Figure], serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap;
+    let mut map = serializer.serialize_map(Some(figures.len()))?;
+    for figure in figures {
+        map.serialize_entry(
+            figure.key,
+            &serde_json::json!({ "mix": figure.mix, "reference": figure.reference, "distance": figure.distance }),
+        )?;
+    }
+    map.end()
+}
