@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use browser::{Browser, PAGE_DOWN, PAGE_UP, RIGHT, downloaded};
 use serde_json::{Value, json};
+use support::page::{Page, from_base64, simulated};
 use support::{Wav, folder, tributary, write_with};
 
 const SYSTEMS: [&str; 3] = ["bright", "dark", "<i>odd</i>"];
@@ -139,6 +140,9 @@ fn questions_and_check(browser: &Browser) {
 /// The page is loaded again in the middle of a rating: everything is as it was.
 fn reload_midway(browser: &Browser, ratings: &Value) {
     let listener = browser.run("return tributaryListen.app.session.state.listener");
+    // The first visit looks and leaves; the second goes on.
+    browser.reload();
+    browser.until("document.querySelector('#resume')");
     browser.reload();
     install_helpers(browser);
     browser.click("#resume");
@@ -281,31 +285,12 @@ fn decoded_exactly(browser: &Browser, page: &Path, root: &Path) {
         let sum = 0; channels.flatMap((c) => Array.from(c)).forEach((x, n) => { sum = (sum * 31 + Math.round(x * 32768) + 32768) % 1000003; });
         return [channels[0].length, sum];";
     let decoded = browser.wait_for(checksum);
-    let html = fs::read_to_string(page).expect("there");
-    let text = html.split("id=\"audio-1\">").nth(1).and_then(|rest| rest.split('<').next()).expect("audio");
-    let flac = root.join("audio.flac");
-    fs::write(&flac, from_base64(text)).expect("written");
-    let audio = tributary_cli::audio_file::read(&flac).expect("FLAC").audio;
+    let audio = Page::read(page).audio(1, root);
     let sum =
         audio.left.iter().chain(&audio.right).fold(0_i64, |sum, x| {
             (sum * 31 + (f64::from(*x) * 32_768.0).round() as i64 + 32_768) % 1_000_003
         });
     assert_eq!(decoded, json!([audio.left.len(), sum]));
-}
-
-fn from_base64(text: &str) -> Vec<u8> {
-    let digit = |c: u8| match c {
-        b'A'..=b'Z' => c - b'A',
-        b'a'..=b'z' => c - b'a' + 26,
-        b'0'..=b'9' => c - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let decode = |chunk: &[u8]| {
-        let bits = chunk.iter().fold(0_u32, |bits, c| bits << 6 | u32::from(digit(*c)));
-        (bits << (6 * (4 - chunk.len()))).to_be_bytes()[1..chunk.len()].to_vec()
-    };
-    text.trim_end_matches('=').as_bytes().chunks(4).flat_map(decode).collect()
 }
 
 /// The policy refuses connections, images and scripts from anywhere.
@@ -319,4 +304,46 @@ fn nothing_leaves(browser: &Browser) {
          return [...refused].sort().concat(window.broken ?? 'whole');",
     );
     assert_eq!(refused, json!(["connect-src", "img-src", "script-src-elem", "whole"]));
+}
+
+/// Makes the pictures in `assets/pictures` from the example in `assets/demo` with made-up listeners:
+/// `cargo test --release -p tributary-cli --test listen_browser -- --ignored`
+#[test]
+#[ignore = "makes pictures"]
+fn pictures() {
+    let root = folder("listen-pictures");
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
+    let plain = |path: &Path| path.to_str().expect("plain").to_owned();
+    let page = root.join("test.html");
+    let example = plain(&assets.join("demo/listening-test.toml"));
+    tributary(&["listen", "build", &example, "-o", &plain(&page)]).succeeds();
+    let Some(browser) = Browser::start(&root) else { return skipped("the pictures") };
+    let save = |name: &str| {
+        let picture = from_base64(&browser.screenshot());
+        fs::write(assets.join("pictures").join(name), picture).expect("written");
+    };
+    browser.open(&page);
+    browser.run("const { app } = tributaryListen; app.session.state.pages[0].attribute = 'a1'; app.go(4);");
+    browser.resize(1040, 790);
+    browser.until("document.querySelector('#next')");
+    for (index, keys) in [PAGE_DOWN.repeat(3), PAGE_UP.repeat(2), PAGE_UP.repeat(3)].iter().enumerate() {
+        let handle = format!(".handle[data-mix='{index}']");
+        browser.click(&handle);
+        browser.keys(&handle, &format!("{RIGHT}{keys}"));
+    }
+    browser.run("document.activeElement.blur(); const { player } = tributaryListen.app; player.setLoop(4, 12.5); player.seek(7);");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    save("listen.png");
+    let made_up = Page::read(&page);
+    let mut arguments =
+        vec!["listen".to_owned(), "analyze".into(), "-o".into(), plain(&root.join("report.html"))];
+    for listener in 0..14 {
+        let file = root.join(format!("{listener}.json"));
+        fs::write(&file, simulated(&made_up, listener).to_string()).expect("written");
+        arguments.push(plain(&file));
+    }
+    tributary(&arguments).succeeds();
+    browser.open(&root.join("report.html"));
+    browser.resize(1040, 1240);
+    save("listen-report.png");
 }

@@ -44,6 +44,16 @@ pub const TO_TEST: &[Need] = &[
     Need { what: "libstdc++.so.6", package: "libstdc++6", works: || python::can_load("libstdc++.so.6") },
 ];
 
+/// What the browser test of `listen` needs besides. Tests run without it; that is reported.
+pub const TO_BROWSE: &[Need] = &[
+    Need { what: "Chromium", package: "chromium", works: || process::on_path("chromium").is_some() },
+    Need {
+        what: "chromedriver",
+        package: "chromium-driver",
+        works: || process::on_path("chromedriver").is_some(),
+    },
+];
+
 /// How packages can be installed here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Installer {
@@ -100,6 +110,11 @@ pub fn provide(needs: &[Need]) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether all of `needs` are met already.
+pub fn is_there(needs: &[Need]) -> bool {
+    unmet(needs).is_empty()
 }
 
 fn unmet(needs: &[Need]) -> Vec<&Need> {

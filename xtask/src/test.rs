@@ -36,6 +36,9 @@ pub const TRAINING_DOWNLOAD_MB: u32 = 3000;
 /// About what DawDreamer and its companions weigh.
 const HOSTS_DOWNLOAD_MB: u32 = 110;
 
+/// About what Chromium, its driver and their libraries weigh.
+const BROWSER_DOWNLOAD_MB: u32 = 120;
+
 /// Sets up and runs every check.
 pub fn run(places: &Places, arguments: &TestArguments) -> Result<()> {
     let training = !arguments.no_training;
@@ -43,6 +46,7 @@ pub fn run(places: &Places, arguments: &TestArguments) -> Result<()> {
     let mut steps = Steps::default();
     setup::prepare(places, &mut steps)?;
     steps.required("system packages for tests", || system::provide(system::TO_TEST))?;
+    provide_browser(&mut steps);
     check_sources(places, &mut steps);
     check_program(places, &mut steps);
     if training {
@@ -51,6 +55,16 @@ pub fn run(places: &Places, arguments: &TestArguments) -> Result<()> {
         steps.skip("training code", "--no-training");
     }
     steps.finish()
+}
+
+/// The listening test's page is tested in Chromium where it is or can be installed. Elsewhere that is reported, and those
+/// tests say themselves that they are skipped.
+fn provide_browser(steps: &mut Steps) {
+    let name = "Chromium, for the listening test's page";
+    match system::provide(system::TO_BROWSE) {
+        Ok(()) => drop(steps.checked(name, || Ok(()))),
+        Err(error) => steps.skip(name, &format!("{error:#}")),
+    }
 }
 
 /// The requirements of the Python program that hosts the VST3.
@@ -77,6 +91,11 @@ fn announce(places: &Places, training: bool) {
     println!("Downloads for this run, kept in {}:", places.cache.display());
     for line in downloads {
         println!("  {line}");
+    }
+    if !system::is_there(system::TO_BROWSE) {
+        println!(
+            "  Chromium and its driver from the system's packages, about {BROWSER_DOWNLOAD_MB} MB, where possible"
+        );
     }
     println!("  Rust crates that Cargo does not have yet, up to 120 MB");
     if !training {

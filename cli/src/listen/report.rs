@@ -41,7 +41,7 @@ fn summary(out: &mut String, analysis: &Analysis) {
     let excluded = analysis.listeners.len() - analysis.included();
     let _ = writeln!(
         out,
-        "<p class=\"soft\">Listening test · {} listeners count, {excluded} excluded, {} files not used · test {}</p>",
+        "<p class=\"soft\">{} listeners count, {excluded} excluded, {} files not used. Test {}.</p>",
         analysis.included(),
         analysis.rejected.len(),
         escape(&analysis.test)
@@ -69,7 +69,7 @@ fn finding(attribute: &Attribute, analysis: &Analysis) -> String {
             "no difference is significant at {level} with {} listeners. That is not evidence of no difference.",
             analysis.included()
         ),
-        (false, false) => found.join("; ") + ".",
+        (false, false) => format!("<ul><li>{}</li></ul>", found.join("</li><li>")),
     }
 }
 

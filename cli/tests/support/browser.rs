@@ -133,11 +133,18 @@ impl Browser {
         self.call("POST", "/actions", json!({ "actions": [action] }));
     }
 
-    /// Sets the window's inner size.
+    /// Sets the window's inner size; scroll bars, which differ between systems, take none of it.
     pub fn resize(&self, width: u32, height: u32) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": size });
         self.call("POST", "/goog/cdp/execute", command);
+        let command = json!({ "cmd": "Emulation.setScrollbarsHidden", "params": { "hidden": true } });
+        self.call("POST", "/goog/cdp/execute", command);
+    }
+
+    /// A PNG of what is seen, in base64.
+    pub fn screenshot(&self) -> String {
+        self.call("GET", "/screenshot", json!({})).as_str().expect("a picture").to_owned()
     }
 
     /// What the page wrote to its console, errors and refusals of its policy among it.

@@ -182,3 +182,4 @@ pub fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 pub mod flac;
+pub mod page;

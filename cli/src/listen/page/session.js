@@ -54,7 +54,7 @@ function createSession(test) {
   let works = true;
   try {
     const found = JSON.parse(localStorage.getItem(place) ?? "null");
-    if (found?.format === RESULT_FORMAT && found.version === RESULT_VERSION && Array.isArray(found.pages)) saved = found;
+    if (found?.format === RESULT_FORMAT && found.version === RESULT_VERSION && found.step > 0) saved = found;
   } catch {
     works = false;
   }
@@ -63,9 +63,11 @@ function createSession(test) {
     /** Whether an earlier visit left something to go on with. */
     get canResume() { return saved !== null; },
     get savesWork() { return works; },
-    resume() { state = saved; },
+    resume() { state = saved; saved = null; },
     restart() { state = newState(test, randomIdentity()); saved = null; session.save(); },
+    /** Does nothing as long as earlier answers wait to be gone on with: a visit that only looks must not lose them. */
     save() {
+      if (saved) return;
       try {
         localStorage.setItem(place, JSON.stringify(state));
         works = true;
