@@ -63,7 +63,7 @@ def test_two_processes_make_the_steps_of_one_with_the_doubled_batch(songs, tmp_p
         for rank in ("0", "1")
     ]
     alone = loss_curve(songs, tmp_path / "one", batch=4)
-    printed = [process.communicate(timeout=120)[0] for process in processes]
+    printed = [process.communicate(timeout=400)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     curves = [[float(value) for value in text.splitlines()[-1].split()] for text in printed]
     assert curves[0] == curves[1]
