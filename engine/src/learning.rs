@@ -8,6 +8,7 @@
 //!                         └── cancel, an error ──┴─▶ back to Adaptive, or to the profile learned before
 //! ```
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 
 const NO_MODEL: &str = "There is no model to learn for.";
 const NOTHING_HEARD: &str = "There is nothing to learn from: no stem was louder than −50 dBFS. Play the song while Tributary listens.";
+const INTERNAL: &str = "Learning stopped because of an internal error.";
 const FOREIGN: &str = "This project's learned profile belongs to a model that normalizes otherwise, so Tributary adapts \
                        while playing. Learn again, or load the model it belongs to.";
 
@@ -141,21 +143,21 @@ impl Learning {
 
     /// Stops listening or analyzing; what was in force stays in force.
     pub fn cancel(&self) {
-        self.cancel_locked(&mut lock(&self.state), None);
+        self.cancel_locked(&mut lock(&self.state));
     }
 
-    fn cancel_locked(&self, state: &mut State, message: Option<String>) {
+    fn cancel_locked(&self, state: &mut State) {
         if let Some(run) = state.run.take() {
             run.cancelled.store(true, Relaxed);
             self.send(Command::EndCapture);
-            rest(state, message);
+            rest(state, None);
         }
     }
 
     /// Returns to running estimates, which listen for a while before they take over.
     pub fn forget(&self) {
         let mut state = lock(&self.state);
-        self.cancel_locked(&mut state, None);
+        self.cancel_locked(&mut state);
         if state.status.profile.take().is_some() {
             self.glide(&ProfileSource::Adaptive);
         }
@@ -172,9 +174,12 @@ impl Learning {
             return Err(message);
         }
         let mut state = lock(&self.state);
-        self.cancel_locked(&mut state, None);
-        self.glide(&ProfileSource::Fixed(learned.profile.clone()));
-        state.status.profile = Some(Arc::new(learned));
+        self.cancel_locked(&mut state);
+        // Hosts load states often; what is in force need not be glided to.
+        if state.status.profile.as_deref() != Some(&learned) {
+            self.glide(&ProfileSource::Fixed(learned.profile.clone()));
+            state.status.profile = Some(Arc::new(learned));
+        }
         rest(&mut state, None);
         Ok(())
     }
@@ -206,7 +211,7 @@ impl Learning {
     pub(crate) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        self.cancel_locked(&mut state, None);
+        self.cancel_locked(&mut state);
     }
 
     /// Waits for the thread. The engine calls it after the worker, and with it the tap, is gone.
@@ -243,8 +248,11 @@ struct LearningThread {
 impl LearningThread {
     fn main(self, outlet: TapOutlet, limits: CaptureLimits) {
         let rate_hz = f64::from(self.normalization.sample_rate_hz);
-        let taken = Capture::start(limits, rate_hz).and_then(|capture| self.listen(outlet, capture));
-        let learned = taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take));
+        let learned = catch_unwind(AssertUnwindSafe(|| {
+            let taken = Capture::start(limits, rate_hz).and_then(|capture| self.listen(outlet, capture));
+            taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take))
+        }))
+        .unwrap_or_else(|_| Err(INTERNAL.into()));
         if let Err(message) = learned {
             self.update(|state| {
                 // Whatever ended it, the worker need not go on copying. Under the lock, so that this cannot reach a

@@ -206,15 +206,16 @@ fn a_jump_begins_another_stretch_and_the_longest_counts() {
         let piece: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| stems[channel][from..to].to_vec());
         audio.reset();
         render(&mut audio, &piece, &OFFLINE, || 512);
+        // What the worker has not taken when the stream is given up, it drops; on a busy machine that is a lot.
+        wait_for(&handle, |status| status.captured_s * RATE_HZ > (to - from - 4_096) as f64);
     }
-    let status = wait_for(&handle, |status| status.kept_s > 7.9 && status.captured_s > 2.0);
+    let status = wait_for(&handle, |status| status.kept_s > 7.9);
     assert_eq!(status.phase, LearningPhase::Listening);
     assert_eq!(status.heard, [true; 4]);
     handle.learning().finish();
     let learned = wait_for(&handle, |status| status.phase == LearningPhase::Learned).profile.unwrap();
-    // What the worker has not taken when the stream is given up, it drops: at most its longest sleep and a block.
     let frames = (learned.length_s * RATE_HZ).round() as usize;
-    assert!((stems[0].len() - 8_192..=stems[0].len()).contains(&frames), "{frames}");
+    assert!((stems[0].len() - 4_096..=stems[0].len()).contains(&frames), "{frames}");
     let heard: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| stems[channel][..frames].to_vec());
     let files = Stem::ALL.map(|stem| stem_of(&heard, stem));
     let (recipe, targets) = (Recipe::default(), Targets::default());
