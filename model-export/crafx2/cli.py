@@ -114,7 +114,9 @@ def _train(config: Config, data: Data, folder: Path, arguments: argparse.Namespa
         crew.leave()
 
 
-def _export(checkpoint: Path, output: Path, form: Form, songs: Path | None) -> None:
+def _export(
+    checkpoint: Path, output: Path, form: Form, songs: Path | None = None, originals: Path | None = None
+) -> None:
     from .report import bundle_info
 
     from .export import export_bundle, song_statistics  # isort: skip
@@ -122,7 +124,7 @@ def _export(checkpoint: Path, output: Path, form: Form, songs: Path | None) -> N
     network, state = network_from_checkpoint(checkpoint)
     info = bundle_info(checkpoint, state)
     if songs is not None:
-        info = replace(info, statistics=song_statistics(network, find_songs(songs)))
+        info = replace(info, statistics=song_statistics(network, find_songs(songs, originals)))
     differences = export_bundle(network, output, info, form=form)
     worst = max(differences.values())
     print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
@@ -160,7 +162,7 @@ def _make(arguments: argparse.Namespace) -> None:
         front_end = work / "pretrain" / "best.pt"
     _train(config, data, work / "run", arguments, front_end)
     if os.environ.get("RANK", "0") == "0":
-        _export(work / "run" / "best.pt", arguments.output, "incremental", data.songs)
+        _export(work / "run" / "best.pt", arguments.output, "incremental", data.songs, data.originals)
 
 
 def _generated(config: Config, arguments: argparse.Namespace) -> Data:

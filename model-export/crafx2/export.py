@@ -177,8 +177,13 @@ def parity_signal(inputs: int, frames: int, seed: int = 1) -> NDArray[np.float32
     return out.astype(np.float32)
 
 
-def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics:
-    """What the network averages over normalized songs, up to 24 of them and up to 15 s from the middle of each."""
+def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics | None:
+    """What the network averages over normalized songs, some 24 of them and up to 15 s from the middle of each.
+
+    `None` when there is none.
+    """
+    if not songs:
+        return None
     found = []
     for song in songs[:: max(1, len(songs) // 24)]:
         frames = min(song.frames, 15 * SAMPLE_RATE_HZ) // FRAME_RATIO * FRAME_RATIO

@@ -17,6 +17,7 @@ from onnxruntime import InferenceSession
 from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window
 from .export import session
 from .front_end import FRAME_RATIO
+from .incremental import Statistics
 
 Array = NDArray[np.float32]
 #: The engine's running statistics: what the shipped ones are worth, and how long the exponential mean is, in latent
@@ -85,7 +86,7 @@ class Stream:
         padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
         latent, level, bands = self.front.run(None, {"stems": padded})
         track, hops = self.masks(latent, level, freeze)
-        mix = self._synthesize(bands, hops)
+        mix = self.synthesize(bands, hops)
         contributions = {}
         per_stem = self.filters // len(STEMS)
         for index, stem in enumerate(STEMS if parts else ()):
@@ -93,7 +94,7 @@ class Stream:
             only = np.zeros_like(bands)
             only[:, rows] = bands[:, rows]
             # The tanh of one stem is undone, so that contributions add up before it.
-            part = np.clip(self._synthesize(only, hops), -0.999_999, 0.999_999)
+            part = np.clip(self.synthesize(only, hops), -0.999_999, 0.999_999)
             contributions[stem] = np.arctanh(part)
         sounding = level > 1e-4
         track_db = 20 * np.log10(np.maximum(track, 1e-6))
@@ -102,7 +103,8 @@ class Stream:
         variation = float(np.mean(spread)) if spread else 0.0
         return StreamResult(mix[:, :frames], contributions, variation, float(np.std(means)) if means else 0.0)
 
-    def _synthesize(self, bands: Array, hops: list[tuple[int, Array]]) -> Array:
+    def synthesize(self, bands: Array, hops: list[tuple[int, Array]]) -> Array:
+        """Bands `(1, K, T)` through the masks of all hops, joined: the mix `(2, T)`."""
         window, ratio = self.window, FRAME_RATIO
         hop, fade = window.hop_frames, window.crossfade_frames
         frames = bands.shape[2]
@@ -156,6 +158,9 @@ class SplitStream(Stream):
 class IncrementalStream(Stream):
     """Every latent frame goes through the latent mixer once; the engine's `onnx/incremental.rs` in few lines."""
 
+    #: Statistics to hold instead of following the song's.
+    frozen: Statistics | None = None
+
     def hop_masks(self, latent: Array, level: Array) -> list[tuple[int, Array]]:
         """See `Stream.hop_masks`."""
         window, network, ratio = self.window, self.network, FRAME_RATIO
@@ -169,6 +174,9 @@ class IncrementalStream(Stream):
         levels = np.pad(level, ((0, 0), (0, 0), (late, reach + hop)))
         values = np.fromfile(self.bundle / network["statistics"]["file"], "<f4")
         norms, gate_level = values[: 2 * network["norms"]].reshape(1, -1, 2), values[None, 2 * network["norms"] :, None]
+        if self.frozen is not None:
+            norms, gate_level = self.frozen.norms.numpy(), self.frozen.gate.numpy()
+        moves = 0.0 if self.frozen is not None else 1.0
         memory = np.zeros((1, network["memory_rows"], delay), np.float32)
         carried = np.zeros((1, 2 * network["lstm_layers"], network["lstm_units"]), np.float32)
         temporal, recurrent = self.graph("temporal"), self.graph("recurrent")
@@ -176,14 +184,15 @@ class IncrementalStream(Stream):
         for start in range(0, frames, hop):
             end = start + hop + reach + late
             feed = {"latent": padded[:, :, done:end], "memory": memory, "statistics": norms}
-            rate = (end - done) / (weight + end - done)
+            rate = moves * (end - done) / (weight + end - done)
             made, memory, seen = temporal.run(
                 ["mixed", "next_memory", "observed"], feed | {"rate": np.full((1, 1, 1), rate, np.float32)}
             )
             norms, weight, done = _toward(norms, seen, rate), min(weight + end - done, MEMORY_FRAMES), end
             mixed = np.concatenate([mixed, made], axis=2)
             now = mixed.shape[2] - ahead
-            gate_rate = now / (PRIOR_FRAMES + start + now) if start < MEMORY_FRAMES else now / (MEMORY_FRAMES + now)
+            heard = min(PRIOR_FRAMES + start, MEMORY_FRAMES)
+            gate_rate = moves * now / (heard + now)
             feed = {"now": mixed[:, :, :now], "ahead": mixed[:, :, now:], "level": levels[:, :, start : start + now]}
             feed |= {"carried": carried, "gate_level": gate_level, "rate": np.full((1, 1, 1), gate_rate, np.float32)}
             mask, carried, seen = recurrent.run(["mask", "next_carried", "observed"], feed)

@@ -1,0 +1,124 @@
+"""How near the stream is to the plain network over the whole song, over hop and lookahead.
+
+`python -m crafx2.fidelity CHECKPOINT BUNDLE SONG...` prints the table in docs/latency.md, from songs as
+`tributary normalize` wrote them and the checkpoint that the incremental bundle was exported from. "running": statistics
+start from the bundle's and follow the song. "learned": they are those of the whole song, frozen. Costs are CPU time of
+the latent mixer, which alone depends on the window, over audio time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .checkpoint import network_from_checkpoint
+from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window
+from .dataset import find_stems, read_stereo
+from .front_end import FRAME_RATIO
+from .incremental import Statistics
+from .model import CRAFx2
+from .streaming import IncrementalStream
+
+Array = NDArray[np.float32]
+
+
+@dataclass
+class Row:
+    """One window and what the songs made of it, in dB and in parts of real time."""
+
+    window: Window
+    running_db: list[float]
+    learned_db: list[float]
+    cost: list[float]
+
+
+def windows(standard: Window) -> list[Window]:
+    """The bundle's own window, then other hops, then other lookaheads."""
+    hops = (replace(standard, hop_frames=hop, crossfade_frames=min(512, standard.crossfade_frames)) for hop in (2_048,))
+    long_hop = replace(standard, hop_frames=22_016)
+    lookaheads = (replace(standard, lookahead_frames=lookahead) for lookahead in (2_048, 5_120, 16_384))
+    low = replace(standard, hop_frames=2_048, crossfade_frames=512, lookahead_frames=2_560)
+    return [standard, *hops, long_hop, *lookaheads, low]
+
+
+def read_song(folder: Path, seconds: float) -> Array:
+    """Stems `(8, T)`, T a multiple of 64; those that are missing are silent."""
+    tracks = {name: read_stereo(path, 0, int(seconds * SAMPLE_RATE_HZ)) for name, path in find_stems(folder).items()}
+    frames = max(track.shape[1] for track in tracks.values()) // FRAME_RATIO * FRAME_RATIO
+    stems = np.zeros((2 * len(STEMS), frames), dtype=np.float32)
+    for index, stem in enumerate(STEMS):
+        if stem in tracks:
+            part = tracks[stem][:, :frames]
+            stems[2 * index : 2 * index + 2, : part.shape[1]] = part
+    return stems
+
+
+def ratio_db(mix: Array, wanted: Array) -> float:
+    """Signal to distortion."""
+    return float(10 * np.log10(np.sum(wanted**2) / (np.sum((mix - wanted) ** 2) + 1e-30)))
+
+
+def measure_song(network: CRAFx2, stream: IncrementalStream, stems: Array, rows: list[Row]) -> None:
+    """Add a song's figures to every row."""
+    x = torch.from_numpy(stems)[None]
+    statistics = Statistics.of_signal(network, x)
+    with torch.no_grad():
+        wanted = network(x)[0].numpy()
+    padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
+    latent, level, bands = stream.front.run(None, {"stems": padded})
+    for row in rows:
+        stream.window = row.window
+        for frozen, found in ((None, row.running_db), (statistics, row.learned_db)):
+            stream.frozen = frozen
+            before = time.thread_time()
+            _, hops = stream.masks(latent, level, freeze=False)
+            if frozen is None:
+                row.cost.append((time.thread_time() - before) / (stems.shape[1] / SAMPLE_RATE_HZ))
+            found.append(ratio_db(stream.synthesize(bands, hops), wanted))
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown: of all songs the least ratio and the least cost."""
+    lines = [
+        "| hop ms | lookahead ms | joint ms | running dB | learned dB | latent mixer RTF |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        hop, lookahead, joint = (
+            1000 * frames / SAMPLE_RATE_HZ
+            for frames in (row.window.hop_frames, row.window.lookahead_frames, row.window.crossfade_frames)
+        )
+        lines.append(
+            f"| {hop:.0f} | {lookahead:.0f} | {joint:.0f} | {min(row.running_db):.1f} | {min(row.learned_db):.1f} "
+            f"| {min(row.cost):.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table, then the two figures of the bundle's own window as `name value`."""
+    parser = argparse.ArgumentParser(prog="crafx2.fidelity", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("songs", type=Path, nargs="+", help="folders with one song each")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of every song, from its start")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    network, _ = network_from_checkpoint(arguments.checkpoint)
+    stream = IncrementalStream(arguments.bundle)
+    rows = [Row(window, [], [], []) for window in windows(stream.window)]
+    for song in arguments.songs:
+        measure_song(network, stream, read_song(song, arguments.seconds), rows)
+    print(table(rows))
+    print(f"stream_sdr_db_standard {min(rows[0].running_db):.1f}")
+    print(f"stream_sdr_db_learned {min(rows[0].learned_db):.1f}")
+
+
+if __name__ == "__main__":
+    main()
