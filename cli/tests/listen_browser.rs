@@ -7,7 +7,8 @@ mod support;
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use browser::{Browser, PAGE_DOWN, PAGE_UP, RIGHT, downloaded};
@@ -19,7 +20,7 @@ const SYSTEMS: [&str; 3] = ["bright", "dark", "<i>odd</i>"];
 const HOSTILE_TITLE: &str = "<img src=x onerror='window.broken=1'>\\\"</script>";
 
 /// A test of one song with three mixes and a reference, two attributes, one repeat.
-fn build(root: &Path) -> PathBuf {
+fn build(root: &Path, more: &str) -> PathBuf {
     let wav = Wav { seconds: 3.0, ..Wav::CD };
     let mut mixes = String::new();
     for (index, system) in SYSTEMS.iter().enumerate() {
@@ -31,7 +32,7 @@ fn build(root: &Path) -> PathBuf {
         mixes += &format!("\"{system}\" = \"{index}.wav\"\n");
     }
     let plan = format!(
-        "title = \"{HOSTILE_TITLE}\"\ninstructions = \"Hello.\"\n[[attribute]]\nname = \"Clarity\"\n[[attribute]]\n\
+        "title = \"{HOSTILE_TITLE}\"\ninstructions = \"Hello.\"\n{more}\n[[attribute]]\nname = \"Clarity\"\n[[attribute]]\n\
          name = \"Warmth\"\nquestion = \"How warm?\"\nlow = \"cold\"\nhigh = \"<b>warm</b>\"\n[[question]]\ntext = \"Years\"\n\
          kind = \"number\"\n[[question]]\ntext = \"On?\"\nkind = \"choice\"\nchoices = [\"Headphones\", \"Speakers\"]\n\
          [[song]]\nname = \"Song\"\nreference = \"0.wav\"\n[song.mixes]\n{mixes}"
@@ -74,7 +75,7 @@ fn install_helpers(browser: &Browser) {
 #[test]
 fn a_listener_goes_through_the_test_and_the_answers_become_a_report() {
     let root = folder("listen-browser");
-    let page = build(&root);
+    let page = build(&root, "");
     let Some(browser) = Browser::start(&root) else { return skipped("the listening test") };
     browser.open(&page);
     install_helpers(&browser);
@@ -225,7 +226,7 @@ fn rendered(
 #[test]
 fn switching_keeps_time_to_the_sample_and_never_steps() {
     let root = folder("listen-switching");
-    let page = build(&root);
+    let page = build(&root, "");
     let Some(browser) = Browser::start(&root) else { return skipped("the timing of switches") };
     browser.open(&page);
     // Switches at frames of no particular grid, two of them within one another's fades; Chromium suspends at multiples of 128.
@@ -304,6 +305,46 @@ fn nothing_leaves(browser: &Browser) {
          return [...refused].sort().concat(window.broken ?? 'whole');",
     );
     assert_eq!(refused, json!(["connect-src", "img-src", "script-src-elem", "whole"]));
+}
+
+/// Answers one page's requests as a collecting server does, the browser's question beforehand (CORS) included; returns what
+/// was posted.
+fn collect(listener: TcpListener) -> String {
+    for stream in listener.incoming() {
+        let mut reader = BufReader::new(stream.expect("a connection"));
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).expect("a request") > 0 {}
+        for line in head.to_ascii_lowercase().lines() {
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).expect("a body");
+        let answer = "HTTP/1.1 204 No Content\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Headers: content-type\r\n\
+                      Access-Control-Allow-Private-Network: true\r\nConnection: close\r\n\r\n";
+        reader.get_mut().write_all(answer.as_bytes()).expect("an answer");
+        if head.starts_with("POST") {
+            return String::from_utf8(body).expect("text");
+        }
+    }
+    String::new()
+}
+
+#[test]
+fn answers_can_be_sent_to_the_address_of_the_plan() {
+    let root = folder("listen-post");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let page = build(&root, &format!("post_url = \"http://{address}/results\""));
+    let Some(browser) = Browser::start(&root) else { return skipped("sending answers") };
+    let posted = std::thread::spawn(move || collect(listener));
+    browser.open(&page);
+    browser.run("tributaryListen.app.go(7)");
+    browser.click("#post");
+    browser.until("document.querySelector('[role=status]').textContent.startsWith('Sent')");
+    let posted: Value = serde_json::from_str(&posted.join().expect("collected")).expect("JSON");
+    assert_eq!((&posted["format"], &posted["complete"]), (&json!("tributary-listen"), &json!(false)));
 }
 
 /// Makes the pictures in `assets/pictures` from the example in `assets/demo` with made-up listeners:
