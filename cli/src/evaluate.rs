@@ -1,6 +1,6 @@
 //! Judging mixes against the human mix of the same song: alignment, figures, baselines, statistics and the report.
 //!
-//! One file per noun below `evaluate/`. [`song`] puts them together for one song, [`statistics`] for many; every figure
+//! One file per noun below `evaluate/`. [`song`] puts them together for one song, [`summary`] for many; every figure
 //! is listed in [`catalog`] and defined, with its source, in `docs/evaluation.md`. Everything is measured at 44.1 kHz on
 //! the common part of all mixes, brought to one loudness.
 

@@ -31,7 +31,7 @@ const SIGNIFICANT: f64 = 0.05;
 /// Arguments of `tributary evaluate`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of songs: <song>/reference.wav, <song>/<system>.wav, and stems if there are any
+    /// Folder of songs: `<song>/reference.wav`, `<song>/<system>.wav`, and stems if there are any
     #[arg(required_unless_present = "reference", conflicts_with_all = ["reference", "mix", "stems"])]
     set: Option<PathBuf>,
     /// The human mix of one song
