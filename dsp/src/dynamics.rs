@@ -50,11 +50,27 @@ impl Ballistics {
     }
 }
 
-/// One step of the branching smoother: fast up, slow down.
+/// One step of the branching smoother: fast up, slow down. Since the attack's coefficient is the smaller one, the branch
+/// is the larger of the two results, which costs neither a jump nor a prediction.
 #[inline(always)]
 pub fn smooth(state: f64, input: f64, [attack, release]: [f64; 2]) -> f64 {
-    let coefficient = if input > state { attack } else { release };
-    input + coefficient * (state - input)
+    let distance = state - input;
+    let (fast, slow) = (attack * distance, release * distance);
+    input + if fast > slow { fast } else { slow }
+}
+
+/// The same for many settings at once, in 32 bits.
+#[inline(always)]
+pub fn smooth_bank<const LANES: usize>(
+    state: &mut [f32; LANES],
+    inputs: &[f32; LANES],
+    [attack, release]: [f32; 2],
+) {
+    for (state, input) in state.iter_mut().zip(inputs) {
+        let distance = *state - input;
+        let (fast, slow) = (attack * distance, release * distance);
+        *state = input + if fast > slow { fast } else { slow };
+    }
 }
 
 /// Gain reduction the static curve asks for, in dB.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::delay::HOP_FRAMES;
-use crate::dynamics::{Ballistics, loudest_quarter, slope, smooth, static_reduction_db};
+use crate::dynamics::{Ballistics, loudest_quarter, slope, smooth, smooth_bank, static_reduction_db};
 use crate::onset_peaks::OnsetPeaks;
 use crate::profile::CompressorSetting;
 use crate::store::{Sides, StemStore, StoreError, for_each_hop};
@@ -18,6 +18,24 @@ const LAST_RATIO: u32 = 20;
 
 /// Thresholds that are predicted; the rest is interpolated.
 pub const BANK_DB: [f32; 8] = [-10.0, -14.0, -18.0, -22.0, -26.0, -30.0, -35.0, -40.0];
+
+/// What the static curves of the whole bank ask for at one level, in dB.
+#[inline(always)]
+pub(crate) fn bank_reductions_db(level_db: f32, slope: f32) -> [f32; 8] {
+    BANK_DB.map(|threshold_db| {
+        let over_db = level_db - threshold_db;
+        if over_db > 0.0 { over_db * slope } else { 0.0 }
+    })
+}
+
+/// Keeps the largest level behind each compressor of the bank.
+#[inline(always)]
+pub(crate) fn raise(largest_db: &mut [f32; 8], level_db: f32, reductions_db: &[f32; 8]) {
+    for (largest_db, reduction_db) in largest_db.iter_mut().zip(reductions_db) {
+        let left_db = level_db - reduction_db;
+        *largest_db = if left_db > *largest_db { left_db } else { *largest_db };
+    }
+}
 
 /// A pair predicted this close to the limit is tried, not trusted.
 const DOUBT_DB: f64 = 0.3;
@@ -135,7 +153,7 @@ impl<'a> Candidates<'a> {
     /// Peak feature for every threshold of [`BANK_DB`], on the input's onsets.
     fn predict(&mut self, ratio: f64) -> Result<[f64; 8], StoreError> {
         let slope = slope(ratio);
-        let [attack, release] = self.coefficients.map(|coefficient| coefficient as f32);
+        let coefficients = self.coefficients.map(|coefficient| coefficient as f32);
         let mut state = [0f32; 8];
         let onsets = std::mem::take(&mut self.onsets);
         let mut segments = Segments::new(&onsets);
@@ -145,12 +163,8 @@ impl<'a> Candidates<'a> {
                 let range = start..(start + BLOCK).min(frames);
                 let mut largest = [[-700f32; 8]; 2];
                 for level_db in &levels_db[range.clone()] {
-                    for lane in 0..8 {
-                        let input = (level_db - BANK_DB[lane]).max(0.0) * slope;
-                        let coefficient = if input > state[lane] { attack } else { release };
-                        state[lane] = input + coefficient * (state[lane] - input);
-                        largest[0][lane] = largest[0][lane].max(level_db - state[lane]);
-                    }
+                    smooth_bank(&mut state, &bank_reductions_db(*level_db, slope), coefficients);
+                    raise(&mut largest[0], *level_db, &state);
                 }
                 if let [left, right] = sides {
                     side_peaks([&left[range.clone()], &right[range.clone()]], &mut largest);

@@ -16,6 +16,7 @@ use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{GLIDE_SECONDS, Glide, step};
 use crate::spectrum::{SpectrumEstimator, loudness_weights, mean_magnitudes, shape_correction};
+use crate::stem::Stem;
 use crate::stft::RealTransform;
 use crate::store::{Sides, StemStore, StoreError, peak};
 use crate::targets::{FULL_BINS, StemTargets};
@@ -35,6 +36,11 @@ const KERNEL_TAPS: usize = LEADING_ZEROS + SQUARED_TAPS;
 
 /// Hops between two redesigns of a gliding filter.
 const REDESIGN_HOPS: usize = 8;
+
+/// Stems redesign their filters in different hops.
+fn first_hop(stem: Stem) -> usize {
+    stem.index() * REDESIGN_HOPS / Stem::COUNT
+}
 
 /// Changes below this are not worth a redesign, in dB.
 const SETTLED_DB: f32 = 0.1;
@@ -244,6 +250,7 @@ struct Adaptive {
     curve_db: Vec<f32>,
     gain_db: Glide,
     hops: usize,
+    first_hop: usize,
     step: f32,
 }
 
@@ -266,17 +273,22 @@ impl EqualizationMatcher {
     }
 
     /// Follows a running estimate of the stem's spectrum.
-    pub fn adaptive(target: &StemTargets, amount: f64, sample_rate_hz: f64) -> Self {
+    pub fn adaptive(target: &StemTargets, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
         let mut matcher = Self::idle(amount);
         if amount > 0.0 {
             let update_seconds = (REDESIGN_HOPS * HOP_FRAMES) as f64 / sample_rate_hz;
             matcher.adaptive = Some(Adaptive {
-                estimator: SpectrumEstimator::new(target_grid_db(target, sample_rate_hz), sample_rate_hz),
+                estimator: SpectrumEstimator::new(
+                    target_grid_db(target, sample_rate_hz),
+                    stem.index(),
+                    sample_rate_hz,
+                ),
                 designer: FilterDesigner::new(),
                 next: Kernel::new(KERNEL_TAPS),
                 curve_db: vec![0.0; CURVE_POINTS],
                 gain_db: Glide::gain(update_seconds),
-                hops: 0,
+                hops: first_hop(stem),
+                first_hop: first_hop(stem),
                 step: step(update_seconds, GLIDE_SECONDS) as f32,
             });
         }
@@ -352,7 +364,7 @@ impl EqualizationMatcher {
             adaptive.estimator.reset();
             adaptive.curve_db.fill(0.0);
             adaptive.gain_db.set(0.0);
-            adaptive.hops = 0;
+            adaptive.hops = adaptive.first_hop;
             self.gain_db = 0.0;
         }
     }

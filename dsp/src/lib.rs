@@ -15,6 +15,7 @@ pub mod dynamics;
 pub mod dynamics_search;
 pub mod equalization;
 pub mod filter;
+pub mod long_convolution;
 pub mod loudness;
 pub mod normalizer;
 pub mod onset;

@@ -43,6 +43,10 @@ pub enum NormalizerError {
 pub(crate) fn check(recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Result<(), NormalizerError> {
     recipe.validate()?;
     targets.validate()?;
+    let reverb = &recipe.reverb;
+    if let (true, Some(name), None) = (reverb.enabled, &reverb.impulse_response, &reverb.room) {
+        return Err(RecipeError::RoomMissing(name.clone()).into());
+    }
     if !(8_000.0..=384_000.0).contains(&sample_rate_hz) {
         return Err(NormalizerError::SampleRate(sample_rate_hz));
     }
@@ -112,7 +116,12 @@ impl Matchers {
         let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
-            equalization: EqualizationMatcher::adaptive(target, amount(Effect::Equalization), sample_rate_hz),
+            equalization: EqualizationMatcher::adaptive(
+                target,
+                amount(Effect::Equalization),
+                stem,
+                sample_rate_hz,
+            ),
             dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
             panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
                 .after_hops(1),

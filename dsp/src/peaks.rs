@@ -3,8 +3,8 @@
 //! and no audio is kept.
 
 use crate::delay::{HOP_FRAMES, Hop};
-use crate::dynamics::{Ballistics, REFERENCE_PEAK_DB, slope};
-use crate::dynamics_search::BANK_DB;
+use crate::dynamics::{Ballistics, REFERENCE_PEAK_DB, slope, smooth_bank};
+use crate::dynamics_search::{BANK_DB, bank_reductions_db, raise};
 use crate::onset::OnsetDetector;
 use crate::smoothing::ActivityGate;
 use crate::targets::StemTargets;
@@ -117,19 +117,16 @@ impl PeakEstimator {
     }
 
     fn run_bank(&mut self, levels_db: &[f32], gain_db: f32) -> Peaks {
-        let [attack, release] = self.coefficients;
         let mut largest = [-700f32; LANES];
         let mut raw = -700f32;
+        let mut bank = self.bank;
         for level_db in levels_db {
             let level_db = (level_db + gain_db).min(LOUDEST_LEVEL_DB);
             raw = raw.max(level_db);
-            for lane in 0..LANES {
-                let input = (level_db - BANK_DB[lane]).max(0.0) * self.slope;
-                let coefficient = if input > self.bank[lane] { attack } else { release };
-                self.bank[lane] = input + coefficient * (self.bank[lane] - input);
-                largest[lane] = largest[lane].max(level_db - self.bank[lane]);
-            }
+            smooth_bank(&mut bank, &bank_reductions_db(level_db, self.slope), self.coefficients);
+            raise(&mut largest, level_db, &bank);
         }
+        self.bank = bank;
         std::array::from_fn(|index| if index == 0 { raw } else { largest[index - 1] })
     }
 

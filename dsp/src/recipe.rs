@@ -1,7 +1,11 @@
 //! Which effects run, how strongly, and by whose rules: the part of a model's contract that training and inference
 //! must share. `paper` does what the paper says; `published` repeats the released code, slips included.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
+
+use crate::reverb::ImpulseResponse;
 
 /// One effect of the chain, in the order of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,7 +82,7 @@ impl EffectSetting {
 }
 
 /// The reverb send before the chain (vocals and other only).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReverbSetting {
     /// Off by default.
@@ -89,11 +93,25 @@ pub struct ReverbSetting {
     pub low_shelf_hz: f64,
     /// Corner of the send's high shelf (−30 dB above), 7000 to 10000 Hz.
     pub high_shelf_hz: f64,
+    /// File of the impulse response, for whoever reads files on behalf of this crate; without one the room is
+    /// [`crate::reverb::Room::DEFAULT`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impulse_response: Option<String>,
+    /// What that file holds, at the normalizer's sample rate.
+    #[serde(skip)]
+    pub room: Option<Arc<ImpulseResponse>>,
 }
 
 impl Default for ReverbSetting {
     fn default() -> Self {
-        Self { enabled: false, amount: 1.0, low_shelf_hz: 600.0, high_shelf_hz: 8500.0 }
+        Self {
+            enabled: false,
+            amount: 1.0,
+            low_shelf_hz: 600.0,
+            high_shelf_hz: 8500.0,
+            impulse_response: None,
+            room: None,
+        }
     }
 }
 
@@ -126,6 +144,9 @@ pub enum RecipeError {
         /// The offending value.
         amount: f64,
     },
+    /// An impulse response is named but was not read.
+    #[error("the recipe's impulse response {0} has not been read")]
+    RoomMissing(String),
     /// A shelf corner that is no audible frequency.
     #[error("the recipe's reverb {shelf} corner is {hz} Hz; it must lie between 20 and 20000 Hz")]
     Shelf {

@@ -1,15 +1,14 @@
 //! Reverb send for vocals and other, ahead of the chain (paper section 3.4): the send is shelved at both ends, convolved
 //! with a room, and added to the dry stem. No latency: the room's first hop is convolved within the hop.
 //!
-//! The published impulse responses are not public. [`ImpulseResponse::generate`] makes one of our own: decaying noise in
-//! three bands, seeded, so that every machine makes the same room.
+//! The published impulse responses are not public. [`ImpulseResponse::generate`] makes some of our own: decaying noise in
+//! three bands, seeded, so that every machine makes the same rooms. `assets/ir` holds them as files for other programs.
 
-use crate::convolution::{Convolver, Kernel, hop_transform};
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::filter::{Coefficients, StereoBiquad};
+use crate::long_convolution::LongConvolver;
 use crate::recipe::ReverbSetting;
 use crate::stem::Stem;
-use crate::stft::RealTransform;
 
 /// Gain of both shelves of the send.
 const SHELF_DB: f64 = -30.0;
@@ -17,16 +16,35 @@ const SHELF_Q: f64 = 0.707;
 /// Longest impulse response that is accepted.
 pub const LONGEST_SECONDS: f64 = 10.0;
 
-/// Length of the generated room.
-const ROOM_SECONDS: f64 = 3.0;
-/// Time in which the low, middle and high band of the generated room fall by 60 dB.
-const ROOM_RT60_SECONDS: [f64; 3] = [4.0, 3.0, 2.0];
-/// Corners between the bands.
+/// Corners between the bands of a generated room.
 const ROOM_CORNERS_HZ: [f64; 2] = [400.0, 4_000.0];
-/// Energy of the generated room against the dry signal.
+/// Energy of a generated room against the dry signal.
 const ROOM_ENERGY: f64 = 0.04;
-/// Seed of the default room.
-const ROOM_SEED: u64 = 0x5eed_0fa4_0012;
+
+/// A room of our own making: noise that decays in three bands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// Name, also of its file in `assets/ir`.
+    pub name: &'static str,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Length in seconds.
+    pub seconds: f64,
+    /// Time in which the low, middle and high band fall by 60 dB, 2 to 4 s as in the paper.
+    pub rt60_seconds: [f64; 3],
+}
+
+impl Room {
+    /// The room of a recipe that names none.
+    pub const DEFAULT: Room = Room::ALL[1];
+
+    /// The rooms among which data preparation draws.
+    pub const ALL: [Room; 3] = [
+        Room { name: "chamber", seed: 0x5eed_0fa4_0011, seconds: 2.0, rt60_seconds: [2.6, 2.3, 2.0] },
+        Room { name: "hall", seed: 0x5eed_0fa4_0012, seconds: 3.0, rt60_seconds: [4.0, 3.0, 2.0] },
+        Room { name: "church", seed: 0x5eed_0fa4_0013, seconds: 3.5, rt60_seconds: [4.0, 3.7, 2.8] },
+    ];
+}
 
 /// The impulse response of a room, stereo, at the normalizer's sample rate.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,10 +102,10 @@ impl ImpulseResponse {
         Ok(Self { left, right })
     }
 
-    /// A room of our own making, the same for the same seed and rate.
-    pub fn generate(seed: u64, sample_rate_hz: f64) -> Self {
-        let side = |seed| noise_tail(seed, sample_rate_hz);
-        Self { left: side(seed), right: side(seed ^ 0x9e37_79b9_7f4a_7c15) }
+    /// A room of our own making, the same for the same rate.
+    pub fn generate(room: &Room, sample_rate_hz: f64) -> Self {
+        let side = |seed| noise_tail(room, seed, sample_rate_hz);
+        Self { left: side(room.seed), right: side(room.seed ^ 0x9e37_79b9_7f4a_7c15) }
     }
 
     /// Length in frames.
@@ -102,15 +120,15 @@ impl ImpulseResponse {
 }
 
 /// One side of the generated room.
-fn noise_tail(seed: u64, sample_rate_hz: f64) -> Vec<f32> {
-    let frames = (ROOM_SECONDS * sample_rate_hz) as usize;
+fn noise_tail(room: &Room, seed: u64, sample_rate_hz: f64) -> Vec<f32> {
+    let frames = (room.seconds * sample_rate_hz) as usize;
     let mut state = seed;
     let poles = ROOM_CORNERS_HZ.map(|corner_hz| (-std::f64::consts::TAU * corner_hz / sample_rate_hz).exp());
-    let decays = ROOM_RT60_SECONDS.map(|seconds| 10f64.powf(-3.0 / (seconds * sample_rate_hz)));
+    let decays = room.rt60_seconds.map(|seconds| 10f64.powf(-3.0 / (seconds * sample_rate_hz)));
     let (mut lows, mut levels) = ([0.0; 2], [1.0; 3]);
     let mut tail = Vec::with_capacity(frames);
     for n in 0..frames {
-        let white = uniform(&mut state);
+        let white = 2.0 * uniform(&mut state) - 1.0;
         for (low, pole) in lows.iter_mut().zip(poles) {
             *low = white + pole * (*low - white);
         }
@@ -126,52 +144,79 @@ fn noise_tail(seed: u64, sample_rate_hz: f64) -> Vec<f32> {
     tail.iter().map(|sample| (sample * scale) as f32).collect()
 }
 
-/// SplitMix64, mapped to −1 … 1.
+/// SplitMix64, mapped to 0 … 1.
 fn uniform(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^= mixed >> 31;
-    (mixed >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    (mixed >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// What data preparation draws for one song (paper section 3.4; ranges of the released code).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReverbDraw {
+    /// Corner of the low shelf, 500 to 700 Hz.
+    pub low_shelf_hz: f64,
+    /// Corner of the high shelf, 7000 to 10000 Hz.
+    pub high_shelf_hz: f64,
+    /// Which of the rooms.
+    pub room: usize,
+}
+
+impl ReverbDraw {
+    /// The draw that belongs to a seed and a song's name, whatever other songs there are; `rooms` is at least 1.
+    pub fn of_song(seed: u64, song: &str, rooms: usize) -> Self {
+        // FNV-1a over the name, then three numbers of the generator.
+        const PRIME: u64 = 0x0000_0100_0000_01b3;
+        let mut state = song
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+        Self {
+            low_shelf_hz: 500.0 + 200.0 * uniform(&mut state),
+            high_shelf_hz: 7_000.0 + 3_000.0 * uniform(&mut state),
+            room: (uniform(&mut state) * rooms.max(1) as f64) as usize,
+        }
+    }
 }
 
 /// Adds the reverberated send to a stem, hop by hop. No latency.
 #[derive(Debug)]
 pub struct ReverbSend {
     shelves: [StereoBiquad; 2],
-    kernels: [Kernel; 2],
-    convolvers: [Convolver; 2],
-    transform: RealTransform,
+    convolvers: [LongConvolver; 2],
     send: Box<Hop>,
     wet: Box<[f32; HOP_FRAMES]>,
 }
 
 impl ReverbSend {
-    /// The send of a stem with the default room; `None` where the recipe or the kind of stem has none.
+    /// The send of a stem; `None` where the recipe or the kind of stem has none.
     pub fn of(stem: Stem, setting: &ReverbSetting, sample_rate_hz: f64) -> Option<Self> {
         let wanted = setting.enabled && setting.amount > 0.0 && matches!(stem, Stem::Vocals | Stem::Other);
-        wanted.then(|| {
-            Self::new(&ImpulseResponse::generate(ROOM_SEED, sample_rate_hz), setting, sample_rate_hz)
+        wanted.then(|| match &setting.room {
+            Some(room) => Self::new(room, setting, stem, sample_rate_hz),
+            None => {
+                let room = ImpulseResponse::generate(&Room::DEFAULT, sample_rate_hz);
+                Self::new(&room, setting, stem, sample_rate_hz)
+            }
         })
     }
 
     /// A send into the given room.
-    pub fn new(room: &ImpulseResponse, setting: &ReverbSetting, sample_rate_hz: f64) -> Self {
-        let mut transform = hop_transform();
-        let kernels = room.sides().map(|side| {
+    pub fn new(room: &ImpulseResponse, setting: &ReverbSetting, stem: Stem, sample_rate_hz: f64) -> Self {
+        // The four channels of both stems do the heavy parts of their work in different hops.
+        let mut turn = if stem == Stem::Vocals { 0 } else { 4 };
+        let convolvers = room.sides().map(|side| {
             let taps: Vec<f32> = side.iter().map(|tap| tap * setting.amount as f32).collect();
-            let mut kernel = Kernel::new(taps.len());
-            kernel.load(&taps, &mut transform);
-            kernel
+            turn += 2;
+            LongConvolver::new(&taps, turn)
         });
         let low = Coefficients::low_shelf(setting.low_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
         let high = Coefficients::high_shelf(setting.high_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
         Self {
             shelves: [StereoBiquad::new(low), StereoBiquad::new(high)],
-            kernels,
-            convolvers: [Convolver::new(room.frames()), Convolver::new(room.frames())],
-            transform,
+            convolvers,
             send: Box::new(Hop::SILENT),
             wet: Box::new([0.0; HOP_FRAMES]),
         }
@@ -188,10 +233,8 @@ impl ReverbSend {
         }
         self.shelves.iter_mut().for_each(StereoBiquad::flush);
         let sides = self.send.sides().into_iter().zip(hop.sides_mut());
-        for ((convolver, kernel), (send, output)) in self.convolvers.iter_mut().zip(&self.kernels).zip(sides)
-        {
-            convolver.push(send, &mut self.transform);
-            convolver.output(kernel, &mut self.transform, &mut self.wet);
+        for (convolver, (send, output)) in self.convolvers.iter_mut().zip(sides) {
+            convolver.process(send, &mut self.wet);
             output.iter_mut().zip(self.wet.iter()).for_each(|(sample, wet)| *sample += wet);
         }
     }
@@ -199,7 +242,7 @@ impl ReverbSend {
     /// Back to silence.
     pub fn reset(&mut self) {
         self.shelves.iter_mut().for_each(StereoBiquad::reset);
-        self.convolvers.iter_mut().for_each(Convolver::reset);
+        self.convolvers.iter_mut().for_each(LongConvolver::reset);
     }
 }
 
@@ -216,9 +259,9 @@ mod tests {
 
     #[test]
     fn the_generated_room_decays_as_stated_and_is_reproducible() {
-        let room = ImpulseResponse::generate(1, 44_100.0);
-        assert_eq!(room, ImpulseResponse::generate(1, 44_100.0));
-        assert_ne!(room, ImpulseResponse::generate(2, 44_100.0));
+        let room = ImpulseResponse::generate(&Room::DEFAULT, 44_100.0);
+        assert_eq!(room, ImpulseResponse::generate(&Room::DEFAULT, 44_100.0));
+        assert_ne!(room, ImpulseResponse::generate(&Room { seed: 2, ..Room::DEFAULT }, 44_100.0));
         let fall_db = level_db(&room, 0.0) - level_db(&room, 1.0);
         // Between 15 dB (RT60 of 4 s) and 30 dB (2 s) per second.
         assert!((15.0..30.0).contains(&fall_db), "{fall_db}");
@@ -232,7 +275,7 @@ mod tests {
         let room = ImpulseResponse::new(vec![0.1, 0.5, 0.25], vec![0.1, 0.5, 0.25], 44_100.0).expect("valid");
         assert_eq!(room.frames(), 2, "what precedes the peak is cut off");
         let setting = ReverbSetting { enabled: true, ..ReverbSetting::default() };
-        let mut reverb = ReverbSend::new(&room, &setting, 44_100.0);
+        let mut reverb = ReverbSend::new(&room, &setting, Stem::Vocals, 44_100.0);
         let mut hop = Hop::SILENT;
         // 2 kHz lies between the shelves, which pass it nearly whole.
         let tone = |n: usize| (n as f32 * 0.285).sin();
@@ -250,10 +293,24 @@ mod tests {
     #[test]
     fn only_vocals_and_other_are_sent_and_only_on_request() {
         let off = ReverbSetting::default();
-        let on = ReverbSetting { enabled: true, ..off };
+        let on = ReverbSetting { enabled: true, ..off.clone() };
         assert!(Stem::ALL.iter().all(|stem| ReverbSend::of(*stem, &off, 44_100.0).is_none()));
         let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
         assert_eq!(sent, [true, false, false, true]);
+    }
+
+    #[test]
+    fn draws_belong_to_the_song_and_stay_in_range() {
+        let draw = |seed, song: &str| ReverbDraw::of_song(seed, song, 3);
+        assert_eq!(draw(1, "A"), draw(1, "A"));
+        assert!(draw(1, "A") != draw(1, "B") && draw(1, "A") != draw(2, "A"));
+        let draws: Vec<ReverbDraw> = (0..300).map(|n| draw(7, &format!("Song {n}"))).collect();
+        assert!(draws.iter().all(|draw| (500.0..700.0).contains(&draw.low_shelf_hz)));
+        assert!(draws.iter().all(|draw| (7_000.0..10_000.0).contains(&draw.high_shelf_hz)));
+        for room in 0..3 {
+            let share = draws.iter().filter(|draw| draw.room == room).count();
+            assert!((60..140).contains(&share), "room {room}: {share} of 300");
+        }
     }
 
     #[test]

@@ -29,6 +29,9 @@ const PAPER_HOP: usize = ANALYSIS_FRAMES / 2;
 /// Frames this far below the mean power of all frames are silence and not averaged (paper rules).
 const FRAME_GATE: f64 = 1e-3;
 
+/// Stems that take turns with the transforms of the running estimate.
+const TURNS: usize = 4;
+
 /// Bound of the paper rules' correction.
 pub const LARGEST_CORRECTION_DB: f64 = 15.0;
 
@@ -222,8 +225,11 @@ pub struct SpectrumEstimator {
     gate: ActivityGate,
     weight: RunningWeight,
     gathered: [Vec<f32>; 2],
+    analyzed: [Vec<f32>; 2],
     filled: usize,
     stage: usize,
+    turn: usize,
+    hops: usize,
     window: Vec<f32>,
     transform: RealTransform,
     bins: Vec<Complex32>,
@@ -238,8 +244,9 @@ pub struct SpectrumEstimator {
 }
 
 impl SpectrumEstimator {
-    /// Listens for the correction toward `target_db` (on the curve's grid).
-    pub fn new(target_db: Vec<f64>, sample_rate_hz: f64) -> Self {
+    /// Listens for the correction toward `target_db` (on the curve's grid). Of the stems of a song each takes another
+    /// `turn`.
+    pub fn new(target_db: Vec<f64>, turn: usize, sample_rate_hz: f64) -> Self {
         let k = k_weighting(sample_rate_hz);
         let weighting = (0..FULL_BINS).map(|bin| {
             let hz = bin as f64 * sample_rate_hz / ANALYSIS_FRAMES as f64;
@@ -251,8 +258,11 @@ impl SpectrumEstimator {
             gate: ActivityGate::new(HOP_FRAMES as f64 / sample_rate_hz),
             weight: RunningWeight::new(ESTIMATE_SECONDS * sample_rate_hz / ANALYSIS_FRAMES as f64),
             gathered: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
+            analyzed: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
             filled: 0,
             stage: 0,
+            turn: turn % TURNS,
+            hops: 0,
             window: sqrt_hann(ANALYSIS_FRAMES),
             transform: RealTransform::new(ANALYSIS_FRAMES),
             bins: vec![Complex32::default(); FULL_BINS],
@@ -267,20 +277,21 @@ impl SpectrumEstimator {
         }
     }
 
-    /// Takes in a hop. The transforms of the two sides and the update run in three successive hops, to spread the load.
+    /// Takes in a hop. The transforms of the two sides and the update each wait for this stem's turn: of the stems of a
+    /// song only one does such work in any hop. Meanwhile gathering goes on.
     pub fn listen(&mut self, hop: &Hop) {
-        match self.stage {
-            0 => self.gather(hop),
-            1 | 2 => {
-                self.analyze(self.stage - 1);
-                self.stage += 1;
-            }
-            _ => {
-                self.update();
-                self.stage = 0;
-                self.filled = 0;
-            }
+        self.gather(hop);
+        let is_turn = self.hops % TURNS == self.turn;
+        self.hops += 1;
+        if !is_turn {
+            return;
         }
+        match self.stage {
+            0 => return,
+            1 | 2 => self.analyze(self.stage - 1),
+            _ => self.update(),
+        }
+        self.stage = (self.stage + 1) % 4;
     }
 
     fn gather(&mut self, hop: &Hop) {
@@ -293,12 +304,14 @@ impl SpectrumEstimator {
         }
         self.filled += HOP_FRAMES;
         if self.filled == ANALYSIS_FRAMES {
+            std::mem::swap(&mut self.gathered, &mut self.analyzed);
+            self.filled = 0;
             self.stage = 1;
         }
     }
 
     fn analyze(&mut self, side: usize) {
-        let time = &mut self.gathered[side];
+        let time = &mut self.analyzed[side];
         time.iter_mut().zip(&self.window).for_each(|(sample, window)| *sample *= window);
         self.transform.forward(time, &mut self.bins);
         if side == 0 {
@@ -353,6 +366,7 @@ impl SpectrumEstimator {
         self.weight.reset();
         self.filled = 0;
         self.stage = 0;
+        self.hops = 0;
         self.mean.fill(0.0);
         self.power = 0.0;
         self.curve_db.fill(0.0);

@@ -279,7 +279,12 @@ impl WholeFile<'_> {
         }
         let mut profile = StemProfile::default();
         if let Some(mut reverb) = ReverbSend::of(self.stem, &self.recipe.reverb, self.sample_rate_hz) {
-            stream(audio, 0, |hop| reverb.process(hop))?;
+            // Live, the stem's first hop is the reverb's first too: its blocks must fall on the same frames.
+            let mut leading = LEADING_HOPS;
+            stream(audio, 0, |hop| match leading {
+                0 => reverb.process(hop),
+                _ => leading -= 1,
+            })?;
         }
         for (index, effect) in Effect::ALL.into_iter().enumerate() {
             if self.recipe.effect(effect).effective_amount() > 0.0 {

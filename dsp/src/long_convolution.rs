@@ -1,0 +1,150 @@
+//! Convolution with a response of seconds, hop by hop, without latency and without a dear hop (after Gardner, “Efficient
+//! convolution without input–output delay”, JAES 1995): the first taps are convolved in partitions of one hop; the others
+//! in partitions of eight hops, whose transforms and products are spread over the eight hops that pass before they are
+//! due.
+
+use crate::convolution::{Convolver, Kernel, hop_transform};
+use crate::delay::HOP_FRAMES;
+use crate::stft::RealTransform;
+
+/// Hops in a block of the tail.
+const TAIL_HOPS: usize = 8;
+const TAIL_FRAMES: usize = TAIL_HOPS * HOP_FRAMES;
+/// Taps of the head: one block to gather the tail's input, one to work on it.
+const HEAD_TAPS: usize = 2 * TAIL_FRAMES;
+
+/// One channel through one long response.
+#[derive(Debug)]
+pub struct LongConvolver {
+    kernel: Kernel,
+    convolver: Convolver,
+    transform: RealTransform,
+    tail: Option<Box<Tail>>,
+}
+
+#[derive(Debug)]
+struct Tail {
+    kernel: Kernel,
+    convolver: Convolver,
+    transform: RealTransform,
+    gathered: Vec<f32>,
+    /// What is played during this block, and what is made for the next one.
+    playing: Vec<f32>,
+    made: Vec<f32>,
+    first_hop: usize,
+    hop: usize,
+}
+
+impl LongConvolver {
+    /// `turn` shifts the heavy hops of this channel against those of others, which should take other turns.
+    pub fn new(taps: &[f32], turn: usize) -> Self {
+        let (head, tail) = taps.split_at(taps.len().min(HEAD_TAPS));
+        let mut transform = hop_transform();
+        let mut kernel = Kernel::new(head.len());
+        kernel.load(head, &mut transform);
+        let tail = (!tail.is_empty()).then(|| Box::new(Tail::new(tail, turn % TAIL_HOPS)));
+        Self { kernel, convolver: Convolver::new(head.len()), transform, tail }
+    }
+
+    /// The next hop of the output.
+    pub fn process(&mut self, input: &[f32; HOP_FRAMES], output: &mut [f32; HOP_FRAMES]) {
+        self.convolver.push(input, &mut self.transform);
+        self.convolver.output(&self.kernel, &mut self.transform, output);
+        if let Some(tail) = &mut self.tail {
+            tail.process(input, output);
+        }
+    }
+
+    /// Forgets the input.
+    pub fn reset(&mut self) {
+        self.convolver.reset();
+        if let Some(tail) = &mut self.tail {
+            tail.reset();
+        }
+    }
+}
+
+impl Tail {
+    fn new(taps: &[f32], first_hop: usize) -> Self {
+        let mut transform = RealTransform::new(2 * TAIL_FRAMES);
+        let mut kernel = Kernel::in_blocks(taps.len(), TAIL_FRAMES);
+        kernel.load(taps, &mut transform);
+        Self {
+            kernel,
+            convolver: Convolver::in_blocks(taps.len(), TAIL_FRAMES),
+            transform,
+            gathered: vec![0.0; TAIL_FRAMES],
+            playing: vec![0.0; TAIL_FRAMES],
+            made: vec![0.0; TAIL_FRAMES],
+            first_hop,
+            hop: first_hop,
+        }
+    }
+
+    /// Adds the tail's share to a hop of output and does an eighth of the work on the block gathered before.
+    fn process(&mut self, input: &[f32; HOP_FRAMES], output: &mut [f32; HOP_FRAMES]) {
+        const LAST: usize = TAIL_HOPS - 1;
+        let range = self.hop * HOP_FRAMES..(self.hop + 1) * HOP_FRAMES;
+        match self.hop {
+            0 => {
+                self.convolver.push(&self.gathered, &mut self.transform);
+                self.convolver.begin();
+            }
+            LAST => self.convolver.finish(&mut self.transform, &mut self.made),
+            hop => {
+                // The hops between the transforms share the products evenly.
+                let share = |hop: usize| (hop - 1) * self.kernel.blocks() / (LAST - 1);
+                self.convolver.accumulate(&self.kernel, share(hop)..share(hop + 1));
+            }
+        }
+        self.gathered[range.clone()].copy_from_slice(input);
+        output.iter_mut().zip(&self.playing[range]).for_each(|(sample, tail)| *sample += tail);
+        self.hop += 1;
+        if self.hop == TAIL_HOPS {
+            self.hop = 0;
+            std::mem::swap(&mut self.playing, &mut self.made);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.convolver.reset();
+        self.gathered.fill(0.0);
+        self.playing.fill(0.0);
+        self.made.fill(0.0);
+        self.hop = self.first_hop;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_turn_equals_the_direct_sum() {
+        let taps: Vec<f32> = (0..50_000).map(|n| ((n * n % 7919) as f32 * 0.37).sin() / 300.0).collect();
+        // Sparse input keeps the direct sum short.
+        let mut input = vec![0f32; 80 * HOP_FRAMES];
+        let impulses = [(3usize, 0.5f32), (1_500, -0.7), (9_000, 0.9), (30_111, 0.4)];
+        impulses.iter().for_each(|(at, level)| input[*at] = *level);
+        for turn in [0, 3, 7, 8] {
+            let mut convolver = LongConvolver::new(&taps, turn);
+            for round in 0..2 {
+                let mut output = [0.0; HOP_FRAMES];
+                for (hop, chunk) in input.chunks_exact(HOP_FRAMES).enumerate() {
+                    convolver.process(chunk.try_into().expect("one hop"), &mut output);
+                    for (offset, actual) in output.iter().enumerate().step_by(31) {
+                        let n = hop * HOP_FRAMES + offset;
+                        let tap = |at: usize| n.checked_sub(at).and_then(|lag| taps.get(lag));
+                        let direct: f32 =
+                            impulses.iter().filter_map(|(at, level)| tap(*at).map(|tap| tap * level)).sum();
+                        assert!(
+                            (actual - direct).abs() < 1e-6,
+                            "turn {turn}, {round}, {n}: {actual} {direct}"
+                        );
+                    }
+                }
+                convolver.reset();
+            }
+        }
+    }
+}
