@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod ffmpeg;
 pub mod file_output;
 pub mod flac;
+pub mod markup;
 pub mod resample;
 pub mod song;
 pub mod statistics;

@@ -17,7 +17,9 @@ mod selection;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tributary_cli::{audio_file, base64, batch, dataset, evaluate, file_output, flac, resample, song};
+use tributary_cli::{
+    audio_file, base64, batch, dataset, evaluate, file_output, flac, markup, resample, song,
+};
 
 /// Four streams flow into one: mixes vocals, bass, drums and other.
 #[derive(Debug, Parser)]

@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use tributary_dsp::Stem;
 
+use crate::markup::escape;
+
 /// What is drawn of one data set or song.
 #[derive(Debug, Clone)]
 pub struct Curves {
@@ -146,8 +148,4 @@ fn horizontal(hz: f64) -> f64 {
 
 fn vertical(value: f64, range: (f64, f64)) -> f64 {
     PANEL_HEIGHT * (range.1 - value) / (range.1 - range.0)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

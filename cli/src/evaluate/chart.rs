@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::markup::escape;
+
 const WIDTH: f64 = 480.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 14.0;
@@ -17,15 +19,6 @@ const NAMES: f64 = 134.0;
 const NAME_CHARS: usize = 20;
 /// About this many ticks on an axis.
 const TICKS: f64 = 5.0;
-
-/// Text made safe for HTML and SVG, inside elements and quoted attributes.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
-        .replace('\'', "&#39;")
-}
 
 /// How a quantity is laid out along an axis.
 #[derive(Debug, Clone, Copy)]

@@ -5,11 +5,12 @@
 use std::fmt::Write;
 
 use super::catalog::{self, Family, Figure, Metric};
-use super::chart::{Axis, Line, Row, curves, escape, ranking};
+use super::chart::{Axis, Line, Row, curves, ranking};
 use super::excerpt::Excerpt;
 use super::song::{Curves, SongReport, SystemReport};
 use super::summary::{FigureSummary, Summary};
 use crate::base64;
+use crate::markup::escape;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/script.js");

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::escape;
 use super::excerpt::{self, Excerpt};
 use super::key::Key;
 use super::plan::{Plan, QuestionKind, Song};
 use crate::base64;
 use crate::flac;
 use crate::ledger::sha256_hex;
+use crate::markup::escape;
 use crate::progress;
 use crate::report::{Table, level};
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use tributary_cli::statistics::{Random, quantile};
 
 use super::analysis::{Attribute, Detectable, System};
-use super::escape;
+use crate::markup::escape;
 
 const WIDTH: f64 = 860.0;
 const LEFT: f64 = 190.0;

@@ -8,9 +8,10 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::analysis::{Analysis, Attribute, Pair, Unit};
+use super::picture;
 use super::screening::Screened;
-use super::{escape, picture};
 use crate::base64;
+use crate::markup::escape;
 
 const STYLE: &str = include_str!("report.css");
 /// Different answers that are listed; free text of many listeners would fill pages.
