@@ -11,11 +11,15 @@ use super::catalog::Figure;
 
 /// Time between readings of momentary loudness. Tech 3341 asks for 100 ms at most; its cases 13 and 14 start their
 /// 400 ms tones on a grid of 20 ms, and only as fine a grid reads them within 0.1 LU.
-const MOMENTARY_STEP_S: f64 = 0.02;
+const MOMENTARY_STEP_MS: u32 = 20;
+/// Steps within a momentary window of 400 ms.
+const STEPS_PER_MOMENT: usize = 20;
 /// Momentary readings per short-term reading: every 100 ms.
 const STEPS_PER_SHORT_TERM: usize = 5;
 /// Momentary readings within a short-term window of 3 s.
 const STEPS_PER_WINDOW: usize = 150;
+/// Loudness of unit power (BS.1770-4, equation 2).
+const OFFSET_LUFS: f64 = -0.691;
 /// A moment this far below the integrated loudness is a rest, not part of the peak-to-loudness ratio, in LU.
 const PSR_GATE_LU: f64 = 20.0;
 
@@ -47,7 +51,7 @@ impl Levels {
         let mode = Mode::I | Mode::M | Mode::S | Mode::LRA | Mode::TRUE_PEAK;
         let mut meter = EbuR128::new(2, sample_rate_hz, mode)
             .with_context(|| format!("cannot measure loudness at {sample_rate_hz} Hz"))?;
-        let step = (f64::from(sample_rate_hz) * MOMENTARY_STEP_S).round() as usize;
+        let step = (sample_rate_hz * MOMENTARY_STEP_MS / 1000).max(1) as usize;
         let mut readings = Readings::default();
         for (left, right) in audio.left.chunks(step).zip(audio.right.chunks(step)) {
             meter.add_frames_planar_f32(&[left, right])?;
@@ -116,7 +120,8 @@ struct Readings {
     short_term_lufs: Vec<f64>,
     /// Peak over short-term loudness and the latter, per short-term reading.
     ratios: Vec<(f64, f64)>,
-    recent_peaks: VecDeque<f64>,
+    /// Of each step within the last 3 s: the weighted signal's power, and its true peak.
+    recent: VecDeque<(f64, f64)>,
 }
 
 impl Default for Readings {
@@ -126,7 +131,7 @@ impl Default for Readings {
             momentary_max_lufs: f64::NEG_INFINITY,
             short_term_lufs: Vec::new(),
             ratios: Vec::new(),
-            recent_peaks: VecDeque::new(),
+            recent: VecDeque::new(),
         }
     }
 }
@@ -134,18 +139,26 @@ impl Default for Readings {
 impl Readings {
     fn take(&mut self, meter: &EbuR128) -> Result<()> {
         self.steps += 1;
-        self.momentary_max_lufs = self.momentary_max_lufs.max(meter.loudness_momentary()?);
-        if self.recent_peaks.len() == STEPS_PER_WINDOW {
-            self.recent_peaks.pop_front();
+        if self.recent.len() == STEPS_PER_WINDOW {
+            self.recent.pop_front();
         }
-        self.recent_peaks.push_back(meter.prev_true_peak(0)?.max(meter.prev_true_peak(1)?));
+        let peak = meter.prev_true_peak(0)?.max(meter.prev_true_peak(1)?);
+        self.recent.push_back((power(meter.loudness_window(MOMENTARY_STEP_MS)?), peak));
+        self.momentary_max_lufs = self.momentary_max_lufs.max(self.loudness(STEPS_PER_MOMENT));
         if self.steps.is_multiple_of(STEPS_PER_SHORT_TERM) && self.steps >= STEPS_PER_WINDOW {
-            let loudness = meter.loudness_shortterm()?;
+            let loudness = self.loudness(STEPS_PER_WINDOW);
             self.short_term_lufs.push(loudness);
-            let peak = self.recent_peaks.iter().fold(0.0_f64, |highest, &peak| highest.max(peak));
+            let peak = self.recent.iter().fold(0.0_f64, |highest, &(_, peak)| highest.max(peak));
             self.ratios.push((db(peak) - loudness, loudness));
         }
         Ok(())
+    }
+
+    /// Loudness of the newest steps. Their powers are added up here: the meter would add up 3 s of samples for every
+    /// reading.
+    fn loudness(&self, steps: usize) -> f64 {
+        let power: f64 = self.recent.iter().rev().take(steps).map(|&(power, _)| power).sum();
+        OFFSET_LUFS + 10.0 * (power / steps as f64).log10()
     }
 
     fn psr(&self, integrated_lufs: Option<f64>) -> Option<f64> {
@@ -160,6 +173,11 @@ impl Readings {
             _ => Some((ratios[middle - 1] + ratios[middle]) / 2.0),
         }
     }
+}
+
+/// The weighted power behind a loudness.
+fn power(loudness_lufs: f64) -> f64 {
+    10f64.powf((loudness_lufs - OFFSET_LUFS) / 10.0)
 }
 
 fn db(gain: f64) -> f64 {
