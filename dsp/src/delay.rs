@@ -27,6 +27,14 @@ impl Hop {
         [&self.left, &self.right]
     }
 
+    /// Whether every sample is exactly zero.
+    pub fn is_silent(&self) -> bool {
+        // Bits are gathered rather than compared, so that the loop vectorizes; the sign of a zero is shifted out.
+        let bits =
+            |side: &[f32; HOP_FRAMES]| side.iter().fold(0, |bits, sample| bits | sample.to_bits() << 1);
+        bits(&self.left) | bits(&self.right) == 0
+    }
+
     /// Mean square over both sides.
     pub fn mean_square(&self) -> f64 {
         let sum = |side: &[f32; HOP_FRAMES]| {

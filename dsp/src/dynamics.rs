@@ -292,6 +292,11 @@ impl DynamicsMatcher {
         }
     }
 
+    /// Whether the gain reduction has fallen to nothing.
+    pub(crate) fn has_let_go(&self) -> bool {
+        self.reduction_db == [0.0; 2]
+    }
+
     /// Largest gain reduction within the last hop in dB, threshold in dBFS of the peak-normalized stem, ratio.
     pub fn reading(&self) -> [f64; 3] {
         [f64::from(self.largest_db), self.current[0].threshold_db, self.current[0].ratio]

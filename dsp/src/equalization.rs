@@ -333,6 +333,14 @@ impl EqualizationMatcher {
         }
     }
 
+    /// A silent hop after silence: counted, so that stems keep taking turns with the heavy work.
+    pub(crate) fn pass_silence(&mut self) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.hops = (adaptive.hops + 1) % REDESIGN_HOPS;
+            adaptive.estimator.pass_silence();
+        }
+    }
+
     /// Crossfades this hop to the newly designed filter, which is then the one in force.
     fn fade_to_next(&mut self, hop: &mut Hop) {
         let Some(adaptive) = &mut self.adaptive else { return };

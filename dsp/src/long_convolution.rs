@@ -55,6 +55,13 @@ impl LongConvolver {
         }
     }
 
+    /// A silent hop after silence longer than the response: blocks stay where they are in the stream.
+    pub(crate) fn pass_silence(&mut self) {
+        if let Some(tail) = &mut self.tail {
+            tail.hop = (tail.hop + 1) % TAIL_HOPS;
+        }
+    }
+
     /// Forgets the input.
     pub fn reset(&mut self) {
         self.convolver.reset();

@@ -146,6 +146,18 @@ impl Matchers {
         self.loudness.process(hop);
     }
 
+    /// Whether silence leaves fixed corrections as they are: the compressor, whose release has no end of its own, has let
+    /// go. Everything else that remembers sound forgets it within [`REST_SECONDS`].
+    pub(crate) fn have_let_go(&self) -> bool {
+        self.dynamics.has_let_go()
+    }
+
+    /// A silent hop passes while the chain rests; only what counts hops from the start of the stream goes on.
+    pub(crate) fn pass_silence(&mut self) {
+        self.equalization.pass_silence();
+        self.panning.pass_silence();
+    }
+
     /// What is done at this moment.
     pub(crate) fn reading(&self) -> StemReading {
         let (equalization_gain_db, settled) = self.equalization.reading();
@@ -202,12 +214,23 @@ impl Corrections {
     }
 }
 
+/// Silence at input and output after which a chain rests: longer than any impulse response and its blocks
+/// ([`crate::reverb::LONGEST_SECONDS`]), and long enough for every glide to arrive (e^−20 of its way is left).
+pub const REST_SECONDS: f64 = 11.0;
+
 /// One stem's chain, hop by hop.
+///
+/// A chain that has nothing to do rests: after [`REST_SECONDS`] of digital silence at both ends, and once the compressor
+/// has let go, silent hops pass untouched until the next sound. With fixed corrections not a bit depends on it. For
+/// running estimates time stands still meanwhile: they neither forget nor glide.
 #[derive(Debug)]
 pub struct StemChain {
     /// Ahead of what is measured, so a change of corrections does not interrupt it.
     reverb: Option<Box<ReverbSend>>,
     corrections: Transition,
+    /// Hops for which input and output have been silent.
+    silent_hops: usize,
+    rest_hops: usize,
 }
 
 impl StemChain {
@@ -216,11 +239,28 @@ impl StemChain {
 
     /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
     pub fn process(&mut self, hop: &mut Hop) {
-        sanitize(hop);
+        // What is not silent may still become so: denormals, NaN.
+        let silent = hop.is_silent() || {
+            sanitize(hop);
+            hop.is_silent()
+        };
+        if silent && self.is_resting() {
+            if let Some(reverb) = &mut self.reverb {
+                reverb.pass_silence();
+            }
+            self.corrections.pass_silence();
+            return;
+        }
         if let Some(reverb) = &mut self.reverb {
             reverb.process(hop);
         }
         self.corrections.process(hop);
+        self.silent_hops = if silent && hop.is_silent() { self.silent_hops + 1 } else { 0 };
+    }
+
+    /// Whether silent hops pass untouched.
+    pub fn is_resting(&self) -> bool {
+        self.silent_hops >= self.rest_hops && self.corrections.may_rest()
     }
 
     /// Back to the state after construction.
@@ -229,6 +269,7 @@ impl StemChain {
             reverb.reset();
         }
         self.corrections.reset();
+        self.silent_hops = 0;
     }
 }
 
@@ -272,6 +313,8 @@ impl FxNormalizer {
                     .and_then(|stem| ReverbSend::of(stem, &recipe.reverb, sample_rate_hz))
                     .map(Box::new),
                 corrections: Transition::new(matchers, sample_rate_hz),
+                silent_hops: 0,
+                rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
             });
         Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0 })
     }
@@ -314,6 +357,11 @@ impl FxNormalizer {
     /// Whether corrections are being replaced.
     pub fn is_gliding(&self) -> bool {
         self.chains.iter().any(|chain| chain.corrections.is_gliding())
+    }
+
+    /// Whether every stem's chain rests (see [`StemChain`]).
+    pub fn is_resting(&self) -> bool {
+        self.chains.iter().all(StemChain::is_resting)
     }
 
     /// Back to the state after construction, without allocating; corrections that were about to take over are in force.

@@ -195,6 +195,11 @@ impl PanningMatcher {
         self.frame = self.start_frame + hops;
     }
 
+    /// A silent hop after silence: counted, because a recipe may end the matching at a frame of the stream.
+    pub(crate) fn pass_silence(&mut self) {
+        self.frame += 1;
+    }
+
     /// Pans one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         if self.amount == 0.0 {

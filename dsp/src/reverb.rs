@@ -239,6 +239,11 @@ impl ReverbSend {
         }
     }
 
+    /// A silent hop after silence longer than the room.
+    pub(crate) fn pass_silence(&mut self) {
+        self.convolvers.iter_mut().for_each(LongConvolver::pass_silence);
+    }
+
     /// Back to silence.
     pub fn reset(&mut self) {
         self.shelves.iter_mut().for_each(StereoBiquad::reset);

@@ -294,6 +294,11 @@ impl SpectrumEstimator {
         self.stage = (self.stage + 1) % 4;
     }
 
+    /// A hop of silence.
+    pub(crate) fn pass_silence(&mut self) {
+        self.hops += 1;
+    }
+
     fn gather(&mut self, hop: &Hop) {
         if !self.gate.is_material(hop.mean_square()) {
             return;

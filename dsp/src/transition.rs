@@ -95,6 +95,17 @@ impl Transition {
         }
     }
 
+    /// Whether silent hops need not be processed.
+    pub(crate) fn may_rest(&self) -> bool {
+        !self.is_gliding() && self.current.have_let_go()
+    }
+
+    /// A silent hop passes while the chain rests.
+    pub(crate) fn pass_silence(&mut self) {
+        self.stream_hops += 1;
+        self.current.pass_silence();
+    }
+
     fn finish(&mut self) {
         if let Some(next) = &mut self.next {
             std::mem::swap(&mut self.current, next);

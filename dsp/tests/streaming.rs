@@ -363,3 +363,77 @@ fn a_restart_during_a_glide_is_a_fresh_start_with_the_new_corrections() {
         assert!(again == wanted);
     }
 }
+
+/// A song, silence, and another song.
+fn with_rest(rest_frames: usize) -> Vec<Vec<f32>> {
+    let mut channels = song(200_000);
+    for (channel, again) in channels.iter_mut().zip(song(90_000)) {
+        channel.resize(200_000 + rest_frames, 0.0);
+        channel.extend(again.iter().rev());
+    }
+    channels
+}
+
+/// Runs a song with a rest through a chain and tells whether the chain rested at the end of it.
+fn run_with_rest(chain: &mut FxNormalizer, channels: &mut [Vec<f32>], rest_frames: usize) -> bool {
+    let mut rested = false;
+    let mut from = 0;
+    for to in [200_000 + rest_frames, channels[0].len()] {
+        let mut part: Vec<Vec<f32>> = channels.iter().map(|channel| channel[from..to].to_vec()).collect();
+        run(chain, &mut part, || 777);
+        rested |= chain.is_resting();
+        channels.iter_mut().zip(&part).for_each(|(channel, part)| channel[from..to].copy_from_slice(part));
+        from = to;
+    }
+    rested
+}
+
+#[test]
+fn a_rest_changes_no_bit_of_fixed_corrections() {
+    // The whole-file passes never rest.
+    let rest_frames = 45 * 44_100;
+    let input = with_rest(rest_frames);
+    for recipe in recipes() {
+        let mut chain = normalizer(&recipe, ProfileSource::Fixed(profile(&recipe, &input)));
+        let latency = chain.latency_samples();
+        let mut streamed = input.clone();
+        streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
+        assert!(run_with_rest(&mut chain, &mut streamed, rest_frames));
+        for stem in Stem::ALL {
+            let offline =
+                normalize_stem(stem, &buffer(&input, stem), &recipe, &Targets::default(), RATE_HZ).unwrap().0;
+            let index = stem.index() * 2;
+            assert!(offline.left[..] == streamed[index][latency..], "{stem}, {:?}", recipe.kind);
+            assert!(offline.right[..] == streamed[index + 1][latency..], "{stem}, {:?}", recipe.kind);
+        }
+    }
+}
+
+#[test]
+fn time_stands_still_for_resting_estimates() {
+    for recipe in recipes() {
+        let run = |rest_hops: usize, murmur: f32| {
+            // On the grid of hops and of the turns stems take, so that the second song is cut alike.
+            let rest_frames = rest_hops * 1_024;
+            let mut channels = with_rest(rest_frames);
+            for sample in channels.iter_mut().flat_map(|channel| &mut channel[200_000..200_000 + rest_frames])
+            {
+                *sample += murmur;
+            }
+            let mut chain = normalizer(&recipe, ProfileSource::Adaptive);
+            let rested = run_with_rest(&mut chain, &mut channels, rest_frames);
+            channels.iter_mut().for_each(|channel| drop(channel.drain(..200_000 + rest_frames)));
+            (channels, rested)
+        };
+        let (short, short_rested) = run(1_504, 0.0);
+        let (long, long_rested) = run(3_000, 0.0);
+        assert!(short_rested && long_rested);
+        assert!(short == long, "the length of a rest does not matter");
+        // A murmur that nobody hears keeps the chain awake.
+        let (awake, rested) = run(3_000, 1e-30);
+        assert!(!rested);
+        let left = difference(&awake, &long, 0);
+        eprintln!("{:?}: {left:e} from a chain that was never at rest", recipe.kind);
+        assert!(left < 1e-7, "{left}");
+    }
+}
