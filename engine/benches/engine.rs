@@ -4,6 +4,9 @@
 //!
 //! `cargo bench -p tributary-engine -- [--json FILE] [--model FOLDER]`
 
+#[path = "engine/idle.rs"]
+mod idle;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,7 @@ fn main() {
         Err(error) => eprintln!("SKIPPED: network: {error}"),
     }
     audio_side(&bundle, &mut results);
+    idle::idle(&bundle, &mut results);
     lives(&mut results);
     for (name, value) in &results {
         println!("{name:36} {value:12.5}");

@@ -37,6 +37,7 @@ mod protocol;
 pub mod realtime;
 pub mod resample;
 pub mod settings;
+mod silence;
 pub mod start;
 pub mod statistics;
 pub mod stem_file;

@@ -8,6 +8,8 @@
 
 use std::f64::consts::PI;
 
+use crate::silence;
+
 /// Time over which the gain falls before a peak.
 const LOOKAHEAD_MS: f64 = 2.0;
 /// Time constant with which the gain returns after a peak.
@@ -50,6 +52,8 @@ pub(crate) struct Limiter {
     release: f64,
     gain: f64,
     average: MovingAverage,
+    /// Silent frames at the end of what went in.
+    silent_frames: usize,
 }
 
 impl Limiter {
@@ -74,6 +78,7 @@ impl Limiter {
             release: 1.0 - (-1.0 / (RELEASE_MS * 1e-3 * rate_hz)).exp(),
             gain: 1.0,
             average: MovingAverage::new(lookahead),
+            silent_frames: 0,
         }
     }
 
@@ -89,6 +94,12 @@ impl Limiter {
         self.minimum.reset();
         self.average.reset();
         self.gain = 1.0;
+        self.silent_frames = 0;
+    }
+
+    /// Whether silence leaves everything as it is: it holds nothing but silence and every gain is one.
+    fn is_resting(&self) -> bool {
+        self.silent_frames > self.past + self.average.units.len() && self.average.is_one()
     }
 
     /// Takes planar frames; `sink` receives those that are finished, in pieces.
@@ -98,7 +109,7 @@ impl Limiter {
             let to = frames[0].len().min(from + BLOCK_FRAMES);
             let dropped = (self.delay_frames - self.held_frames).min(to - from);
             self.held_frames += dropped;
-            let limited = self.process(frames.map(|side| &side[from..to]));
+            let limited = self.process_or_rest(frames.map(|side| &side[from..to]));
             sink(limited.map(|side| &side[dropped..]));
             from = to;
         }
@@ -124,6 +135,17 @@ impl Limiter {
             }
         }
         self.reset();
+    }
+
+    /// [`Self::process`], which silence after silence need not go through: bit for bit the same.
+    fn process_or_rest(&mut self, block: [&[f32]; 2]) -> [&[f32]; 2] {
+        const SILENCE: [f32; BLOCK_FRAMES] = [0.0; BLOCK_FRAMES];
+        let silent = block.iter().all(|side| silence::is_silent(side));
+        if silent && self.is_resting() {
+            return [&SILENCE[..block[0].len()]; 2];
+        }
+        self.silent_frames = if silent { self.silent_frames + block[0].len() } else { 0 };
+        self.process(block)
     }
 
     /// Limits a block of at most [`BLOCK_FRAMES`] and returns as many frames, those that went in `delay_frames` before.
@@ -257,6 +279,11 @@ impl MovingAverage {
         self.sum = self.units.len() as i64 * UNITS;
     }
 
+    /// Whether every gain in it is one.
+    fn is_one(&self) -> bool {
+        self.sum == self.units.len() as i64 * UNITS
+    }
+
     fn next(&mut self, gain: f64) -> f64 {
         let units = (gain * UNITS as f64).round() as i64;
         self.sum += units - self.units[self.at];
@@ -363,6 +390,30 @@ mod tests {
         assert!(step.map(|(_, pair)| (pair[1] - pair[0]).abs()).fold(0.0, f32::max) < 0.25 / 40.0);
         assert_eq!(left[88_000], 0.25);
         assert_eq!(left[9_000], 0.25);
+    }
+
+    #[test]
+    fn a_rest_changes_no_bit() {
+        // A murmur that nobody hears keeps the other limiter awake.
+        let pause = |murmur: f32| {
+            let mut signal = rough(7);
+            signal.resize(150_000, murmur);
+            signal.extend(rough(8));
+            signal
+        };
+        let (resting, awake) = (pause(0.0), pause(1e-30));
+        let rested = limited([&resting, &resting], &[512]);
+        assert!(limited([&resting, &resting], &[1, 700, 64]) == rested, "blocks do not matter");
+        let awake = limited([&awake, &awake], &[512]);
+        for side in 0..2 {
+            let differs = |n: &usize| (rested[side][*n] - awake[side][*n]).abs() > 1e-30;
+            assert_eq!((0..resting.len()).find(differs), None);
+        }
+        let mut limiter = Limiter::new(CEILING_DBTP, RATE_HZ);
+        limiter.pass([&resting[..150_000]; 2], |_| {});
+        assert!(limiter.is_resting());
+        limiter.pass([&resting[150_000..]; 2], |_| {});
+        assert!(!limiter.is_resting());
     }
 
     #[test]

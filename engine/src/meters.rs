@@ -5,12 +5,21 @@
 use ebur128::{EbuR128, Mode};
 use tributary_dsp::CHANNELS;
 
+use crate::silence;
+
 /// What a meter says when there is nothing to measure, LUFS or dB.
 pub const SILENCE_DB: f64 = -120.0;
+
+/// Silence after which a meter rests: the short term (3 s) and the last gating block (0.4 s) are empty then, so further
+/// silence changes no figure.
+const REST_SECONDS: usize = 4;
 
 /// One stereo meter.
 struct Meter {
     inner: EbuR128,
+    /// Silent frames at the end of what it has heard, up to `rest_frames`; later ones are left out.
+    silent_frames: usize,
+    rest_frames: usize,
 }
 
 /// Loudness of one signal. [`SILENCE_DB`] where there is nothing to measure.
@@ -61,7 +70,15 @@ impl MeterBank {
         let single = [&mut self.raw_sum, &mut self.sum, &mut self.mix];
         for meter in self.before.iter_mut().chain(&mut self.after).chain(single) {
             meter.inner.reset();
+            meter.silent_frames = 0;
         }
+    }
+
+    /// Whether silence has emptied every meter: until the next sound no figure changes.
+    pub fn are_resting(&self) -> bool {
+        let single = [&self.raw_sum, &self.sum, &self.mix];
+        let mut all = self.before.iter().chain(&self.after).chain(single);
+        all.all(|meter| meter.silent_frames == meter.rest_frames)
     }
 
     pub(crate) fn add_stems_before(&mut self, stems: [&[f32]; CHANNELS]) {
@@ -125,10 +142,20 @@ impl MeterBank {
 
 impl Meter {
     fn new(sample_rate_hz: u32, mode: Mode) -> Option<Self> {
-        EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self { inner })
+        let rest_frames = REST_SECONDS * sample_rate_hz as usize;
+        EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self { inner, silent_frames: 0, rest_frames })
     }
 
     fn add(&mut self, frames: [&[f32]; 2]) {
+        let length = frames[0].len();
+        let silent = silence::leading_frames(frames);
+        let heard = silent.min(self.rest_frames - self.silent_frames);
+        let frames = frames.map(|side| &side[silent - heard..]);
+        self.silent_frames =
+            if silent == length { self.silent_frames + heard } else { silence::trailing_frames(frames) };
+        if frames[0].is_empty() {
+            return;
+        }
         // The only error is slices of unequal length, which the pipeline does not make.
         let _ = self.inner.add_frames_planar_f32(&frames);
     }
@@ -142,5 +169,42 @@ impl Meter {
             short_term_lufs: audible(self.inner.loudness_shortterm()),
             integrated_lufs: audible(self.inner.loudness_global()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A song, a pause of silence or of a murmur nobody hears, a song.
+    fn read(murmur: f32, pieces: &[usize]) -> (Loudness, f64, bool) {
+        let mut meter = Meter::new(44_100, Mode::I | Mode::S | Mode::HISTOGRAM | Mode::TRUE_PEAK).unwrap();
+        let sine = |n: usize| 0.2 * (n as f32 * 0.1).sin();
+        // The pause is a whole number of gating steps (100 ms), so that both meters cut the second song alike.
+        let signal: Vec<f32> = (0..40 * 44_100)
+            .map(|n| if (441_000..35 * 44_100).contains(&n) { murmur } else { sine(n) })
+            .collect();
+        let (mut at, mut rested) = (0, false);
+        for piece in pieces.iter().cycle() {
+            let to = signal.len().min(at + piece);
+            meter.add([&signal[at..to], &signal[at..to]]);
+            rested |= meter.silent_frames == meter.rest_frames;
+            at = to;
+            if at == signal.len() {
+                break;
+            }
+        }
+        (meter.loudness(), meter.inner.true_peak(0).unwrap(), rested)
+    }
+
+    #[test]
+    fn a_rest_changes_no_figure() {
+        let (resting, peak, rested) = read(0.0, &[1024]);
+        let (awake, awake_peak, never) = read(1e-30, &[1024]);
+        assert!(rested && !never);
+        assert!((resting.integrated_lufs - awake.integrated_lufs).abs() < 1e-9, "{resting:?} {awake:?}");
+        assert!((resting.short_term_lufs - awake.short_term_lufs).abs() < 1e-9, "{resting:?} {awake:?}");
+        assert_eq!(peak, awake_peak);
+        assert_eq!(read(0.0, &[1, 999, 64, 5_000]), (resting, peak, true), "pieces do not matter");
     }
 }

@@ -97,9 +97,11 @@ impl HostOutput {
     pub(crate) fn pull(&mut self, out: &mut [&mut [f32]; 2]) -> usize {
         let count = out[0].len().min(self.ready_frames());
         for (queue, side) in self.ready.iter_mut().zip(out) {
-            for (sample, value) in side.iter_mut().zip(queue.drain(..count)) {
-                *sample = value;
-            }
+            let (head, tail) = queue.as_slices();
+            let first = count.min(head.len());
+            side[..first].copy_from_slice(&head[..first]);
+            side[first..count].copy_from_slice(&tail[..count - first]);
+            queue.drain(..count);
         }
         count
     }

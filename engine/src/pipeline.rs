@@ -19,6 +19,7 @@ use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
 use crate::resample::Resampler;
+use crate::silence;
 use crate::tap::Tap;
 use crate::window::StemWindow;
 
@@ -162,6 +163,13 @@ impl Pipeline {
         }
     }
 
+    /// Whether nothing is left to be done until the next sound: every stage has decayed and passes silence on. Where that
+    /// begins follows from the stream alone.
+    pub fn is_resting(&self) -> bool {
+        let meters = self.stage.meters.as_ref().is_none_or(MeterBank::are_resting);
+        self.resting && self.stage.normalizer.is_resting() && meters
+    }
+
     /// Window lengths of the model.
     pub fn geometry(&self) -> WindowGeometry {
         self.geometry
@@ -226,12 +234,14 @@ impl Pipeline {
             let to = frames.min(from + PUSH_FRAMES);
             for (clean, channel) in self.sanitized.iter_mut().zip(stems) {
                 clean.clear();
-                clean.extend(channel[from..to].iter().map(|&x| sanitize(x)));
+                clean.extend_from_slice(&channel[from..to]);
+                sanitize(clean);
             }
             let stage = &mut self.stage;
             self.to_model.process(std::array::from_fn(|c| &self.sanitized[c][..]), |piece| stage.take(piece));
             from = to;
         }
+        self.stage.flush();
         self.pushed_frames += frames as u64;
     }
 
@@ -350,18 +360,27 @@ impl Pipeline {
 }
 
 impl Stage {
-    /// Takes resampled stems in pieces of any length.
+    /// Takes resampled stems in pieces of any length, which are gathered: [`Self::flush`] ends that.
     fn take(&mut self, stems: [&[f32]; CHANNELS]) {
         let frames = stems[0].len();
         let mut from = 0;
         while from < frames {
-            let to = frames.min(from + NORMALIZER_BLOCK_FRAMES);
+            let to = frames.min(from + NORMALIZER_BLOCK_FRAMES - self.scratch[0].len());
             for (scratch, channel) in self.scratch.iter_mut().zip(stems) {
-                scratch.clear();
                 scratch.extend_from_slice(&channel[from..to]);
             }
-            self.normalize();
+            if self.scratch[0].len() == NORMALIZER_BLOCK_FRAMES {
+                self.flush();
+            }
             from = to;
+        }
+    }
+
+    /// Passes on what was gathered.
+    fn flush(&mut self) {
+        if !self.scratch[0].is_empty() {
+            self.normalize();
+            self.scratch.iter_mut().for_each(Vec::clear);
         }
     }
 
@@ -381,11 +400,7 @@ impl Stage {
         });
         let dropped = self.delay_left_frames.min(self.scratch[0].len());
         self.delay_left_frames -= dropped;
-        for channel in &mut self.scratch {
-            for x in channel.iter_mut() {
-                *x = sanitize(*x);
-            }
-        }
+        self.scratch.iter_mut().for_each(|channel| sanitize(channel));
         let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &self.scratch[c][dropped..]);
         if stems[0].is_empty() {
             return;
@@ -414,9 +429,16 @@ pub fn is_missing(left: f32) -> bool {
     left.is_nan()
 }
 
-fn sanitize(x: f32) -> f32 {
-    // False for NaN, which ends as 0.
-    if (DENORMAL_GUARD_LINEAR..=LIMIT_LINEAR).contains(&x.abs()) { x } else { 0.0 }
+/// Silences garbage and denormals.
+fn sanitize(samples: &mut [f32]) {
+    if silence::is_silent(samples) {
+        // Not even the sign of a zero may depend on how the stream was cut.
+        return samples.fill(0.0);
+    }
+    for x in samples {
+        // False for NaN, which ends as 0.
+        *x = if (DENORMAL_GUARD_LINEAR..=LIMIT_LINEAR).contains(&x.abs()) { *x } else { 0.0 };
+    }
 }
 
 /// Largest magnitude of both channels; infinite when a sample is not finite.

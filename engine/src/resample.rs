@@ -16,6 +16,7 @@ use rubato::{
 use tributary_dsp::StereoBuffer;
 
 use crate::error::EngineError;
+use crate::silence;
 
 /// Lowest and highest host rate.
 pub const RATE_RANGE_HZ: std::ops::RangeInclusive<f64> = 8_000.0..=768_000.0;
@@ -28,6 +29,8 @@ const CHUNK_FRAMES: usize = 64;
 const EXACT_PHASES_LIMIT: u64 = 4_096;
 /// Phases to interpolate between; the error of cubic interpolation is then below −120 dB.
 const INTERPOLATED_PHASES: usize = 256;
+/// Longest period of the phases, in chunks, over which a resting filter catches up when sound comes.
+const REST_PERIOD_LIMIT: usize = 512;
 /// How many output phases to search for one that coincides with an input frame when the ratio is not rational.
 const PHASE_SEARCH: usize = 4_096;
 
@@ -49,6 +52,64 @@ struct Filter {
     gathered: Vec<Vec<f32>>,
     output: Vec<Vec<f32>>,
     skipped: usize,
+    rest: Option<Rest>,
+}
+
+/// Silence after silence needs no filter, only the right number of frames. After a period of chunks the filter is
+/// where it was before; so in silence it stands still, and what is left of a period is made up for at the next sound.
+/// The result is that of a filter that never rests, bit for bit.
+struct Rest {
+    /// Output frames of each chunk of the period, as they came last.
+    made: Vec<usize>,
+    /// Output frames of a whole period.
+    period_frames: usize,
+    /// Place of the next chunk in the period.
+    at: usize,
+    /// Chunks of the period that the filter stands behind.
+    owed: usize,
+    /// Silent chunks so far, and as many as fill the filter and a period.
+    silent: usize,
+    enough: usize,
+}
+
+impl Rest {
+    /// `None` when the phases do not repeat soon.
+    fn new(from_hz: f64, to_hz: f64, sinc_frames: usize) -> Option<Self> {
+        let phases = exact_phases(from_hz, to_hz)?;
+        // Input frames after which the phases repeat, and chunks after which chunks and phases do.
+        let period_frames = (phases as f64 * from_hz / to_hz).round() as usize;
+        let chunks = period_frames / common_divisor(period_frames as u64, CHUNK_FRAMES as u64) as usize;
+        (chunks <= REST_PERIOD_LIMIT).then(|| Self {
+            made: vec![0; chunks],
+            period_frames: (chunks * CHUNK_FRAMES / period_frames) * phases,
+            at: 0,
+            owed: 0,
+            silent: 0,
+            enough: sinc_frames.div_ceil(CHUNK_FRAMES) + 2 + chunks,
+        })
+    }
+
+    /// Frames made of a silent chunk without the filter; `None` when the filter must run.
+    fn pass(&mut self) -> Option<usize> {
+        self.silent += 1;
+        if self.silent <= self.enough || self.made.iter().sum::<usize>() != self.period_frames {
+            return None;
+        }
+        self.owed = (self.owed + 1) % self.made.len();
+        let made = self.made[self.at];
+        self.at = (self.at + 1) % self.made.len();
+        Some(made)
+    }
+
+    /// Notes what the filter made of a chunk.
+    fn note(&mut self, made: usize) {
+        self.made[self.at] = made;
+        self.at = (self.at + 1) % self.made.len();
+    }
+
+    fn reset(&mut self) {
+        (self.at, self.owed, self.silent) = (0, 0, 0);
+    }
 }
 
 impl<const CHANNELS: usize> Resampler<CHANNELS> {
@@ -152,8 +213,9 @@ impl Filter {
         let output = vec![vec![0.0; inner.output_frames_max()]; channels];
         let gathered = vec![Vec::with_capacity(CHUNK_FRAMES); channels];
         let reach_frames = sinc_frames / 2 + 2;
+        let rest = Rest::new(from_hz, to_hz, sinc_frames);
         let mut filter =
-            Self { inner, lead_in_frames, skip_frames, reach_frames, gathered, output, skipped: 0 };
+            Self { inner, lead_in_frames, skip_frames, reach_frames, gathered, output, skipped: 0, rest };
         filter.reset();
         Ok(filter)
     }
@@ -161,6 +223,9 @@ impl Filter {
     fn reset(&mut self) {
         self.inner.reset();
         self.skipped = 0;
+        if let Some(rest) = &mut self.rest {
+            rest.reset();
+        }
         for gathered in &mut self.gathered {
             gathered.clear();
         }
@@ -179,23 +244,62 @@ impl Filter {
 
     /// Converts one gathered chunk; the returned range of `output` is new, after dropping what precedes the stream.
     fn run(&mut self) -> std::ops::Range<usize> {
-        let channels = self.gathered.len();
-        let capacity = self.output[0].len();
-        let input = SequentialSliceOfVecs::new(&self.gathered, channels, CHUNK_FRAMES);
-        let output = SequentialSliceOfVecs::new_mut(&mut self.output, channels, capacity);
-        let made = match (input, output) {
-            (Ok(input), Ok(mut output)) => {
-                self.inner.process_into_buffer(&input, &mut output, None).map_or(0, |(_, made)| made)
-            }
-            // Both sizes are fixed at construction; a mismatch cannot occur and would only lose audio.
-            _ => 0,
-        };
+        let made = self.rest_or_convert();
         for gathered in &mut self.gathered {
             gathered.clear();
         }
         let dropped = made.min(self.skip_frames - self.skipped);
         self.skipped += dropped;
         dropped..made
+    }
+
+    /// Frames made of the gathered chunk, with the filter or without.
+    fn rest_or_convert(&mut self) -> usize {
+        let silent = self.gathered.iter().all(|channel| silence::is_silent(channel));
+        let Some(rest) = &mut self.rest else { return self.convert() };
+        if silent {
+            if let Some(made) = rest.pass() {
+                self.output.iter_mut().for_each(|channel| channel[..made].fill(0.0));
+                return made;
+            }
+        } else {
+            rest.silent = 0;
+        }
+        if rest.owed > 0 {
+            self.catch_up();
+        }
+        let made = self.convert();
+        if let Some(rest) = &mut self.rest {
+            rest.note(made);
+        }
+        made
+    }
+
+    /// Takes the filter through the silent chunks of a period that were passed without it.
+    fn catch_up(&mut self) {
+        let Some(rest) = &mut self.rest else { return };
+        let owed = std::mem::take(&mut rest.owed);
+        let silence = vec![vec![0.0; CHUNK_FRAMES]; self.gathered.len()];
+        let chunk = std::mem::replace(&mut self.gathered, silence);
+        for _ in 0..owed {
+            self.convert();
+        }
+        self.gathered = chunk;
+    }
+
+    /// Runs the filter over the gathered chunk.
+    fn convert(&mut self) -> usize {
+        let channels = self.gathered.len();
+        let capacity = self.output[0].len();
+        let input = SequentialSliceOfVecs::new(&self.gathered, channels, CHUNK_FRAMES);
+        let output = SequentialSliceOfVecs::new_mut(&mut self.output, channels, capacity);
+        match (input, output) {
+            (Ok(input), Ok(mut output)) => {
+                self.inner.process_into_buffer(&input, &mut output, None).map_or(0, |(_, made)| made)
+            }
+            // Both sizes are fixed at construction; a mismatch cannot occur and would only lose audio.
+            _ => 0,
+        }
     }
 }
 
@@ -204,12 +308,16 @@ fn exact_phases(from_hz: f64, to_hz: f64) -> Option<usize> {
     if from_hz.fract() != 0.0 || to_hz.fract() != 0.0 {
         return None;
     }
-    let (mut a, mut b) = (from_hz as u64, to_hz as u64);
+    let phases = to_hz as u64 / common_divisor(from_hz as u64, to_hz as u64);
+    (phases <= EXACT_PHASES_LIMIT).then_some(phases as usize)
+}
+
+/// The largest number that divides both.
+fn common_divisor(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
-    let phases = to_hz as u64 / a;
-    (phases <= EXACT_PHASES_LIMIT).then_some(phases as usize)
+    a
 }
 
 /// How many zeros to feed and how many outputs to drop so that the first output kept lies on the stream's first frame.

@@ -117,3 +117,35 @@ fn files_keep_their_length_and_start() {
     let peak = converted.left.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
     assert_eq!(peak, 882);
 }
+
+#[test]
+fn a_rest_changes_no_bit() {
+    let mut rested = 0;
+    for rate_hz in RATES_HZ {
+        for (from_hz, to_hz) in [(rate_hz, 44_100.0), (44_100.0, rate_hz)] {
+            let (mut resting, mut awake) =
+                (Resampler::<1>::new(from_hz, to_hz).unwrap(), Resampler::<1>::new(from_hz, to_hz).unwrap());
+            let Some(filter) = &mut awake.filter else { continue };
+            filter.rest = None;
+            let mut state = 1_u32;
+            for silence_frames in [100, 41_111, 70_007, 64 * 1_000] {
+                let silence = vec![0.0; silence_frames];
+                let sound: Vec<f32> = (0..5_003)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        state as f32 / u32::MAX as f32 - 0.5
+                    })
+                    .collect();
+                for input in [&silence, &sound] {
+                    let (mut a, mut b) = (Vec::new(), Vec::new());
+                    resting.process([input], |made| a.extend_from_slice(made[0]));
+                    awake.process([input], |made| b.extend_from_slice(made[0]));
+                    assert!(a == b, "{from_hz} → {to_hz}: {silence_frames} frames of silence");
+                    let rest = resting.filter.as_ref().and_then(|filter| filter.rest.as_ref());
+                    rested += usize::from(rest.is_some_and(|rest| rest.silent > rest.enough));
+                }
+            }
+        }
+    }
+    assert!(rested > 50, "{rested} rests");
+}

@@ -6,6 +6,7 @@
 use tributary_dsp::CHANNELS;
 
 use crate::contract::WindowGeometry;
+use crate::silence;
 
 /// Samples at or below this magnitude (−140 dB full scale) count as silence when deciding whether a window is silent.
 const SILENCE_LINEAR: f32 = 1e-7;
@@ -21,8 +22,10 @@ pub struct StemWindow {
     start: usize,
     /// Frames by which the window moved since the model last ran.
     advanced: usize,
-    /// One past the newest frame that is not silent, as an index into `channels`.
+    /// One past the newest frame that is not silent among those before `examined`, as an index into `channels`.
     sound_end: usize,
+    /// Frames before this index have been examined for sound.
+    examined: usize,
 }
 
 impl StemWindow {
@@ -34,7 +37,7 @@ impl StemWindow {
             samples.resize(geometry.context_frames, 0.0);
             samples
         });
-        Self { geometry, channels, start: 0, advanced: fresh_frames(geometry), sound_end: 0 }
+        Self { geometry, channels, start: 0, advanced: fresh_frames(geometry), sound_end: 0, examined: 0 }
     }
 
     /// Back to an empty stream without releasing memory.
@@ -45,17 +48,13 @@ impl StemWindow {
         }
         self.start = 0;
         self.advanced = fresh_frames(self.geometry);
-        self.sound_end = 0;
+        (self.sound_end, self.examined) = (0, 0);
     }
 
     /// Appends frames, eight planar slices of equal length.
     pub fn append(&mut self, stems: [&[f32]; CHANNELS]) {
-        let before = self.channels[0].len();
         for (samples, new) in self.channels.iter_mut().zip(stems) {
             samples.extend_from_slice(new);
-            if let Some(last) = new.iter().rposition(|x| x.abs() > SILENCE_LINEAR) {
-                self.sound_end = self.sound_end.max(before + last + 1);
-            }
         }
     }
 
@@ -69,8 +68,23 @@ impl StemWindow {
         (self.start + self.geometry.window_frames()).saturating_sub(self.channels[0].len())
     }
 
-    /// Whether the whole current window is silent.
-    pub fn is_silent(&self) -> bool {
+    /// Whether the whole current window is silent. What lies ahead of it does not count: how much that is depends on how
+    /// the stream was cut into blocks.
+    ///
+    /// # Panics
+    /// When the window is not complete.
+    pub fn is_silent(&mut self) -> bool {
+        let (from, to) = (self.examined.max(self.start), self.start + self.geometry.window_frames());
+        for samples in &self.channels {
+            let new = &samples[from..to];
+            if silence::is_silent(new) {
+                continue;
+            }
+            if let Some(last) = new.iter().rposition(|x| x.abs() > SILENCE_LINEAR) {
+                self.sound_end = self.sound_end.max(from + last + 1);
+            }
+        }
+        self.examined = to;
         self.sound_end <= self.start
     }
 
@@ -102,6 +116,7 @@ impl StemWindow {
             }
             self.start = 0;
             self.sound_end = self.sound_end.saturating_sub(start);
+            self.examined = self.examined.saturating_sub(start);
         }
     }
 }

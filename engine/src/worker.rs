@@ -16,6 +16,7 @@ use crate::learning::Command;
 use crate::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
 use crate::protocol::Shared;
+use crate::silence;
 use crate::start::ModelSource;
 use crate::telemetry::Telemetry;
 
@@ -23,6 +24,10 @@ use crate::telemetry::Telemetry;
 const TAKE_FRAMES: usize = 1024;
 /// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
 const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
+/// Longest sleep while there is nothing to do. Half a hop at most, so that the hop after it keeps half of its time.
+const REST_MS: f64 = 100.0;
+/// A host that has sent nothing for this long has stopped.
+const STOPPED_MS: f64 = 500.0;
 /// Frames between two publications of the meters: 50 ms at 48 kHz.
 const PUBLISH_FRAMES: u64 = 2400;
 /// Weight of the newest hop in the smoothed load.
@@ -64,7 +69,11 @@ pub(crate) struct Worker {
     stream: u64,
     planar: [Vec<f32>; CHANNELS],
     published: u64,
+    /// The figures of a resting pipeline are out.
+    published_rest: bool,
     busy: Duration,
+    /// How long it has slept without finding a frame, in ms.
+    waited_ms: f64,
 }
 
 /// A ring the worker writes interleaved stereo frames to.
@@ -122,14 +131,20 @@ impl Worker {
             stream: 0,
             planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
             published: 0,
+            published_rest: false,
             busy: Duration::ZERO,
+            waited_ms: 0.0,
         })
     }
 
     fn run(&mut self) -> Result<(), String> {
         while !self.shared.should_stop() {
-            if self.round()? == Round::Idle {
-                std::thread::park_timeout(self.sleep_time());
+            if self.round()? == Round::Busy {
+                self.waited_ms = 0.0;
+            } else {
+                let sleep_ms = self.sleep_ms();
+                self.waited_ms += sleep_ms;
+                std::thread::park_timeout(Duration::from_secs_f64(sleep_ms * 1e-3));
             }
         }
         Ok(())
@@ -187,6 +202,7 @@ impl Worker {
         self.pipeline.reset();
         self.stream = stream;
         self.published = 0;
+        self.published_rest = false;
         self.busy = Duration::ZERO;
         self.telemetry.load_peak.set(0.0);
         self.shared.acknowledge(stream, self.mix.written, self.sum.written);
@@ -207,8 +223,12 @@ impl Worker {
             let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
             self.planar.iter_mut().for_each(Vec::clear);
             let (head, tail) = chunk.as_slices();
-            for (i, &sample) in head.iter().chain(tail).enumerate() {
-                self.planar[i % CHANNELS].push(sample);
+            if silence::is_silent(head) && silence::is_silent(tail) {
+                self.planar.iter_mut().for_each(|channel| channel.resize(count, 0.0));
+            } else {
+                for (i, &sample) in head.iter().chain(tail).enumerate() {
+                    self.planar[i % CHANNELS].push(sample);
+                }
             }
             chunk.commit_all();
             self.taken += count as u64;
@@ -243,11 +263,17 @@ impl Worker {
         (self.taken + waiting).saturating_sub(self.stream).saturating_sub(self.latency_frames)
     }
 
-    /// Until the missing frames can have arrived.
-    fn sleep_time(&self) -> Duration {
+    /// Until the missing frames can have arrived; longer when there is nothing to do, or nobody sends frames.
+    fn sleep_ms(&self) -> f64 {
         let geometry = self.pipeline.geometry();
-        let missing_ms = 1000.0 * self.pipeline.missing_frames() as f64 / f64::from(geometry.sample_rate_hz);
-        Duration::from_secs_f64(missing_ms.clamp(SLEEP_RANGE_MS.0, SLEEP_RANGE_MS.1) * 1e-3)
+        let ms = |frames: usize| 1000.0 * frames as f64 / f64::from(geometry.sample_rate_hz);
+        let (shortest, longest) = SLEEP_RANGE_MS;
+        let rest_ms = (0.5 * ms(geometry.hop_frames)).clamp(longest, REST_MS);
+        if self.waited_ms > STOPPED_MS {
+            return rest_ms;
+        }
+        let longest = if self.pipeline.is_resting() { rest_ms } else { longest };
+        ms(self.pipeline.missing_frames()).clamp(shortest, longest)
     }
 
     fn publish_load(&mut self) {
@@ -268,6 +294,10 @@ impl Worker {
             return;
         }
         self.published = pushed;
+        // Nothing has changed since the last time.
+        if std::mem::replace(&mut self.published_rest, self.pipeline.is_resting()) && self.published_rest {
+            return;
+        }
         if let Some(meters) = self.pipeline.meters() {
             publish_meters(&self.telemetry, meters);
         }
@@ -341,9 +371,10 @@ impl OutputRing {
             if count == 0 {
                 return;
             }
-            self.interleaved.clear();
-            for (&left, &right) in self.planar[0][..count].iter().zip(&self.planar[1][..count]) {
-                self.interleaved.extend([left, right]);
+            self.interleaved.resize(2 * count, 0.0);
+            let sides = self.planar[0].iter().zip(&self.planar[1]);
+            for (frame, (&left, &right)) in self.interleaved.chunks_exact_mut(2).zip(sides) {
+                frame.copy_from_slice(&[left, right]);
             }
             if self.ring.push_entire_slice(&self.interleaved).is_ok() {
                 self.written += count as u64;

@@ -5,6 +5,7 @@
 mod alloc;
 mod bundle;
 mod common;
+mod idle;
 mod incremental;
 mod learning;
 mod limiting;
