@@ -13,6 +13,8 @@ pub const SILENCE_DB: f64 = -120.0;
 /// Silence after which a meter rests: the short term (3 s) and the last gating block (0.4 s) are empty then, so further
 /// silence changes no figure.
 const REST_SECONDS: usize = 4;
+/// The short term.
+const SHORT_TERM_SECONDS: usize = 3;
 
 /// One stereo meter.
 struct Meter {
@@ -20,6 +22,9 @@ struct Meter {
     /// Silent frames at the end of what it has heard, up to `rest_frames`; later ones are left out.
     silent_frames: usize,
     rest_frames: usize,
+    /// Frames since the stream started, up to the short term's.
+    heard_frames: usize,
+    short_term_frames: usize,
 }
 
 /// Loudness of one signal. [`SILENCE_DB`] where there is nothing to measure.
@@ -27,15 +32,22 @@ struct Meter {
 pub struct Loudness {
     /// Over the last 400 ms.
     pub momentary_lufs: f64,
-    /// Over the last 3 s.
+    /// Over the last 3 s; what lies before the start of the stream counts as silence.
     pub short_term_lufs: f64,
+    /// Over the last 3 s or since the stream started, whichever is shorter: streams that began at different times compare.
+    pub recent_lufs: f64,
     /// Since the stream started, gated.
     pub integrated_lufs: f64,
 }
 
 impl Default for Loudness {
     fn default() -> Self {
-        Self { momentary_lufs: SILENCE_DB, short_term_lufs: SILENCE_DB, integrated_lufs: SILENCE_DB }
+        Self {
+            momentary_lufs: SILENCE_DB,
+            short_term_lufs: SILENCE_DB,
+            recent_lufs: SILENCE_DB,
+            integrated_lufs: SILENCE_DB,
+        }
     }
 }
 
@@ -70,7 +82,7 @@ impl MeterBank {
         let single = [&mut self.raw_sum, &mut self.sum, &mut self.mix];
         for meter in self.before.iter_mut().chain(&mut self.after).chain(single) {
             meter.inner.reset();
-            meter.silent_frames = 0;
+            (meter.silent_frames, meter.heard_frames) = (0, 0);
         }
     }
 
@@ -142,12 +154,19 @@ impl MeterBank {
 
 impl Meter {
     fn new(sample_rate_hz: u32, mode: Mode) -> Option<Self> {
-        let rest_frames = REST_SECONDS * sample_rate_hz as usize;
-        EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self { inner, silent_frames: 0, rest_frames })
+        let frames = |seconds: usize| seconds * sample_rate_hz as usize;
+        EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self {
+            inner,
+            silent_frames: 0,
+            rest_frames: frames(REST_SECONDS),
+            heard_frames: 0,
+            short_term_frames: frames(SHORT_TERM_SECONDS),
+        })
     }
 
     fn add(&mut self, frames: [&[f32]; 2]) {
         let length = frames[0].len();
+        self.heard_frames = (self.heard_frames + length).min(self.short_term_frames);
         let silent = silence::leading_frames(frames);
         let heard = silent.min(self.rest_frames - self.silent_frames);
         let frames = frames.map(|side| &side[silent - heard..]);
@@ -164,9 +183,14 @@ impl Meter {
         let audible = |value: Result<f64, ebur128::Error>| {
             value.ok().filter(|lufs| lufs.is_finite()).map_or(SILENCE_DB, |lufs| lufs.max(SILENCE_DB))
         };
+        let short_term_lufs = audible(self.inner.loudness_shortterm());
+        let heard = self.heard_frames.max(1) as f64 / self.short_term_frames as f64;
+        let recent_lufs =
+            if short_term_lufs > SILENCE_DB { short_term_lufs - 10.0 * heard.log10() } else { SILENCE_DB };
         Loudness {
             momentary_lufs: audible(self.inner.loudness_momentary()),
-            short_term_lufs: audible(self.inner.loudness_shortterm()),
+            short_term_lufs,
+            recent_lufs,
             integrated_lufs: audible(self.inner.loudness_global()),
         }
     }

@@ -38,18 +38,24 @@ pub(crate) fn fade_frames(rate_hz: f64) -> usize {
 }
 
 /// How far the audio clock is ahead of the wall clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Clock {
+    /// Tells the time; simulations have their own.
+    now: fn() -> Instant,
     last_call: Option<Instant>,
     lead_s: f64,
     last_block_s: f64,
 }
 
 impl Clock {
+    fn new(now: fn() -> Instant) -> Self {
+        Self { now, last_call: None, lead_s: 0.0, last_block_s: 0.0 }
+    }
+
     /// A block is being asked for. A pause lets the wall clock get ahead, which says nothing about the blocks after
     /// it, so the lead never falls below zero.
     fn tick(&mut self, block_s: f64) {
-        let now = Instant::now();
+        let now = (self.now)();
         if let Some(last) = self.last_call {
             let elapsed_s = now.duration_since(last).as_secs_f64();
             self.lead_s = (self.lead_s + self.last_block_s - elapsed_s).max(0.0);
@@ -154,9 +160,16 @@ impl AudioSide {
             settled: false,
             fresh: true,
             mixed: false,
-            clock: Clock::default(),
+            clock: Clock::new(Instant::now),
             out_of_patience: false,
         }
+    }
+
+    /// The same side with another clock.
+    #[cfg(test)]
+    pub(crate) fn with_clock(mut self, now: fn() -> Instant) -> Self {
+        self.clock = Clock::new(now);
+        self
     }
 
     /// Frames between an input and its output.
@@ -167,9 +180,10 @@ impl AudioSide {
     /// Forgets everything, as after a transport jump: what follows is the start of a stream. The output is silent for
     /// one latency. Real-time safe.
     pub fn reset(&mut self) {
+        self.overflowed = false;
         self.restart_stream(true);
         self.dry.reset();
-        self.clock = Clock::default();
+        self.clock = Clock::new(self.clock.now);
         self.out_of_patience = false;
         self.settled = false;
     }

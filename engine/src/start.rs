@@ -176,7 +176,7 @@ impl ModelSource {
     }
 
     /// The engine's latency: the pipeline's, and what real time takes on top.
-    fn latency(
+    pub(crate) fn latency(
         &self,
         profile: &ProfileSource,
         host_rate_hz: f64,

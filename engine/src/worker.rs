@@ -344,9 +344,9 @@ fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
     telemetry.mix_integrated_lufs.set(mix.integrated_lufs as f32);
     telemetry.mix_true_peak_db.set(meters.mix_true_peak_db() as f32);
     for (gain, signal) in [(&telemetry.sum_gain, meters.sum()), (&telemetry.raw_gain, meters.raw_sum())] {
-        if mix.short_term_lufs > AUDIBLE_LUFS && signal.short_term_lufs > AUDIBLE_LUFS {
+        if mix.recent_lufs > AUDIBLE_LUFS && signal.recent_lufs > AUDIBLE_LUFS {
             let (least, most) = FALLBACK_GAIN_RANGE_DB;
-            let gain_db = (mix.short_term_lufs - signal.short_term_lufs).clamp(least, most);
+            let gain_db = (mix.recent_lufs - signal.recent_lufs).clamp(least, most);
             gain.set(10.0_f64.powf(gain_db / 20.0) as f32);
         }
     }
@@ -382,3 +382,7 @@ impl OutputRing {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "simulation_tests.rs"]
+mod simulation;
