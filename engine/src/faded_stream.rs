@@ -57,9 +57,19 @@ impl FadedStream {
         }
     }
 
+    /// Frames in the ring. Ask before looking whether the worker has acknowledged the stream: see `protocol.rs`.
+    pub(crate) fn filled(&self) -> usize {
+        self.ring.slots() / 2
+    }
+
     /// The worker said where this stream's output starts.
     pub(crate) fn go_live(&mut self, start: u64) {
         self.start.get_or_insert(start);
+    }
+
+    /// The worker has not come to this stream: the oldest `frames` in the ring belong to an earlier one.
+    pub(crate) fn discard(&mut self, frames: usize) {
+        self.drop_frames(frames as u64);
     }
 
     /// Whether the frames up to `until` are there.
@@ -74,10 +84,7 @@ impl FadedStream {
 
     /// Drops what is late and looks ahead as far as `frames` and a fade from `position` need.
     pub(crate) fn look_ahead(&mut self, position: i64, frames: usize) {
-        let Some(start) = self.start else {
-            self.drop_frames(u64::MAX);
-            return;
-        };
+        let Some(start) = self.start else { return };
         let due = start.saturating_add_signed(position.max(0));
         if self.taken < due {
             self.drop_frames(due - self.taken);

@@ -7,7 +7,8 @@
 //! stream began, and drops what came before. It then publishes where the stream's output begins in its two rings and
 //! last, with release ordering, `acknowledged`. The audio side reads `acknowledged` with acquire ordering; when it equals
 //! its own `stream_start`, the two output positions belong to that stream, because the worker writes them only in
-//! answer to a new `stream_start`, which only the audio side can cause. Until then it throws output away.
+//! answer to a new `stream_start`, which only the audio side can cause. Until then it throws output away, but only what
+//! it saw in the rings **before** it looked at `acknowledged`: what came later may be the stream's first frames.
 //!
 //! A stream is identified by its start, so two resets with no frame in between are one, which is harmless: no output
 //! exists for it yet.

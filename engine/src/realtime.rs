@@ -218,10 +218,7 @@ impl AudioSide {
         self.gather(frames, stems);
         if !self.telemetry.is_failed() {
             self.send(frames, settings.offline);
-            if let Some((mix_start, sum_start)) = self.shared.output_starts(self.stream) {
-                self.mix.go_live(mix_start);
-                self.sum.go_live(sum_start);
-            }
+            self.follow_worker();
             self.await_mix(frames, settings.offline);
         }
         let underruns = self.mix.render(self.position, frames);
@@ -299,6 +296,22 @@ impl AudioSide {
         !self.out_of_patience && (offline || self.clock.lead_s > OFFLINE_LEAD_S.min(half_latency_s))
     }
 
+    /// Learns where the stream's output starts; until then, throws away that of earlier ones.
+    fn follow_worker(&mut self) {
+        // The order of these two looks is the protocol: see `protocol.rs`.
+        let (mix_filled, sum_filled) = (self.mix.filled(), self.sum.filled());
+        match self.shared.output_starts(self.stream) {
+            Some((mix_start, sum_start)) => {
+                self.mix.go_live(mix_start);
+                self.sum.go_live(sum_start);
+            }
+            None => {
+                self.mix.discard(mix_filled);
+                self.sum.discard(sum_filled);
+            }
+        }
+    }
+
     /// While rendering offline, waits until the mix covers the block.
     fn await_mix(&mut self, frames: usize, offline: bool) {
         let until = self.position + (frames + self.fade_frames) as i64 + 1;
@@ -316,10 +329,7 @@ impl AudioSide {
         let patience = if self.telemetry.is_ready() { HOP_PATIENCE } else { LOADING_PATIENCE };
         let position = self.position;
         let came = self.wait(patience, |side| {
-            if let Some((mix_start, sum_start)) = side.shared.output_starts(side.stream) {
-                side.mix.go_live(mix_start);
-                side.sum.go_live(sum_start);
-            }
+            side.follow_worker();
             side.mix.look_ahead(position, frames);
             side.mix.has_until(until) || side.mix.is_blocked() || side.telemetry.is_failed()
         });

@@ -28,6 +28,27 @@ struct Audio {
     start: Option<u8>,
     /// Next stream frame expected.
     next: u8,
+    reading: Reading,
+}
+
+/// Where the audio side is within a [`Do::Read`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Reading {
+    LookAtFill,
+    /// With the fill it has seen.
+    LookAtAcknowledged(u8),
+    /// With the frames to throw away, or to read when the stream is live.
+    Take(u8),
+}
+
+/// Which two looks are taken in the wrong order, to show that the model would notice.
+#[derive(Clone, Copy, PartialEq)]
+enum Mistake {
+    None,
+    /// The worker looks at the stream before the input's fill.
+    Worker,
+    /// The audio side looks at the acknowledged stream before the output's fill.
+    Audio,
 }
 
 /// The worker: looks at the fill, at the stream, takes a frame, acknowledges.
@@ -50,7 +71,7 @@ enum Point {
     Take,
 }
 
-/// What the audio side does, in order. `Read` takes what is there.
+/// What the audio side does, in order. `Read` takes what is there, in three steps.
 #[derive(Clone, Copy)]
 enum Do {
     Write,
@@ -85,13 +106,21 @@ impl World {
             stream_start: 0,
             output_start: 0,
             acknowledged: 0,
-            audio: Audio { step: 0, stream: 0, written: 0, taken: 0, start: None, next: 0 },
+            audio: Audio {
+                step: 0,
+                stream: 0,
+                written: 0,
+                taken: 0,
+                start: None,
+                next: 0,
+                reading: Reading::LookAtFill,
+            },
             worker: Worker { at: Point::LookAtFill, seen_fill: 0, stream: 0, taken: 0, written: 0, made: 0 },
         }
     }
 
     /// One step of the audio side; `None` when its script is done.
-    fn audio_steps(&self) -> Option<Self> {
+    fn audio_steps(&self, mistake: Mistake) -> Option<Self> {
         let mut world = self.clone();
         let audio = &mut world.audio;
         match *SCRIPT.get(audio.step as usize)? {
@@ -105,11 +134,29 @@ impl World {
                 audio.start = None;
                 audio.next = 0;
             }
-            Do::Read => {
-                if audio.start.is_none() && world.acknowledged == audio.stream {
-                    audio.start = Some(world.output_start);
+            Do::Read => return Some(world.read(mistake)),
+        }
+        world.audio.step += 1;
+        Some(world)
+    }
+
+    /// One step of a read.
+    fn read(mut self, mistake: Mistake) -> Self {
+        let audio = &mut self.audio;
+        match audio.reading {
+            Reading::LookAtFill => {
+                audio.reading = Reading::LookAtAcknowledged(self.output.len() as u8);
+            }
+            Reading::LookAtAcknowledged(seen) => {
+                if audio.start.is_none() && self.acknowledged == audio.stream {
+                    audio.start = Some(self.output_start);
                 }
-                while let Some((stream, frame)) = world.output.pop_front() {
+                audio.reading = Reading::Take(seen);
+            }
+            Reading::Take(seen) => {
+                let live = audio.start.is_some();
+                let count = if live || mistake == Mistake::Audio { self.output.len() } else { seen.into() };
+                for (stream, frame) in self.output.drain(..count) {
                     if audio.start.is_some_and(|start| audio.taken >= start) {
                         assert_eq!(
                             stream, audio.stream,
@@ -120,16 +167,18 @@ impl World {
                     }
                     audio.taken += 1;
                 }
+                audio.reading = Reading::LookAtFill;
+                audio.step += 1;
             }
         }
-        world.audio.step += 1;
-        Some(world)
+        self
     }
 
     /// One step of the worker; `None` when there is nothing left to do.
-    fn worker_steps(&self, wrong_order: bool) -> Option<Self> {
+    fn worker_steps(&self, mistake: Mistake) -> Option<Self> {
         let mut world = self.clone();
         let worker = &mut world.worker;
+        let wrong_order = mistake == Mistake::Worker;
         let (first, second) = if wrong_order {
             (Point::LookAtStream, Point::LookAtFill)
         } else {
@@ -185,13 +234,13 @@ impl World {
 }
 
 /// Visits every reachable state; returns how many there are and how many reads got something.
-fn explore(wrong_order: bool) -> usize {
+fn explore(mistake: Mistake) -> usize {
     let mut seen = HashSet::new();
     let mut open = vec![World::new()];
     while let Some(world) = open.pop() {
         if seen.insert(world.clone()) {
-            open.extend(world.audio_steps());
-            open.extend(world.worker_steps(wrong_order));
+            open.extend(world.audio_steps(mistake));
+            open.extend(world.worker_steps(mistake));
         }
     }
     seen.len()
@@ -199,13 +248,15 @@ fn explore(wrong_order: bool) -> usize {
 
 #[test]
 fn every_interleaving_delivers_each_stream_in_its_place() {
-    let states = explore(false);
+    let states = explore(Mistake::None);
     assert!(states > 1_000, "{states} states");
 }
 
 #[test]
 fn the_model_notices_a_wrong_order() {
-    // Looking at the stream before the fill lets frames of a new stream slip into the old one.
-    let outcome = std::panic::catch_unwind(|| explore(true));
-    assert!(outcome.is_err());
+    // Looking at the stream before the input's fill lets frames of a new stream slip into the old one; throwing away
+    // output that came after the look at the acknowledged stream loses that stream's first frames.
+    for mistake in [Mistake::Worker, Mistake::Audio] {
+        assert!(std::panic::catch_unwind(|| explore(mistake)).is_err());
+    }
 }
