@@ -13,4 +13,5 @@ mod networks;
 mod pipeline;
 mod protocol;
 mod realtime;
+mod seams;
 mod soak;
