@@ -1,23 +1,32 @@
-//! A slice of the soak test: random host behavior, faster than real time, with a fixed seed. The full length is set by
-//! `TRIBUTARY_SOAK_SECONDS` (simulated seconds; 6 hours are 21600).
+//! Soak: random host behavior, faster than real time, with a fixed seed: blocks of any length, jumps, automation, missing
+//! stems, bursts of what is no number, denormals, levels up to ±200 dB, many lives. Ten simulated minutes by default; six
+//! hours, alone in the process so that memory can be watched closely:
+//!
+//! `TRIBUTARY_SOAK_SECONDS=21600 cargo test --release -p tributary-engine --test engine soak:: -- --nocapture`
 
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
-use tributary_engine::test_support::SMALL_GEOMETRY;
+use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{
     AudioSide, DrySource, Engine, EngineConfig, EngineHandle, ModelSource, Settings, SumModel,
 };
 
 use crate::common::Noise;
 
-const DEFAULT_SECONDS: f64 = 120.0;
+const DEFAULT_SECONDS: f64 = 600.0;
 const RATES_HZ: [f64; 5] = [44_100.0, 48_000.0, 88_200.0, 96_000.0, 47_999.0];
 
-/// A full normalizer, so that bursts and level jumps meet every stage; the network is the sum.
-fn start(rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
+/// Growth of memory that is no leak, in MiB: alone, and while other tests share the process. One engine's rings left behind
+/// per life would be far more.
+const GROWTH_MIB: (f64, f64) = (16.0, 200.0);
+const OFFLINE: Settings =
+    Settings { mix: 1.0, output_gain: 1.0, bypass: false, dry_source: DrySource::Bus, offline: true };
+
+/// The network is the sum.
+fn start(recipe: Recipe, rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
     Engine::start(EngineConfig {
         model: ModelSource::Custom {
             geometry: SMALL_GEOMETRY,
-            recipe: Recipe::default(),
+            recipe,
             targets: Box::new(Targets::default()),
             load: Box::new(|_| Ok(Box::new(SumModel::new(SMALL_GEOMETRY)))),
         },
@@ -53,67 +62,152 @@ fn fill(noise: &mut Noise, samples: &mut [f32]) {
 
 #[test]
 fn random_hosts_do_no_harm() {
-    let wanted_s = std::env::var("TRIBUTARY_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
-    let wanted_s: f64 = wanted_s.unwrap_or(DEFAULT_SECONDS);
+    let asked_s: Option<f64> =
+        std::env::var("TRIBUTARY_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let mut noise = Noise(2026);
-    let mut done_s = 0.0;
-    let mut settled_mib = 0.0;
-    let mut lives = 0;
-    while done_s < wanted_s {
-        let rate_hz = RATES_HZ[noise.below(RATES_HZ.len())];
-        let max_block = 1 << noise.below(13);
-        let (mut audio, handle) = start(rate_hz, max_block);
-        let life_s = 2.0 + noise.below(8) as f64;
-        let mut frames_left = (life_s * rate_hz) as usize;
-        let mut settings = Settings { offline: true, ..Settings::default() };
-        while frames_left > 0 {
-            let frames = frames_left.min(1 + noise.below(2 * max_block).max(noise.below(512)));
-            frames_left -= frames;
-            let mut stems: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; frames]);
-            for pair in stems.chunks_exact_mut(2) {
-                pair.iter_mut().for_each(|channel| fill(&mut noise, channel));
-            }
-            let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
-            fill(&mut noise, &mut left);
-            if noise.below(20) == 0 {
-                settings = Settings {
-                    mix: noise.sample().abs(),
-                    output_gain: noise.sample().abs() * 4.0,
-                    bypass: noise.below(4) == 0,
-                    dry_source: if noise.below(2) == 0 { DrySource::Bus } else { DrySource::SumOfStems },
-                    // Mostly offline, so that simulated hours pass quickly; in between the worker may be late.
-                    offline: noise.below(4) != 0,
-                };
-            }
-            if noise.below(100) == 0 {
-                audio.reset();
-            }
-            let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &stems[c][..]);
-            audio.process([&mut left, &mut right], stems, &settings);
-            assert!(left.iter().chain(&right).all(|x| x.is_finite()), "after {done_s} s");
-        }
-        recovers(&mut audio, rate_hz);
-        assert_eq!(handle.report().state, "ready");
-        done_s += life_s;
+    let (mut done_s, mut settled_mib, mut lives) = (0.0, 0.0, 0);
+    let mut recovery = Recovery::default();
+    while done_s < asked_s.unwrap_or(DEFAULT_SECONDS) {
+        done_s += if lives % 2 == 0 { rough_life(&mut noise) } else { recovery.live(&mut noise) };
         lives += 1;
-        if lives == 10 {
+        if lives == 20 {
             settled_mib = resident_mib();
         }
     }
-    if lives > 20 {
-        // Other tests share the process; a leak of one engine's rings per life would be far more.
-        assert!(resident_mib() < settled_mib + 200.0, "{settled_mib} MiB grew to {} MiB", resident_mib());
+    let grown_mib = resident_mib() - settled_mib;
+    eprintln!("{lives} lives in {done_s:.0} s, {recovery:?}, memory {grown_mib:+.1} MiB after 20 lives");
+    assert!(recovery.bursts > 20 && recovery.checked_frames > 20 * recovery.bursts, "{recovery:?}");
+    let allowed_mib = if asked_s.is_some() { GROWTH_MIB.0 } else { GROWTH_MIB.1 };
+    assert!(lives > 40 && grown_mib < allowed_mib, "{settled_mib} MiB grew by {grown_mib} MiB");
+}
+
+/// A full normalizer, so that bursts and level jumps meet every stage; every parameter moves, and the worker may be late.
+fn rough_life(noise: &mut Noise) -> f64 {
+    let rate_hz = RATES_HZ[noise.below(RATES_HZ.len())];
+    let max_block = 1 << noise.below(13);
+    let (mut audio, handle) = start(Recipe::default(), rate_hz, max_block);
+    let life_s = 2.0 + noise.below(8) as f64;
+    let mut frames_left = (life_s * rate_hz) as usize;
+    let mut settings = OFFLINE;
+    while frames_left > 0 {
+        let frames = frames_left.min(1 + noise.below(2 * max_block).max(noise.below(512)));
+        frames_left -= frames;
+        let mut stems: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; frames]);
+        stems.iter_mut().for_each(|channel| fill(noise, channel));
+        let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
+        fill(noise, &mut left);
+        if noise.below(20) == 0 {
+            settings = Settings {
+                mix: noise.sample().abs(),
+                output_gain: noise.sample().abs() * 4.0,
+                bypass: noise.below(4) == 0,
+                dry_source: if noise.below(2) == 0 { DrySource::Bus } else { DrySource::SumOfStems },
+                // Mostly offline, so that simulated hours pass quickly; in between the worker may be late.
+                offline: noise.below(4) != 0,
+            };
+        }
+        if noise.below(100) == 0 {
+            audio.reset();
+        }
+        let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &stems[c][..]);
+        audio.process([&mut left, &mut right], stems, &settings);
+        assert!(left.iter().chain(&right).all(|x| x.is_finite()), "of a life of {life_s} s");
+    }
+    recovers(&mut audio, rate_hz);
+    assert_eq!(handle.report().state, "ready");
+    life_s
+}
+
+/// Bursts into a sum whose result is known: one window after each of them it must be exact again.
+#[derive(Debug, Default)]
+struct Recovery {
+    bursts: usize,
+    checked_frames: usize,
+}
+
+/// What went in and came out since the last jump, left side.
+#[derive(Default)]
+struct Stretch {
+    wanted: Vec<f32>,
+    out: Vec<f32>,
+    /// Frames since the last burst; far more at the start.
+    clean_frames: Vec<usize>,
+}
+
+impl Recovery {
+    fn live(&mut self, noise: &mut Noise) -> f64 {
+        let max_block = 1 << noise.below(13);
+        let (mut audio, handle) = start(neutral_recipe(), 44_100.0, max_block);
+        let life_s = 2.0 + noise.below(8) as f64;
+        let mut frames_left = (life_s * 44_100.0) as usize;
+        let (mut stretch, mut burst_left) = (Stretch::default(), 0);
+        while frames_left > 0 {
+            let frames = frames_left.min(1 + noise.below(2 * max_block).min(noise.below(4096)));
+            frames_left -= frames;
+            if burst_left == 0 && noise.below(30_000) < frames {
+                burst_left = 1 + noise.below(8_000);
+                self.bursts += 1;
+            }
+            let is_burst = burst_left > 0;
+            burst_left = burst_left.saturating_sub(frames);
+            stretch.play(&mut audio, noise, frames, is_burst);
+            if noise.below(400_000) < frames {
+                self.checked_frames += stretch.check(audio.latency_frames());
+                stretch = Stretch::default();
+                audio.reset();
+            }
+        }
+        self.checked_frames += stretch.check(audio.latency_frames());
+        assert_eq!(handle.report().state, "ready");
+        life_s
+    }
+}
+
+impl Stretch {
+    fn play(&mut self, audio: &mut AudioSide, noise: &mut Noise, frames: usize, is_burst: bool) {
+        let mut stems: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; frames]);
+        for channel in &mut stems {
+            if is_burst {
+                fill(noise, channel);
+            } else if noise.below(8) > 0 {
+                channel.iter_mut().for_each(|x| *x = 0.1 * noise.sample());
+            }
+        }
+        self.wanted.extend((0..frames).map(|n| (0..4).map(|stem| stems[2 * stem][n]).sum::<f32>()));
+        for _ in 0..frames {
+            let before = self.clean_frames.last().copied().unwrap_or(usize::MAX / 2);
+            self.clean_frames.push(if is_burst { 0 } else { before + 1 });
+        }
+        let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
+        audio.process([&mut left, &mut right], std::array::from_fn(|c| &stems[c][..]), &OFFLINE);
+        assert!(left.iter().chain(&right).all(|x| x.is_finite()));
+        self.out.extend(left);
+    }
+
+    /// Compares every frame farther than a window from a burst; returns how many.
+    fn check(&self, latency_frames: usize) -> usize {
+        let window = SMALL_GEOMETRY.window_frames();
+        let mut checked = 0;
+        for (n, out) in self.out.iter().enumerate().skip(latency_frames) {
+            let at = n - latency_frames;
+            let ahead = self.clean_frames.get(at + window).is_some_and(|clean| *clean > 2 * window);
+            if self.clean_frames[at] > window && ahead {
+                let wanted = self.wanted[at];
+                assert!((out - wanted).abs() < 1e-5, "frame {at}: {out} for {wanted}");
+                checked += 1;
+            }
+        }
+        checked
     }
 }
 
 /// After whatever happened, a reset and clean sound: the mix is there within a latency and half a second.
 fn recovers(audio: &mut AudioSide, rate_hz: f64) {
     audio.reset();
-    let settings = Settings { offline: true, ..Settings::default() };
     let frames = audio.latency_frames() + (0.5 * rate_hz) as usize;
     let tone: Vec<f32> = (0..frames).map(|n| 0.1 * (n as f32 * 0.05).sin()).collect();
     let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
-    audio.process([&mut left, &mut right], [&tone; CHANNELS], &settings);
+    audio.process([&mut left, &mut right], [&tone; CHANNELS], &OFFLINE);
     // The gains are ramped to their new values by now.
     let end = &left[frames - (0.1 * rate_hz) as usize..];
     let peak = end.iter().fold(0.0_f32, |peak, x| peak.max(x.abs()));
