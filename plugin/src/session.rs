@@ -159,8 +159,12 @@ fn newer(format: u64, document: Value) -> (Loaded, Option<String>) {
 
 fn unreadable(document: Value) -> (Loaded, Option<String>) {
     let bytes = document.to_string().len();
-    let (kept, fate) =
-        if bytes <= KEPT_BYTES_MAX { (Some(document), "kept") } else { (None, "too large to keep") };
+    let (kept, fate) = match document {
+        // Saved as the absence of one.
+        Value::Null => (None, "nothing to keep"),
+        document if bytes <= KEPT_BYTES_MAX => (Some(document), "kept"),
+        _ => (None, "too large to keep"),
+    };
     let notice = format!(
         "The session data of this project could not be read ({bytes} bytes, {fate}); defaults are used."
     );
