@@ -13,9 +13,12 @@ use crate::contract::WindowGeometry;
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel, SumModel};
 use crate::realtime::{AudioRings, AudioSide};
-use crate::settings::Settings;
+use crate::settings::{DrySource, Settings};
 use crate::test_support::custom_source;
 use crate::window::StemWindow;
+
+#[path = "../tests/engine/alloc.rs"]
+mod alloc;
 
 const RATE_HZ: f64 = 44_100.0;
 const MAX_BLOCK: usize = 480;
@@ -69,6 +72,9 @@ struct Host {
     random: Random,
     out: Vec<f32>,
     underrun_times: Vec<u64>,
+    /// Parameters move and the transport jumps.
+    restless: bool,
+    settings: Settings,
 }
 
 /// What is played: a slow chord, equal on all stems' left sides.
@@ -86,13 +92,33 @@ impl Host {
             std::array::from_fn(|c| if c % 2 == 0 { &left[..] } else { &right[..] });
         let (mut main, mut other) = (vec![0.0; frames], vec![0.0; frames]);
         let before = self.telemetry.underruns.load(Relaxed);
-        self.audio.process([&mut main, &mut other], stems, &Settings::default());
+        let jumps = self.restless && self.random.below(200) == 0;
+        if self.restless {
+            self.automate();
+        }
+        let allocations = alloc::allocations(|| {
+            if jumps {
+                self.audio.reset();
+            }
+            self.audio.process([&mut main, &mut other], stems, &self.settings);
+        });
+        assert_eq!(allocations, 0, "whatever state the audio side is in");
         if self.telemetry.underruns.load(Relaxed) > before {
             assert_eq!(self.telemetry.last_underrun_frame.load(Relaxed), at as u64, "counted with its time");
             self.underrun_times.push(at as u64);
         }
+        assert!(main.iter().chain(&other).all(|x| x.is_finite()));
         self.out.extend(&main);
         let_pass(Duration::from_secs_f64(frames as f64 / RATE_HZ));
+    }
+}
+
+impl Host {
+    fn automate(&mut self) {
+        let mut share = || self.random.below(1000) as f32 / 999.0;
+        let (mix, output_gain) = (share(), 2.0 * share());
+        let dry_source = if share() < 0.5 { DrySource::Bus } else { DrySource::SumOfStems };
+        self.settings = Settings { mix, output_gain, bypass: share() < 0.2, dry_source, offline: false };
     }
 }
 
@@ -187,8 +213,15 @@ impl Simulation {
         )
         .with_clock(now);
         let random = Random(seed ^ 0x5eed);
-        *host.lock().unwrap() =
-            Some(Host { audio, telemetry, random, out: Vec::new(), underrun_times: Vec::new() });
+        *host.lock().unwrap() = Some(Host {
+            audio,
+            telemetry,
+            random,
+            out: Vec::new(),
+            underrun_times: Vec::new(),
+            restless: false,
+            settings: Settings::default(),
+        });
         Self { worker, host, delays }
     }
 
@@ -290,6 +323,16 @@ fn a_jump_in_any_state_is_a_fresh_start() {
             "seed {seed}: the first frame after the jump is the first heard"
         );
     }
+}
+
+#[test]
+fn no_state_of_the_audio_side_allocates() {
+    let mut simulation = Simulation::new(41);
+    simulation.host(|host| host.restless = true);
+    simulation.run(60.0, true);
+    let telemetry = &simulation.worker.telemetry;
+    let seen = [&telemetry.underruns, &telemetry.skipped_hops, &telemetry.restarts, &telemetry.hops];
+    assert!(seen.iter().all(|count| count.load(Relaxed) > 10), "{seen:?}");
 }
 
 #[test]
