@@ -61,6 +61,9 @@ pub struct Record {
     pub sample_rate_hz: u32,
     /// Length of the written files.
     pub frames: usize,
+    /// The reverb drawn for the song; none where nothing is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverb: Option<serde_json::Value>,
     /// Per written or skipped stem, what happened to it.
     #[serde(default)]
     pub stems: BTreeMap<String, serde_json::Value>,
@@ -95,6 +98,7 @@ impl Record {
             skipped: None,
             sample_rate_hz: 0,
             frames: 0,
+            reverb: None,
             stems: BTreeMap::new(),
             notes: Vec::new(),
         })

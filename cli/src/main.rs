@@ -12,6 +12,7 @@ mod normalization;
 mod plot;
 mod progress;
 mod report;
+mod reverb;
 mod selection;
 
 use std::process::ExitCode;

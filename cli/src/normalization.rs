@@ -1,10 +1,13 @@
 //! The options that decide how stems are normalized, shared by every command that does it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Effect, Recipe, Targets};
+
+use crate::commands::normalize::TRAINING_RATE_HZ;
+use crate::reverb::{ReverbArgs, Room};
 
 /// How to normalize.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -21,6 +24,18 @@ pub struct NormalizationArgs {
     /// How far each effect goes, from 0 (not at all) to 1 (fully): equalization=0.3,...
     #[arg(long, value_name = "EFFECT=AMOUNT,...", value_delimiter = ',')]
     amounts: Vec<String>,
+    #[command(flatten)]
+    reverb: ReverbArgs,
+}
+
+/// What the options amount to.
+pub struct Normalization {
+    /// Which effects run, how strongly, by whose rules; a room is read.
+    pub recipe: Recipe,
+    /// What stems are brought to.
+    pub targets: Targets,
+    /// The rooms that were named.
+    pub rooms: Vec<Room>,
 }
 
 impl NormalizationArgs {
@@ -29,19 +44,25 @@ impl NormalizationArgs {
         Self { recipe, ..Self::default() }
     }
 
-    /// Reads the files and puts the options together; without options the paper's recipe and the MUSDB18 averages.
+    /// Reads the files and puts the options together, for data at the rate of training; without options the paper's
+    /// recipe and the MUSDB18 averages.
     ///
     /// # Errors
     /// A file is unreadable, an effect unknown, an amount out of 0..=1.
-    pub fn resolve(&self) -> Result<(Recipe, Targets)> {
-        self.resolve_from(Recipe::default(), Targets::default())
+    pub fn resolve(&self) -> Result<Normalization> {
+        self.resolve_from(Recipe::default(), Targets::default(), TRAINING_RATE_HZ)
     }
 
-    /// As [`Self::resolve`], starting from a model's own recipe and targets.
+    /// As [`Self::resolve`], starting from a model's own recipe and targets, at its rate.
     ///
     /// # Errors
     /// As [`Self::resolve`].
-    pub fn resolve_from(&self, recipe: Recipe, targets: Targets) -> Result<(Recipe, Targets)> {
+    pub fn resolve_from(
+        &self,
+        recipe: Recipe,
+        targets: Targets,
+        sample_rate_hz: u32,
+    ) -> Result<Normalization> {
         let mut recipe = self.base_recipe(recipe)?;
         if !self.effects.is_empty() {
             let wanted = self.effects.iter().map(|name| effect_named(name)).collect::<Result<Vec<_>>>()?;
@@ -53,7 +74,9 @@ impl NormalizationArgs {
             let (effect, amount) = parse_amount(text)?;
             recipe.effect_mut(effect).amount = amount;
         }
-        Ok((recipe, self.base_targets(targets)?))
+        let base = self.recipe.as_deref().map(Path::new).and_then(Path::parent);
+        let rooms = self.reverb.apply(&mut recipe, base, sample_rate_hz)?;
+        Ok(Normalization { recipe, targets: self.base_targets(targets)?, rooms })
     }
 
     fn base_recipe(&self, otherwise: Recipe) -> Result<Recipe> {

@@ -126,6 +126,70 @@ fn shards_merge_to_the_same_bytes() {
 }
 
 #[test]
+fn reverbs_are_drawn_by_song_whatever_the_order_and_shards() {
+    let root = folder("normalize-reverb");
+    let (set, whole, parts) = (root.join("set"), root.join("whole"), root.join("parts"));
+    data_set(&set, 3);
+    let options = ["--reverb", "0.5", "--reverb-seed", "7", "--reverb-levels", "drums=-6,other=off"];
+    let with = |more: &[&'static str]| [&options[..], more].concat();
+    normalize(&set, &whole, &with(&[])).succeeds();
+    normalize(&set, &parts, &with(&["--shard", "2/2", "--jobs", "1"])).succeeds();
+    normalize(&set, &parts, &with(&["--shard", "1/2"])).succeeds();
+    assert!(tree(&whole) == tree(&parts), "the bytes differ");
+    let alone = root.join("alone");
+    normalize(&set.join("Song 1"), &alone, &options).succeeds();
+    let (one, of_many) = (alone.join("Song 1/vocals.wav"), whole.join("Song 1/vocals.wav"));
+    assert!(fs::read(one).expect("there") == fs::read(of_many).expect("there"), "the draw hangs on the set");
+
+    let draws: Vec<_> =
+        (0..3).map(|song| report(&whole)["songs"][song]["reverb"]["low_shelf_hz"].as_f64()).collect();
+    assert!(draws[0].is_some() && draws[0] != draws[1] && draws[1] != draws[2], "{draws:?}");
+    let dry = root.join("dry");
+    normalize(&set, &dry, &[]).succeeds();
+    let same = |stem: &str| {
+        let file = format!("Song 0/{stem}.wav");
+        fs::read(whole.join(&file)).expect("there") == fs::read(dry.join(&file)).expect("there")
+    };
+    assert_eq!(["vocals", "bass", "drums", "other"].map(same), [false, true, false, true]);
+}
+
+#[test]
+fn impulse_responses_are_read_drawn_and_part_of_the_settings() {
+    let root = folder("normalize-rooms");
+    let (set, out, rooms) = (root.join("set"), root.join("out"), root.join("rooms"));
+    data_set(&set, 1);
+    let pulse = |level: f64| move |time_s: f64, _: u16| level * (-time_s * 20.0).exp();
+    write_with(&rooms.join("b.wav"), Wav { channels: 1, rate_hz: 48_000, ..Wav::FLOAT }, pulse(0.01));
+    write_with(&rooms.join("a.wav"), Wav { seconds: 0.5, ..Wav::CD }, pulse(0.02));
+    write_with(&rooms.join("long.wav"), Wav { seconds: 11.0, channels: 1, ..Wav::CD }, pulse(0.02));
+    let path = |name: &str| rooms.join(name).to_str().expect("plain").to_owned();
+    let (a, b, long, all) = (path("a.wav"), path("b.wav"), path("long.wav"), path(""));
+    let run = |more: &[&str]| normalize(&set, &out, &[&["--reverb", "1"], more].concat());
+    run(&["--reverb-rooms", &a]).succeeds();
+    let first = read(&out.join("Song 0/vocals.wav")).1;
+    let second = run(&["--reverb-rooms", &b]).succeeds();
+    assert!(second.out.contains("1 songs written"), "another room is another setting: {}", second.out);
+    assert!(first != read(&out.join("Song 0/vocals.wav")).1);
+    run(&["--reverb-rooms", &long]).fails_with("10 s");
+    run(&["--reverb-rooms", &all, "--reverb-seed", "1"]).fails_with("10 s");
+    fs::remove_file(rooms.join("long.wav")).expect("removed");
+    run(&["--reverb-rooms", &all]).fails_with("draw among them with --reverb-seed");
+    run(&["--reverb-rooms", &all, "--reverb-seed", "1"]).succeeds();
+    let drawn = &report(&out)["songs"][0]["reverb"]["impulse_response"]["file"];
+    assert!(drawn == "a.wav" || drawn == "b.wav", "{drawn}");
+
+    // A recipe names its response beside itself, with its checksum.
+    let recipe = rooms.join("recipe.json");
+    let named = serde_json::json!({ "reverb": { "enabled": true,
+        "impulse_response": &report(&out)["songs"][0]["reverb"]["impulse_response"] } });
+    fs::write(&recipe, named.to_string()).expect("written");
+    let recipe = recipe.to_str().expect("plain");
+    normalize(&set, &out, &["--recipe", recipe]).succeeds();
+    write_with(&rooms.join(drawn.as_str().expect("a name")), Wav::CD, pulse(0.03));
+    normalize(&set, &out, &["--recipe", recipe]).fails_with("checksum");
+}
+
+#[test]
 fn broken_songs_are_skipped_with_a_reason_and_the_others_are_done() {
     let root = folder("normalize-broken");
     let (set, out) = (root.join("set"), root.join("out"));
@@ -168,6 +232,12 @@ fn wrong_arguments_get_a_plain_sentence() {
     normalize(&set, &out, &["--amounts", "flanger=0.5"]).fails_with("flanger");
     normalize(&set, &out, &["--effects", "flanger"]).fails_with("flanger");
     normalize(&set, &out, &["--targets", "absent.json"]).fails_with("absent.json");
+    normalize(&set, &out, &["--reverb", "2"]).fails_with("between 0 and 1");
+    normalize(&set, &out, &["--reverb-seed", "2"]).fails_with("--reverb");
+    normalize(&set, &out, &["--reverb-rooms", "hall"]).fails_with("sends nothing to a reverb");
+    normalize(&set, &out, &["--reverb", "1", "--reverb-rooms", "cellar.wav"]).fails_with("cellar.wav");
+    normalize(&set, &out, &["--reverb", "1", "--reverb-levels", "drums=99"]).fails_with("-60 and 12 dB");
+    normalize(&set, &out, &["--reverb", "1", "--reverb-levels", "piano=0"]).fails_with("not a stem");
     fs::write(root.join("bad.json"), "{}").expect("written");
     normalize(&set, &out, &["--targets", root.join("bad.json").to_str().expect("plain")])
         .fails_with("bad.json");

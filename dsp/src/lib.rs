@@ -40,7 +40,7 @@ pub mod whole_file;
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};
 pub use profile::{ProfileSource, SongProfile, StemProfile};
-pub use recipe::{Effect, Recipe, RecipeKind};
+pub use recipe::{Effect, Recipe, RecipeKind, SendLevels};
 pub use stem::{CHANNELS, Stem};
 pub use store::{StemStore, StoreError};
 pub use targets::{Targets, TargetsError};

@@ -45,7 +45,7 @@ pub(crate) fn check(recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> 
     targets.validate()?;
     let reverb = &recipe.reverb;
     if let (true, Some(name), None) = (reverb.enabled, &reverb.impulse_response, &reverb.room) {
-        return Err(RecipeError::RoomMissing(name.clone()).into());
+        return Err(RecipeError::RoomMissing(name.file.clone()).into());
     }
     if !(8_000.0..=384_000.0).contains(&sample_rate_hz) {
         return Err(NormalizerError::SampleRate(sample_rate_hz));
@@ -274,7 +274,7 @@ impl StemChain {
 }
 
 /// Level beyond which samples are cut: +200 dBFS. Squares of such samples still fit 32-bit floats with room to spare.
-const LARGEST_SAMPLE: f32 = 1e10;
+pub(crate) const LARGEST_SAMPLE: f32 = 1e10;
 
 /// Replaces what is no number by silence, cuts absurd levels, and clears denormal numbers.
 pub(crate) fn sanitize(hop: &mut Hop) {

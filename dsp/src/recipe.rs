@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reverb::ImpulseResponse;
+use crate::reverb::{ImpulseResponse, RoomName};
+use crate::stem::Stem;
+use crate::units::gain_from_db;
 
 /// One effect of the chain, in the order of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,22 +83,89 @@ impl EffectSetting {
     }
 }
 
-/// The reverb send before the chain (vocals and other only).
+/// How loudly each stem is sent to the reverb, in dB; a stem without a level (`null`) is not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SendLevels {
+    /// Vocals, 0 dB unless said otherwise.
+    pub vocals: Option<f64>,
+    /// Bass, not sent unless said otherwise.
+    pub bass: Option<f64>,
+    /// Drums, not sent unless said otherwise.
+    pub drums: Option<f64>,
+    /// Other, 0 dB unless said otherwise.
+    pub other: Option<f64>,
+}
+
+impl Default for SendLevels {
+    /// The paper's: vocals and other.
+    fn default() -> Self {
+        Self { vocals: Some(0.0), bass: None, drums: None, other: Some(0.0) }
+    }
+}
+
+impl SendLevels {
+    /// Lowest and highest level.
+    pub const RANGE_DB: std::ops::RangeInclusive<f64> = -60.0..=12.0;
+
+    /// Level of one stem.
+    pub fn stem(&self, stem: Stem) -> Option<f64> {
+        match stem {
+            Stem::Vocals => self.vocals,
+            Stem::Bass => self.bass,
+            Stem::Drums => self.drums,
+            Stem::Other => self.other,
+        }
+    }
+
+    /// Mutable level of one stem.
+    pub fn stem_mut(&mut self, stem: Stem) -> &mut Option<f64> {
+        match stem {
+            Stem::Vocals => &mut self.vocals,
+            Stem::Bass => &mut self.bass,
+            Stem::Drums => &mut self.drums,
+            Stem::Other => &mut self.other,
+        }
+    }
+}
+
+/// What says nothing new is not written, so that recipes without it read as they always did.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The file of an impulse response, for whoever reads files on behalf of this crate: in a model bundle a file beside the
+/// contract. The checksum makes it part of what identifies a recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomFile {
+    /// Name of the WAV or FLAC file.
+    pub file: String,
+    /// Lower-case hexadecimal SHA-256 of the file.
+    pub sha256: String,
+}
+
+/// The reverb send before the chain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReverbSetting {
     /// Off by default.
     pub enabled: bool,
-    /// Level of the reverberated signal, 0 to 1 (linear).
+    /// Level of the reverberated signal, 0 to 1 (linear), for all stems.
     pub amount: f64,
+    /// Level of each stem's send on top of that.
+    #[serde(skip_serializing_if = "is_default")]
+    pub levels_db: SendLevels,
     /// Corner of the send's low shelf (−30 dB below), 500 to 700 Hz.
     pub low_shelf_hz: f64,
     /// Corner of the send's high shelf (−30 dB above), 7000 to 10000 Hz.
     pub high_shelf_hz: f64,
-    /// File of the impulse response, for whoever reads files on behalf of this crate; without one the room is
-    /// [`crate::reverb::Room::DEFAULT`].
+    /// The room of our own making that is sent to when there is no impulse response.
+    #[serde(skip_serializing_if = "is_default")]
+    pub generated: RoomName,
+    /// The impulse response.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub impulse_response: Option<String>,
+    pub impulse_response: Option<RoomFile>,
     /// What that file holds, at the normalizer's sample rate.
     #[serde(skip)]
     pub room: Option<Arc<ImpulseResponse>>,
@@ -107,11 +176,21 @@ impl Default for ReverbSetting {
         Self {
             enabled: false,
             amount: 1.0,
+            levels_db: SendLevels::default(),
             low_shelf_hz: 600.0,
             high_shelf_hz: 8500.0,
+            generated: RoomName::default(),
             impulse_response: None,
             room: None,
         }
+    }
+}
+
+impl ReverbSetting {
+    /// Gain of a stem's send, linear; `None` where there is none.
+    pub fn gain(&self, stem: Stem) -> Option<f64> {
+        let level_db = self.levels_db.stem(stem).filter(|_| self.enabled && self.amount > 0.0)?;
+        Some(self.amount * gain_from_db(level_db))
     }
 }
 
@@ -147,6 +226,14 @@ pub enum RecipeError {
     /// An impulse response is named but was not read.
     #[error("the recipe's impulse response {0} has not been read")]
     RoomMissing(String),
+    /// A send level out of range.
+    #[error("the recipe's reverb level of {stem} is {level_db} dB; it must lie between -60 and 12 dB")]
+    SendLevel {
+        /// The stem.
+        stem: Stem,
+        /// The offending value.
+        level_db: f64,
+    },
     /// A shelf corner that is no audible frequency.
     #[error("the recipe's reverb {shelf} corner is {hz} Hz; it must lie between 20 and 20000 Hz")]
     Shelf {
@@ -217,6 +304,13 @@ impl Recipe {
                 return Err(RecipeError::Amount { effect, amount });
             }
         }
+        for stem in Stem::ALL {
+            if let Some(level_db) = self.reverb.levels_db.stem(stem)
+                && !SendLevels::RANGE_DB.contains(&level_db)
+            {
+                return Err(RecipeError::SendLevel { stem, level_db });
+            }
+        }
         let corners = [("low shelf", self.reverb.low_shelf_hz), ("high shelf", self.reverb.high_shelf_hz)];
         for (shelf, hz) in corners {
             if !(20.0..=20_000.0).contains(&hz) {
@@ -239,6 +333,28 @@ mod tests {
         let text = serde_json::to_string(&recipe).expect("plain data");
         assert_eq!(serde_json::from_str::<Recipe>(&text).expect("own output"), recipe);
         assert_eq!(serde_json::from_str::<Recipe>("{}").expect("all defaults"), recipe);
+    }
+
+    #[test]
+    fn send_levels_default_to_the_papers_and_each_can_be_given() {
+        let read = |text: &str| serde_json::from_str::<Recipe>(text).expect("valid").reverb;
+        let old = read(r#"{"reverb": {"enabled": true, "amount": 0.5}}"#);
+        assert_eq!(Stem::ALL.map(|stem| old.gain(stem)), [Some(0.5), None, None, Some(0.5)]);
+        let text = serde_json::to_string(&old).expect("plain data");
+        assert!(!text.contains("levels_db") && !text.contains("generated"), "written as before: {text}");
+        let given = read(r#"{"reverb": {"enabled": true, "levels_db": {"drums": -20.0, "other": null}}}"#);
+        assert_eq!(Stem::ALL.map(|stem| given.gain(stem)), [Some(1.0), None, Some(0.1), None]);
+        assert_eq!(
+            read(&format!(r#"{{"reverb": {}}}"#, serde_json::to_string(&given).expect("plain"))),
+            given
+        );
+        let off = ReverbSetting { enabled: false, ..given };
+        assert!(Stem::ALL.iter().all(|stem| off.gain(*stem).is_none()));
+        for level in ["13", "-61", "1e99"] {
+            let text = format!(r#"{{"reverb": {{"levels_db": {{"bass": {level}}}}}}}"#);
+            assert!(serde_json::from_str::<Recipe>(&text).expect("a number").validate().is_err(), "{level}");
+        }
+        assert!(serde_json::from_str::<Recipe>(r#"{"reverb": {"levels_db": {"piano": 0}}}"#).is_err());
     }
 
     #[test]

@@ -1,12 +1,15 @@
-//! Reverb send for vocals and other, ahead of the chain (paper section 3.4): the send is shelved at both ends, convolved
+//! Reverb send, of vocals and other unless a recipe says otherwise, ahead of the chain (paper section 3.4): the send is shelved at both ends, convolved
 //! with a room, and added to the dry stem. No latency: the room's first hop is convolved within the hop.
 //!
 //! The published impulse responses are not public. [`ImpulseResponse::generate`] makes some of our own: decaying noise in
 //! three bands, seeded, so that every machine makes the same rooms. `assets/ir` holds them as files for other programs.
 
+use serde::{Deserialize, Serialize};
+
 use crate::delay::{HOP_FRAMES, Hop};
 use crate::filter::{Coefficients, StereoBiquad};
 use crate::long_convolution::LongConvolver;
+use crate::normalizer::LARGEST_SAMPLE;
 use crate::recipe::ReverbSetting;
 use crate::stem::Stem;
 
@@ -15,35 +18,70 @@ const SHELF_DB: f64 = -30.0;
 const SHELF_Q: f64 = 0.707;
 /// Longest impulse response that is accepted.
 pub const LONGEST_SECONDS: f64 = 10.0;
+/// Largest magnitude of its samples: a normalized file at 768 kHz, brought to 44.1 kHz, stays below.
+pub const LARGEST_TAP: f32 = 20.0;
 
 /// Corners between the bands of a generated room.
 const ROOM_CORNERS_HZ: [f64; 2] = [400.0, 4_000.0];
 /// Energy of a generated room against the dry signal.
 const ROOM_ENERGY: f64 = 0.04;
 
+/// The rooms of our own making.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoomName {
+    /// The shortest of the paper's range.
+    Chamber,
+    /// The room of a recipe that names none.
+    #[default]
+    Hall,
+    /// The longest.
+    Church,
+    /// A short room, for drums; shorter than the paper's and never drawn.
+    Studio,
+}
+
+impl RoomName {
+    /// All of them.
+    pub const ALL: [RoomName; 4] = [RoomName::Chamber, RoomName::Hall, RoomName::Church, RoomName::Studio];
+    /// Those among which data preparation draws when it is given no others: RT60 of 2 to 4 s, as in the paper.
+    pub const DRAWN: [RoomName; 3] = [RoomName::Chamber, RoomName::Hall, RoomName::Church];
+
+    /// Lower-case name, as in a recipe; also that of its file in `assets/ir`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RoomName::Chamber => "chamber",
+            RoomName::Hall => "hall",
+            RoomName::Church => "church",
+            RoomName::Studio => "studio",
+        }
+    }
+
+    /// The room of that name.
+    pub fn from_name(name: &str) -> Option<RoomName> {
+        Self::ALL.into_iter().find(|room| room.name() == name)
+    }
+
+    /// What it sounds like.
+    pub const fn room(self) -> Room {
+        match self {
+            RoomName::Chamber => Room { seed: 0x5eed_0fa4_0011, seconds: 2.0, rt60_seconds: [2.6, 2.3, 2.0] },
+            RoomName::Hall => Room { seed: 0x5eed_0fa4_0012, seconds: 3.0, rt60_seconds: [4.0, 3.0, 2.0] },
+            RoomName::Church => Room { seed: 0x5eed_0fa4_0013, seconds: 3.5, rt60_seconds: [4.0, 3.7, 2.8] },
+            RoomName::Studio => Room { seed: 0x5eed_0fa4_0014, seconds: 0.6, rt60_seconds: [0.6, 0.5, 0.4] },
+        }
+    }
+}
+
 /// A room of our own making: noise that decays in three bands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Room {
-    /// Name, also of its file in `assets/ir`.
-    pub name: &'static str,
     /// Seed of the noise.
     pub seed: u64,
     /// Length in seconds.
     pub seconds: f64,
-    /// Time in which the low, middle and high band fall by 60 dB, 2 to 4 s as in the paper.
+    /// Time in which the low, middle and high band fall by 60 dB.
     pub rt60_seconds: [f64; 3],
-}
-
-impl Room {
-    /// The room of a recipe that names none.
-    pub const DEFAULT: Room = Room::ALL[1];
-
-    /// The rooms among which data preparation draws.
-    pub const ALL: [Room; 3] = [
-        Room { name: "chamber", seed: 0x5eed_0fa4_0011, seconds: 2.0, rt60_seconds: [2.6, 2.3, 2.0] },
-        Room { name: "hall", seed: 0x5eed_0fa4_0012, seconds: 3.0, rt60_seconds: [4.0, 3.0, 2.0] },
-        Room { name: "church", seed: 0x5eed_0fa4_0013, seconds: 3.5, rt60_seconds: [4.0, 3.7, 2.8] },
-    ];
 }
 
 /// The impulse response of a room, stereo, at the normalizer's sample rate.
@@ -69,9 +107,9 @@ pub enum ImpulseResponseError {
     /// Too long.
     #[error("the impulse response lasts {0:.1} s; at most {LONGEST_SECONDS} s can be used")]
     TooLong(f64),
-    /// NaN or infinity.
-    #[error("the impulse response holds values that are no finite numbers")]
-    NotFinite,
+    /// NaN, infinity, or a level beyond sense.
+    #[error("the impulse response holds values that are no numbers, or beyond {LARGEST_TAP}")]
+    Value,
 }
 
 impl ImpulseResponse {
@@ -79,7 +117,7 @@ impl ImpulseResponse {
     /// sample is cut off, as published.
     ///
     /// # Errors
-    /// No, unequal, too many or non-finite samples.
+    /// No, unequal or too many samples, or values beyond ±[`LARGEST_TAP`].
     pub fn new(
         mut left: Vec<f32>,
         mut right: Vec<f32>,
@@ -92,8 +130,8 @@ impl ImpulseResponse {
         if seconds > LONGEST_SECONDS {
             return Err(ImpulseResponseError::TooLong(seconds));
         }
-        if !left.iter().chain(&right).all(|sample| sample.is_finite()) {
-            return Err(ImpulseResponseError::NotFinite);
+        if !left.iter().chain(&right).all(|tap| (-LARGEST_TAP..=LARGEST_TAP).contains(tap)) {
+            return Err(ImpulseResponseError::Value);
         }
         let level = |n: usize| left[n].abs().max(right[n].abs());
         let peak = (1..left.len()).fold(0, |peak, n| if level(n) > level(peak) { n } else { peak });
@@ -191,26 +229,37 @@ pub struct ReverbSend {
 }
 
 impl ReverbSend {
-    /// The send of a stem; `None` where the recipe or the kind of stem has none.
+    /// The send of a stem; `None` where the recipe has none for it.
     pub fn of(stem: Stem, setting: &ReverbSetting, sample_rate_hz: f64) -> Option<Self> {
-        let wanted = setting.enabled && setting.amount > 0.0 && matches!(stem, Stem::Vocals | Stem::Other);
-        wanted.then(|| match &setting.room {
-            Some(room) => Self::new(room, setting, stem, sample_rate_hz),
+        let gain = setting.gain(stem)?;
+        Some(match &setting.room {
+            Some(room) => Self::new(room, gain, setting, stem, sample_rate_hz),
             None => {
-                let room = ImpulseResponse::generate(&Room::DEFAULT, sample_rate_hz);
-                Self::new(&room, setting, stem, sample_rate_hz)
+                let room = ImpulseResponse::generate(&setting.generated.room(), sample_rate_hz);
+                Self::new(&room, gain, setting, stem, sample_rate_hz)
             }
         })
     }
 
-    /// A send into the given room.
-    pub fn new(room: &ImpulseResponse, setting: &ReverbSetting, stem: Stem, sample_rate_hz: f64) -> Self {
-        // The four channels of both stems do the heavy parts of their work in different hops.
-        let mut turn = if stem == Stem::Vocals { 0 } else { 4 };
+    /// A send into the given room at the given linear gain.
+    fn new(
+        room: &ImpulseResponse,
+        gain: f64,
+        setting: &ReverbSetting,
+        stem: Stem,
+        sample_rate_hz: f64,
+    ) -> Self {
+        // All channels do the heavy parts of their work in different hops; those of vocals and other lie evenly.
+        let mut turns = match stem {
+            Stem::Vocals => [0, 2],
+            Stem::Other => [4, 6],
+            Stem::Bass => [1, 3],
+            Stem::Drums => [5, 7],
+        }
+        .into_iter();
         let convolvers = room.sides().map(|side| {
-            let taps: Vec<f32> = side.iter().map(|tap| tap * setting.amount as f32).collect();
-            turn += 2;
-            LongConvolver::new(&taps, turn)
+            let taps: Vec<f32> = side.iter().map(|tap| tap * gain as f32).collect();
+            LongConvolver::new(&taps, turns.next().unwrap_or(0))
         });
         let low = Coefficients::low_shelf(setting.low_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
         let high = Coefficients::high_shelf(setting.high_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
@@ -235,7 +284,10 @@ impl ReverbSend {
         let sides = self.send.sides().into_iter().zip(hop.sides_mut());
         for (convolver, (send, output)) in self.convolvers.iter_mut().zip(sides) {
             convolver.process(send, &mut self.wet);
-            output.iter_mut().zip(self.wet.iter()).for_each(|(sample, wet)| *sample += wet);
+            for (sample, wet) in output.iter_mut().zip(self.wet.iter()) {
+                // Of an absurd response as of an absurd sample nothing may remain that later effects cannot square.
+                *sample = (*sample + wet).clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE);
+            }
         }
     }
 
@@ -253,7 +305,10 @@ impl ReverbSend {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::recipe::SendLevels;
 
     /// Level of a stretch of the room in dB.
     fn level_db(room: &ImpulseResponse, start_s: f64) -> f64 {
@@ -264,9 +319,9 @@ mod tests {
 
     #[test]
     fn the_generated_room_decays_as_stated_and_is_reproducible() {
-        let room = ImpulseResponse::generate(&Room::DEFAULT, 44_100.0);
-        assert_eq!(room, ImpulseResponse::generate(&Room::DEFAULT, 44_100.0));
-        assert_ne!(room, ImpulseResponse::generate(&Room { seed: 2, ..Room::DEFAULT }, 44_100.0));
+        let room = ImpulseResponse::generate(&RoomName::Hall.room(), 44_100.0);
+        assert_eq!(room, ImpulseResponse::generate(&RoomName::Hall.room(), 44_100.0));
+        assert_ne!(room, ImpulseResponse::generate(&Room { seed: 2, ..RoomName::Hall.room() }, 44_100.0));
         let fall_db = level_db(&room, 0.0) - level_db(&room, 1.0);
         // Between 15 dB (RT60 of 4 s) and 30 dB (2 s) per second.
         assert!((15.0..30.0).contains(&fall_db), "{fall_db}");
@@ -279,8 +334,9 @@ mod tests {
     fn the_send_adds_the_room_to_the_dry_stem_at_once() {
         let room = ImpulseResponse::new(vec![0.1, 0.5, 0.25], vec![0.1, 0.5, 0.25], 44_100.0).expect("valid");
         assert_eq!(room.frames(), 2, "what precedes the peak is cut off");
-        let setting = ReverbSetting { enabled: true, ..ReverbSetting::default() };
-        let mut reverb = ReverbSend::new(&room, &setting, Stem::Vocals, 44_100.0);
+        let room = Some(Arc::new(room));
+        let setting = ReverbSetting { enabled: true, room, ..ReverbSetting::default() };
+        let mut reverb = ReverbSend::of(Stem::Vocals, &setting, 44_100.0).expect("vocals are sent");
         let mut hop = Hop::SILENT;
         // 2 kHz lies between the shelves, which pass it nearly whole.
         let tone = |n: usize| (n as f32 * 0.285).sin();
@@ -296,12 +352,16 @@ mod tests {
     }
 
     #[test]
-    fn only_vocals_and_other_are_sent_and_only_on_request() {
+    fn only_vocals_and_other_are_sent_unless_asked_and_only_on_request() {
         let off = ReverbSetting::default();
         let on = ReverbSetting { enabled: true, ..off.clone() };
         assert!(Stem::ALL.iter().all(|stem| ReverbSend::of(*stem, &off, 44_100.0).is_none()));
         let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
         assert_eq!(sent, [true, false, false, true]);
+        let drums = SendLevels { vocals: None, drums: Some(-6.0), ..SendLevels::default() };
+        let on = ReverbSetting { levels_db: drums, ..on };
+        let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
+        assert_eq!(sent, [false, false, true, true]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! A model bundle on disk: the folder with contract, targets, graphs and parity vectors. Opening one reads and checks
-//! the two small JSON files only, so that a plug-in knows its latency at once; graphs are read, hashed and handed to
+//! the small files only – contract, targets, an impulse response – so that a plug-in knows its latency at once; graphs are read, hashed and handed to
 //! ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
+use tributary_dsp::recipe::RoomFile;
 use tributary_dsp::{CHANNELS, Recipe, Targets};
 
 use crate::contract::{
@@ -16,6 +18,7 @@ use crate::contract::{
 use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
 use crate::onnx::OnnxLibrary;
+use crate::room::{self, ROOM_LIMIT_BYTES};
 use crate::statistics::Statistics;
 
 /// An opened and checked bundle. Cheap to clone; holds no graph.
@@ -28,7 +31,7 @@ pub struct ModelBundle {
 }
 
 impl ModelBundle {
-    /// Reads and checks `contract.json` and the targets it names.
+    /// Reads and checks `contract.json`, the targets and the impulse response it names.
     ///
     /// # Errors
     /// A [`BundleError`] whose text says what is missing or wrong.
@@ -39,12 +42,19 @@ impl ModelBundle {
         let contract_sha256 = sha256_hex(&json);
         let json = String::from_utf8(json)
             .map_err(|_| BundleError::Malformed { reason: "it is not UTF-8 text".into() })?;
-        let contract = Contract::from_json(&json)?;
+        let mut contract = Contract::from_json(&json)?;
         let targets = read_checked(&folder, &contract.targets, TARGETS_LIMIT_BYTES)?;
         let targets = String::from_utf8(targets)
             .map_err(|_| BundleError::Targets { reason: "they are not UTF-8 text".into() })?;
         let targets =
             Targets::from_json(&targets).map_err(|e| BundleError::Targets { reason: e.to_string() })?;
+        let rate_hz = contract.sample_rate_hz;
+        let reverb = &mut contract.recipe.reverb;
+        if let (true, Some(RoomFile { file, sha256 })) = (reverb.enabled, &reverb.impulse_response) {
+            let reference = FileReference { file: file.clone(), sha256: sha256.clone() };
+            let bytes = read_checked(&folder, &reference, ROOM_LIMIT_BYTES)?;
+            reverb.room = Some(Arc::new(room::decode(&folder.join(file), bytes, rate_hz)?));
+        }
         Ok(Self { folder, contract, contract_sha256, targets })
     }
 
@@ -68,7 +78,7 @@ impl ModelBundle {
         self.contract.geometry()
     }
 
-    /// How stems are normalized for this model.
+    /// How stems are normalized for this model, with its impulse response at the model's rate.
     pub fn recipe(&self) -> &Recipe {
         &self.contract.recipe
     }
@@ -175,7 +185,7 @@ fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, BundleError> {
 }
 
 /// Reads a whole file of at most `limit_bytes`. The limit holds for what is read, not for what the file system claims.
-fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
+pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
     let unreadable =
         |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.to_string() };
     let file = File::open(path).map_err(|e| match e.kind() {

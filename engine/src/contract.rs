@@ -9,6 +9,7 @@ mod network;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tributary_dsp::recipe::RoomFile;
 use tributary_dsp::{Recipe, Stem};
 
 pub use geometry::WindowGeometry;
@@ -183,6 +184,9 @@ impl Contract {
             return Err(format!("limiter.ceiling_dbtp is {ceiling_dbtp}; expected {lowest} to {highest}"));
         }
         check_file(&self.targets)?;
+        if let Some(RoomFile { file, sha256 }) = &self.recipe.reverb.impulse_response {
+            check_file(&FileReference { file: file.clone(), sha256: sha256.clone() })?;
+        }
         self.network.check(&self.window)?;
         self.parity.as_ref().map_or(Ok(()), check_parity)
     }

@@ -5,6 +5,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`contract`], [`bundle`] | the model's JSON and files, read as hostile input |
+//! | [`room`] | impulse responses from files, likewise |
 //! | [`model`], [`onnx`] | the trait every model implements; networks through ONNX Runtime |
 //! | [`window`], [`crossfade`], [`resample`] | the sliding window, joints between hops, sample rates |
 //! | [`statistics`] | what a network averages over a song, running or frozen |
@@ -36,6 +37,7 @@ pub mod pipeline;
 mod protocol;
 pub mod realtime;
 pub mod resample;
+pub mod room;
 pub mod settings;
 mod silence;
 pub mod start;

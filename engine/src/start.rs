@@ -32,6 +32,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 pub type LoadModel = Box<dyn FnOnce(&dyn Fn(f32)) -> Result<Box<dyn MixModel>, ModelError> + Send>;
 
 /// Where the model comes from.
+#[allow(clippy::large_enum_variant, reason = "built once per engine; a box would only burden every caller")]
 pub enum ModelSource {
     /// A bundle on disk. `library` is the ONNX Runtime file to use; `None` searches the usual places.
     Bundle {

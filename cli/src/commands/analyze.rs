@@ -58,7 +58,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
     let songs = args.selection.songs()?;
-    let recipe = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?.0;
+    let recipe = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?.recipe;
     let records = args.records.clone().unwrap_or_else(|| {
         let mut name = args.output.clone().into_os_string();
         name.push(".songs");

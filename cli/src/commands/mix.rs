@@ -17,7 +17,7 @@ use crate::dataset::{self, SongFiles, Source};
 use crate::file_output::{check_output, folder_of, write_wav_with};
 use crate::metrics::{Loudness, Meter};
 use crate::model::ModelChoice;
-use crate::normalization::NormalizationArgs;
+use crate::normalization::{Normalization, NormalizationArgs};
 use crate::progress;
 use crate::report::{self, Table};
 use crate::resample::resample;
@@ -77,7 +77,11 @@ enum Profile {
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
     let choice = ModelChoice::open(args.model.as_deref())?;
-    let (recipe, targets) = args.normalization.resolve_from(choice.recipe(), choice.targets())?;
+    let Normalization { recipe, targets, rooms } =
+        args.normalization.resolve_from(choice.recipe(), choice.targets(), choice.sample_rate_hz())?;
+    if rooms.len() > 1 {
+        bail!("a song is sent to one room; --reverb-rooms names {}", rooms.len());
+    }
     let spaces = spaces_in(&folder_of(&args.output));
     let mut song = Song::read_into(&files(args)?, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));

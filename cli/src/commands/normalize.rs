@@ -18,9 +18,10 @@ use crate::dataset::{SongFiles, Source, file_name};
 use crate::file_output::write_wav_with;
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::metrics::Meter;
-use crate::normalization::NormalizationArgs;
+use crate::normalization::{Normalization, NormalizationArgs};
 use crate::report::Table;
 use crate::resample::resample;
+use crate::reverb::Draws;
 use crate::selection::SelectionArgs;
 use crate::song::{Rate, Song, for_each_piece, read_source, spaces_in};
 use crate::{progress, report};
@@ -40,6 +41,9 @@ pub struct Args {
     output: PathBuf,
     #[command(flatten)]
     normalization: NormalizationArgs,
+    /// Draw the reverb's corners and room for every song, from this seed and the song's name
+    #[arg(long, value_name = "NUMBER")]
+    reverb_seed: Option<u64>,
     /// Songs worked on at the same time [default: one per processor]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -55,7 +59,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let songs = args.selection.songs()?;
     refuse_overlap(&args.selection.input, &args.output)?;
-    let (recipe, targets) = args.normalization.resolve()?;
+    let Normalization { recipe, targets, rooms } = args.normalization.resolve()?;
+    if args.reverb_seed.is_none() && rooms.len() > 1 {
+        bail!("--reverb-rooms names {} rooms; draw among them with --reverb-seed", rooms.len());
+    }
+    let draws = args.reverb_seed.map(|seed| Draws::new(seed, rooms, &recipe)).transpose()?;
     let ledger = Ledger::open(&args.output)?;
     let mine: Vec<&SongFiles> = songs
         .iter()
@@ -66,7 +74,8 @@ pub fn run(args: &Args) -> Result<()> {
     let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
     // Few songs, many processors: the stems of a song then share them.
     let stem_jobs = (jobs / mine.len().max(1)).clamp(1, Stem::COUNT);
-    let job = Job { settings: settings_hash(&recipe, &targets)?, recipe, targets, ledger, stem_jobs };
+    let settings = settings_hash(&recipe, &targets, draws.as_ref())?;
+    let job = Job { settings, recipe, targets, draws, ledger, stem_jobs };
     let bar = progress::songs(mine.len(), "normalizing");
     let outcomes = batch::run(&mine, jobs, |files| {
         let outcome = job.song(files);
@@ -77,7 +86,10 @@ pub fn run(args: &Args) -> Result<()> {
     bar.finish_and_clear();
 
     let names: Vec<String> = songs.iter().map(|song| song.name.clone()).collect();
-    let summary = json!({ "command": "normalize", "settings": job.settings, "recipe": job.recipe });
+    let mut summary = json!({ "command": "normalize", "settings": job.settings, "recipe": job.recipe });
+    if let Some(draws) = &job.draws {
+        summary["reverb_draws"] = draws.settings();
+    }
     job.ledger.write_report(summary, &names)?;
     conclude(&args.output, &outcomes)
 }
@@ -85,7 +97,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// What happened to one song in this run.
 #[derive(Debug)]
 enum Outcome {
-    Written(Record),
+    Written(Box<Record>),
     AlreadyThere,
     Skipped(String),
     Busy,
@@ -96,6 +108,7 @@ enum Outcome {
 struct Job {
     recipe: Recipe,
     targets: Targets,
+    draws: Option<Draws>,
     settings: String,
     ledger: Ledger,
     stem_jobs: usize,
@@ -118,7 +131,7 @@ impl Job {
             Ok(song) => {
                 self.write_song(files, song, &partial, &mut record)?;
                 self.ledger.finish(partial, &record)?;
-                Ok(Outcome::Written(record))
+                Ok(Outcome::Written(Box::new(record)))
             }
             Err(error) => {
                 let reason = format!("{error:#}");
@@ -147,10 +160,15 @@ impl Job {
                 .notes
                 .push("the mixture and the stems differ in length; the shorter end in silence".into());
         }
+        let recipe = match &self.draws {
+            Some(draws) => draws.of_song(&self.recipe, &files.name),
+            None => self.recipe.clone(),
+        };
+        record.reverb = self.draws.is_some().then(|| json!(recipe.reverb));
         let stems = Stem::ALL.into_iter().zip(song.stems).collect();
         let frames = record.frames;
         let entries = batch::run_each(stems, self.stem_jobs, |(stem, audio)| {
-            Some((stem, self.write_stem(stem, audio?, frames, &partial.folder)))
+            Some((stem, self.write_stem(stem, audio?, &recipe, frames, &partial.folder)))
         });
         for (stem, written) in entries.into_iter().flatten() {
             let (entry, note) = written?;
@@ -168,13 +186,14 @@ impl Job {
         &self,
         stem: Stem,
         mut audio: StemFile,
+        recipe: &Recipe,
         frames: usize,
         folder: &Path,
     ) -> Result<(serde_json::Value, Option<String>)> {
         let mut before = Meter::of_stem(TRAINING_RATE_HZ)?;
         for_each_piece(&mut audio, |left, right| before.add(left, right))?;
         let rate_hz = f64::from(TRAINING_RATE_HZ);
-        let profile = normalize_in_place(stem, &mut audio, &self.recipe, &self.targets, rate_hz, &mut |_| {})
+        let profile = normalize_in_place(stem, &mut audio, recipe, &self.targets, rate_hz, &mut |_| {})
             .with_context(|| format!("cannot normalize the {} stem", stem.name()))?
             .unwrap_or_default();
         let mut after = Meter::of_stem(TRAINING_RATE_HZ)?;
@@ -273,14 +292,17 @@ fn refuse_overlap(input: &Path, output: &Path) -> Result<()> {
 }
 
 /// Hash of everything but the audio that decides the result.
-fn settings_hash(recipe: &Recipe, targets: &Targets) -> Result<String> {
-    let text = serde_json::to_string(&json!({
+fn settings_hash(recipe: &Recipe, targets: &Targets, draws: Option<&Draws>) -> Result<String> {
+    let mut settings = json!({
         "recipe": recipe,
         "targets": targets,
         "sample_rate_hz": TRAINING_RATE_HZ,
         "version": env!("CARGO_PKG_VERSION"),
-    }))?;
-    Ok(sha256_hex(text.as_bytes()))
+    });
+    if let Some(draws) = draws {
+        settings["reverb_draws"] = draws.settings();
+    }
+    Ok(sha256_hex(serde_json::to_string(&settings)?.as_bytes()))
 }
 
 /// Says what happened to a song, above the progress bar.

@@ -39,7 +39,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
     let files = dataset::song_in(&args.song)?;
-    let recipe = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?.0;
+    let recipe = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?.recipe;
     let spaces = spaces_in(&folder_of(&args.output));
     let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));

@@ -1,7 +1,9 @@
 //! Bundles as hostile input: every kind of damage gets its own plain sentence and nothing else happens.
 
 use serde_json::{Value, json};
-use tributary_engine::{BundleError, Contract, ModelBundle};
+use sha2::{Digest, Sha256};
+use tributary_dsp::reverb::{ImpulseResponse, RoomName};
+use tributary_engine::{BundleError, Contract, ModelBundle, room};
 
 use crate::common::{Noise, TemporaryFolder, repository};
 
@@ -152,6 +154,112 @@ fn damaged_folders_are_explained() {
     assert!(matches!(ModelBundle::open(&folder.0), Err(BundleError::TooLarge { .. })));
     std::fs::write(&contract, [0xFF, 0xFE]).unwrap();
     assert!(matches!(ModelBundle::open(&folder.0), Err(BundleError::Malformed { .. })));
+}
+
+/// A copy of the sum bundle whose recipe names an impulse response with these bytes.
+fn bundle_with_room(name: &str, bytes: &[u8]) -> TemporaryFolder {
+    let folder = TemporaryFolder::copy_of(name, &repository("assets/models/sum"));
+    std::fs::write(folder.0.join("room.wav"), bytes).unwrap();
+    let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut contract = sum_contract();
+    contract["recipe"]["reverb"] = json!({
+        "enabled": true, "amount": 0.5, "levels_db": { "drums": -12.0 },
+        "impulse_response": { "file": "room.wav", "sha256": sha256 },
+    });
+    std::fs::write(folder.0.join("contract.json"), contract.to_string()).unwrap();
+    folder
+}
+
+/// A WAV file of decaying taps, in 32-bit floats.
+fn room_wav(channels: u16, sample_rate_hz: u32, frames: usize, level: f32) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels,
+        sample_rate: sample_rate_hz,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    for frame in 0..frames {
+        for _ in 0..channels {
+            let decay = (-(frame as f32) / (0.1 * sample_rate_hz as f32)).exp();
+            writer.write_sample(level * decay).unwrap();
+        }
+    }
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn impulse_responses_of_any_rate_reach_the_normalizer() {
+    for (channels, rate_hz) in [(1, 44_100), (2, 48_000), (1, 96_000), (2, 8_000)] {
+        let bytes = room_wav(channels, rate_hz, rate_hz as usize / 2, 0.1);
+        let folder = bundle_with_room(&format!("room-{channels}-{rate_hz}"), &bytes);
+        let bundle = ModelBundle::open(&folder.0).unwrap();
+        let reverb = &bundle.recipe().reverb;
+        let room = reverb.room.as_ref().expect("was read");
+        assert!(room.frames() >= 21_900 && room.frames() <= 22_050, "half a second: {}", room.frames());
+        // A steady tone far below either rate is answered by the sum of all taps: that of the file stays.
+        let wanted = 0.1 * 0.1 * rate_hz as f32 * (1.0 - (-5.0_f32).exp());
+        for side in room.sides() {
+            let sum: f32 = side.iter().sum();
+            assert!((sum / wanted - 1.0).abs() < 0.02, "{rate_hz}: {sum} {wanted}");
+        }
+        let gains = tributary_dsp::Stem::ALL.map(|stem| reverb.gain(stem).is_some());
+        assert_eq!(gains, [true, false, true, true]);
+        let (source, targets) = (tributary_dsp::ProfileSource::Adaptive, bundle.targets());
+        tributary_dsp::FxNormalizer::new(bundle.recipe(), targets, source, 44_100.0, 512).unwrap();
+    }
+}
+
+#[test]
+fn the_files_of_our_rooms_hold_what_the_normalizer_generates() {
+    for name in RoomName::ALL {
+        let path = repository("assets/ir").join(name.name()).with_extension("wav");
+        let (read, file) = room::read(&path, 44_100).unwrap();
+        assert_eq!(file.file, format!("{}.wav", name.name()));
+        // What precedes the largest sample is cut off a file.
+        let generated = ImpulseResponse::generate(&name.room(), 44_100.0);
+        let generated = generated.sides().map(|side| &side[generated.frames() - read.frames()..]);
+        let differences = read.sides().into_iter().flatten().zip(generated.into_iter().flatten());
+        let worst = differences.map(|(read, generated)| (read - generated).abs()).fold(0.0, f32::max);
+        assert!(worst <= 2.0_f32.powi(-24), "{}: {worst}", path.display());
+    }
+}
+
+#[test]
+fn impulse_responses_are_hostile_input() {
+    let good = room_wav(2, 44_100, 20_000, 0.5);
+    let mut cut = good.clone();
+    cut.truncate(30);
+    for (name, bytes, expected) in [
+        (
+            "room-text",
+            b"not audio at all, just text that is long enough to be probed".to_vec(),
+            "WAV or FLAC",
+        ),
+        ("room-cut", cut, "room.wav"),
+        ("room-empty", room_wav(2, 44_100, 0, 0.5), "samples"),
+        ("room-wide", room_wav(3, 44_100, 1_000, 0.5), "3 channels"),
+        ("room-long", room_wav(1, 8_000, 80_001, 0.5), "10 s"),
+        ("room-slow", room_wav(1, 100, 50, 0.5), "100 Hz"),
+        ("room-loud", room_wav(2, 44_100, 100, 1e30), "beyond"),
+        ("room-nan", room_wav(2, 44_100, 100, f32::NAN), "numbers"),
+    ] {
+        let folder = bundle_with_room(name, &bytes);
+        let message = ModelBundle::open(&folder.0).expect_err(name).to_string();
+        assert!(message.contains(expected), "{name}: {message}");
+        assert!(message.ends_with('.') && !message.contains('\n'), "one sentence: {message}");
+    }
+    let folder = bundle_with_room("room-changed", &good);
+    let mut changed = good;
+    changed[1_000] ^= 1;
+    std::fs::write(folder.0.join("room.wav"), changed).unwrap();
+    assert!(matches!(ModelBundle::open(&folder.0), Err(BundleError::Checksum { .. })));
+    let mut contract = sum_contract();
+    contract["recipe"]["reverb"]["impulse_response"] =
+        json!({ "file": "../room.wav", "sha256": "0".repeat(64) });
+    assert!(error_of(&contract).contains("not a plain file name"));
 }
 
 #[test]
