@@ -27,6 +27,7 @@ use crate::window::StemWindow;
 const NORMALIZER_BLOCK_FRAMES: usize = 1024;
 /// Frames of a push that are handled before due hops run: bounds the memory a long push takes.
 const PUSH_FRAMES: usize = 4096;
+static SILENCE: [f32; PUSH_FRAMES] = [0.0; PUSH_FRAMES];
 /// Samples beyond this (+60 dB full scale) are garbage, not audio. They become silence, like what is not a number:
 /// clamped, a burst of them would be the loudest material that the running estimates ever hear.
 const LIMIT_LINEAR: f32 = 1000.0;
@@ -232,13 +233,19 @@ impl Pipeline {
         let mut from = 0;
         while from < frames {
             let to = frames.min(from + PUSH_FRAMES);
-            for (clean, channel) in self.sanitized.iter_mut().zip(stems) {
-                clean.clear();
-                clean.extend_from_slice(&channel[from..to]);
-                sanitize(clean);
-            }
+            let piece = stems.map(|channel| &channel[from..to]);
+            let clean = if piece.iter().all(|channel| silence::is_silent(channel)) {
+                [&SILENCE[..to - from]; CHANNELS]
+            } else {
+                for (clean, channel) in self.sanitized.iter_mut().zip(piece) {
+                    clean.clear();
+                    clean.extend_from_slice(channel);
+                    sanitize(clean);
+                }
+                std::array::from_fn(|c| &self.sanitized[c][..])
+            };
             let stage = &mut self.stage;
-            self.to_model.process(std::array::from_fn(|c| &self.sanitized[c][..]), |piece| stage.take(piece));
+            self.to_model.process(clean, |piece| stage.take(piece));
             from = to;
         }
         self.stage.flush();

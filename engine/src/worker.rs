@@ -22,10 +22,11 @@ use crate::telemetry::Telemetry;
 
 /// Frames taken from the input ring at a time.
 const TAKE_FRAMES: usize = 1024;
+static SILENCE: [f32; TAKE_FRAMES] = [0.0; TAKE_FRAMES];
 /// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
 const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
 /// Longest sleep while there is nothing to do. Half a hop at most, so that the hop after it keeps half of its time.
-const REST_MS: f64 = 100.0;
+const REST_MS: f64 = 125.0;
 /// A host that has sent nothing for this long has stopped.
 const STOPPED_MS: f64 = 500.0;
 /// Frames between two publications of the meters: 50 ms at 48 kHz.
@@ -221,18 +222,21 @@ impl Worker {
         while left > 0 {
             let count = left.min(TAKE_FRAMES);
             let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
-            self.planar.iter_mut().for_each(Vec::clear);
             let (head, tail) = chunk.as_slices();
-            if silence::is_silent(head) && silence::is_silent(tail) {
-                self.planar.iter_mut().for_each(|channel| channel.resize(count, 0.0));
-            } else {
+            let silent = silence::is_silent(head) && silence::is_silent(tail);
+            if !silent {
+                self.planar.iter_mut().for_each(Vec::clear);
                 for (i, &sample) in head.iter().chain(tail).enumerate() {
                     self.planar[i % CHANNELS].push(sample);
                 }
             }
             chunk.commit_all();
             self.taken += count as u64;
-            self.pipeline.ingest(std::array::from_fn(|channel| &self.planar[channel][..]));
+            self.pipeline.ingest(if silent {
+                [&SILENCE[..count]; CHANNELS]
+            } else {
+                std::array::from_fn(|channel| &self.planar[channel][..])
+            });
             left -= count;
         }
     }
