@@ -36,6 +36,7 @@ pub mod targets_builder;
 mod transition;
 pub mod units;
 pub mod whole_file;
+pub mod width;
 
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};

@@ -1,4 +1,4 @@
-//! The only definition of the chain and its order: reverb, equalization, dynamics, panning, loudness, per stem. Audio is
+//! The only definition of the chain and its order: reverb, equalization, dynamics, panning, width, loudness, per stem. Audio is
 //! gathered into hops of fixed stream position, so results do not depend on how the caller cuts its blocks; offline
 //! work runs the same chain hop by hop.
 
@@ -15,6 +15,7 @@ use crate::stem::Stem;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
 use crate::transition::Transition;
+use crate::width::WidthMatcher;
 
 pub use crate::delay::HOP_FRAMES;
 pub use crate::transition::{FADE_SECONDS, LISTEN_SECONDS};
@@ -68,6 +69,8 @@ pub struct StemReading {
     pub ratio: f32,
     /// Position of the stem's panning offset: −1 left, 0 none, +1 right.
     pub pan_side: f32,
+    /// Level of the added side against the middle, in dB, after the amount; −100 where none is added.
+    pub added_side_db: f32,
     /// Gain of the loudness matcher, in dB, after the amount.
     pub loudness_gain_db: f32,
 }
@@ -78,6 +81,7 @@ pub(crate) struct Matchers {
     equalization: EqualizationMatcher,
     dynamics: DynamicsMatcher,
     panning: PanningMatcher,
+    width: WidthMatcher,
     loudness: LoudnessMatcher,
 }
 
@@ -94,6 +98,7 @@ impl Matchers {
         let equalization = profile.and_then(|profile| profile.equalization.as_ref());
         let dynamics = profile.and_then(|profile| profile.dynamics.as_ref());
         let panning = profile.and_then(|profile| profile.panning.as_ref());
+        let width = profile.and_then(|profile| profile.width.as_ref());
         let loudness = profile.and_then(|profile| profile.loudness).map(|loudness| loudness.gain_db);
         let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
         Self {
@@ -107,6 +112,7 @@ impl Matchers {
             ),
             panning: PanningMatcher::fixed(panning, target, amount(Effect::Panning), limits, sample_rate_hz)
                 .after_hops(1),
+            width: WidthMatcher::fixed(width, recipe.width.effective_amount(), stem, sample_rate_hz),
             loudness: LoudnessMatcher::fixed(loudness, amount(Effect::Loudness)),
         }
     }
@@ -125,6 +131,7 @@ impl Matchers {
             dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
             panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
                 .after_hops(1),
+            width: WidthMatcher::adaptive(target, recipe.width.effective_amount(), stem, sample_rate_hz),
             loudness: LoudnessMatcher::adaptive(
                 target.loudness_lufs,
                 amount(Effect::Loudness),
@@ -143,6 +150,7 @@ impl Matchers {
         self.equalization.process(hop);
         self.dynamics.process(hop);
         self.panning.process(hop);
+        self.width.process(hop);
         self.loudness.process(hop);
     }
 
@@ -169,6 +177,7 @@ impl Matchers {
             threshold_db: threshold_db as f32,
             ratio: if threshold_db < 0.0 { ratio as f32 } else { 1.0 },
             pan_side: self.panning.side() as f32,
+            added_side_db: self.width.side_db() as f32,
             loudness_gain_db: self.loudness.gain_db() as f32,
         }
     }
@@ -178,6 +187,7 @@ impl Matchers {
         self.equalization.reset();
         self.dynamics.reset();
         self.panning.reset();
+        self.width.reset();
         self.loudness.reset();
     }
 }

@@ -47,6 +47,14 @@ pub struct PanningCorrection {
     pub side: f64,
 }
 
+/// Full width correction of one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WidthCorrection {
+    /// Added side against the middle, linear, 0 to 1, for the octave bands of [`crate::width`].
+    pub gains: [f32; crate::width::BANDS],
+}
+
 /// Full loudness correction of one stem.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +73,9 @@ pub struct StemProfile {
     pub dynamics: Option<DynamicsCorrection>,
     /// Panning.
     pub panning: Option<PanningCorrection>,
+    /// Width; absent from profiles of recipes without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<WidthCorrection>,
     /// Loudness.
     pub loudness: Option<LoudnessCorrection>,
 }
@@ -154,6 +165,8 @@ impl StemProfile {
             }
         }
         value("panning side", self.panning.is_none_or(|panning| panning.side.abs() <= 1.0))?;
+        let gains = self.width.iter().flat_map(|width| width.gains);
+        value("width gains", gains.into_iter().all(|gain| (0.0..=1.0).contains(&gain)))?;
         value("loudness gain_db", self.loudness.is_none_or(|loudness| gain(loudness.gain_db)))
     }
 }
@@ -173,6 +186,7 @@ mod tests {
                 compressor: [Some(CompressorSetting { ratio: 4.0, threshold_db: -18.5 }), None],
             }),
             panning: Some(PanningCorrection { side: -1.0 }),
+            width: Some(WidthCorrection { gains: std::array::from_fn(|band| band as f32 / 30.0) }),
             loudness: Some(LoudnessCorrection { gain_db: -7.123456789 }),
         };
         SongProfile([Some(profile), None, Some(StemProfile::default()), None])
@@ -194,6 +208,7 @@ mod tests {
         };
         assert!(damage(|profile| profile.loudness = Some(LoudnessCorrection { gain_db: f64::NAN })).is_err());
         assert!(damage(|profile| profile.panning = Some(PanningCorrection { side: 2.0 })).is_err());
+        assert!(damage(|profile| profile.width.as_mut().expect("present").gains[8] = f32::NAN).is_err());
         assert!(damage(|profile| profile.equalization.as_mut().expect("present").curves_db.clear()).is_err());
         assert!(
             damage(|profile| profile.equalization.as_mut().expect("present").curves_db[0].truncate(7))

@@ -195,7 +195,7 @@ impl ReverbSetting {
 }
 
 /// The normalizer's part of a model contract.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {
     /// Rules.
@@ -206,6 +206,8 @@ pub struct Recipe {
     pub dynamics: EffectSetting,
     /// Spectral re-panning.
     pub panning: EffectSetting,
+    /// A side for stems that are narrower than the average; not in the paper, off by default. Its feature is panning's.
+    pub width: EffectSetting,
     /// Integrated loudness.
     pub loudness: EffectSetting,
     /// Reverb send.
@@ -244,6 +246,21 @@ pub enum RecipeError {
     },
 }
 
+impl Default for Recipe {
+    fn default() -> Self {
+        let on = EffectSetting::default();
+        Self {
+            kind: RecipeKind::Paper,
+            equalization: on,
+            dynamics: on,
+            panning: on,
+            width: EffectSetting { enabled: false, ..on },
+            loudness: on,
+            reverb: ReverbSetting::default(),
+        }
+    }
+}
+
 impl Recipe {
     /// What the released code does, in full.
     pub fn published() -> Self {
@@ -255,6 +272,12 @@ impl Recipe {
         Self::default().with_amounts([0.0; 4])
     }
 
+    /// The same recipe with width switched on at this amount, 0 to 1.
+    pub fn with_width(mut self, amount: f64) -> Self {
+        self.width = EffectSetting { enabled: true, amount };
+        self
+    }
+
     /// The same recipe with these amounts, in the order of [`Effect::ALL`].
     pub fn with_amounts(mut self, amounts: [f64; 4]) -> Self {
         for (effect, amount) in Effect::ALL.into_iter().zip(amounts) {
@@ -263,12 +286,13 @@ impl Recipe {
         self
     }
 
-    /// The same recipe with every other effect (and the reverb) switched off.
+    /// The same recipe with every other effect (width and the reverb too) switched off.
     pub fn only(&self, effect: Effect) -> Self {
         let mut recipe = self.clone();
         for other in Effect::ALL.into_iter().filter(|other| *other != effect) {
             recipe.effect_mut(other).enabled = false;
         }
+        recipe.width.enabled = false;
         recipe.reverb.enabled = false;
         recipe
     }
@@ -299,7 +323,8 @@ impl Recipe {
     /// The first value out of its range.
     pub fn validate(&self) -> Result<(), RecipeError> {
         let amounts = Effect::ALL.map(|effect| (effect.name(), self.effect(effect).amount));
-        for (effect, amount) in amounts.into_iter().chain([("reverb", self.reverb.amount)]) {
+        let others = [("width", self.width.amount), ("reverb", self.reverb.amount)];
+        for (effect, amount) in amounts.into_iter().chain(others) {
             if !(0.0..=1.0).contains(&amount) {
                 return Err(RecipeError::Amount { effect, amount });
             }

@@ -183,7 +183,7 @@ fn noise_tail(room: &Room, seed: u64, sample_rate_hz: f64) -> Vec<f32> {
 }
 
 /// SplitMix64, mapped to 0 … 1.
-fn uniform(state: &mut u64) -> f64 {
+pub(crate) fn uniform(state: &mut u64) -> f64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -17,7 +17,8 @@ use crate::stem::Stem;
 use crate::store::{Sides, StemStore, StoreError, peak, read_hop};
 use crate::targets::Targets;
 use crate::units::db_from_gain;
-use crate::{dynamics, equalization, loudness, panning, similarity};
+use crate::width::WidthMatcher;
+use crate::{dynamics, equalization, loudness, panning, similarity, width};
 
 /// One feature of one stem.
 #[derive(Debug, Clone, PartialEq)]
@@ -293,9 +294,22 @@ impl WholeFile<'_> {
                     self.apply(effect, audio, &profile)?;
                 }
             }
+            if effect == Effect::Panning && self.recipe.width.effective_amount() > 0.0 {
+                self.widen(audio, &mut profile)?;
+            }
             progress((index + 1) as f64 / Effect::ALL.len() as f64);
         }
         Ok(Some(profile))
+    }
+
+    /// Measures the width that panning left, and applies what is missing.
+    fn widen(&self, audio: &mut PaddedStem<'_>, profile: &mut StemProfile) -> Result<(), StoreError> {
+        let (rate_hz, target) = (self.sample_rate_hz, self.targets.stem(self.stem));
+        let correction = width::correction(audio.stem, target, rate_hz)?;
+        let amount = self.recipe.width.effective_amount();
+        let mut matcher = WidthMatcher::fixed(Some(&correction), amount, self.stem, rate_hz);
+        profile.width = Some(correction);
+        stream(audio, 0, |hop| matcher.process(hop))
     }
 
     fn measure(

@@ -83,10 +83,11 @@ fn buffer(channels: &[Vec<f32>], stem: Stem) -> StereoBuffer {
     StereoBuffer { left: channels[index].clone(), right: channels[index + 1].clone() }
 }
 
-fn recipes() -> [Recipe; 3] {
+fn recipes() -> [Recipe; 4] {
     let mut partial = Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0]);
     partial.reverb.enabled = true;
-    [Recipe::default(), Recipe::published(), partial]
+    let wide = Recipe::default().with_amounts([0.1, 0.5, 0.0, 1.0]).with_width(1.0);
+    [Recipe::default(), Recipe::published(), partial, wide]
 }
 
 fn profile(recipe: &Recipe, channels: &[Vec<f32>]) -> SongProfile {
