@@ -69,8 +69,8 @@ pub struct StemReading {
     pub ratio: f32,
     /// Position of the stem's panning offset: −1 left, 0 none, +1 right.
     pub pan_side: f32,
-    /// Level of the added side against the middle, in dB, after the amount; −100 where none is added.
-    pub added_side_db: f32,
+    /// Added side against the middle, linear, after the amount; 0 where none is added.
+    pub added_side: f32,
     /// Gain of the loudness matcher, in dB, after the amount.
     pub loudness_gain_db: f32,
 }
@@ -177,7 +177,7 @@ impl Matchers {
             threshold_db: threshold_db as f32,
             ratio: if threshold_db < 0.0 { ratio as f32 } else { 1.0 },
             pan_side: self.panning.side() as f32,
-            added_side_db: self.width.side_db() as f32,
+            added_side: self.width.added_side(),
             loudness_gain_db: self.loudness.gain_db() as f32,
         }
     }

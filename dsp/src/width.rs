@@ -382,10 +382,9 @@ impl WidthMatcher {
         self.gains = std::array::from_fn(|band| adaptive.gains[band].value() as f32 * self.amount);
     }
 
-    /// Level of the added side against the middle in dB, the mean power over the bands; −100 where nothing is added.
-    pub fn side_db(&self) -> f64 {
-        let power = self.gains.iter().map(|gain| f64::from(gain * gain)).sum::<f64>() / BANDS as f64;
-        10.0 * power.max(1e-10).log10()
+    /// Added side against the middle, linear, root of the mean power over the bands; 0 where nothing is added.
+    pub fn added_side(&self) -> f32 {
+        (self.gains.iter().map(|gain| gain * gain).sum::<f32>() / BANDS as f32).sqrt()
     }
 
     /// Back to the state after construction.
@@ -529,12 +528,12 @@ mod tests {
         let targets = Targets::default();
         let (_, found) = widened(Stem::Other, &audio);
         let mut matcher = WidthMatcher::adaptive(targets.stem(Stem::Other), 1.0, Stem::Other, RATE_HZ);
-        let fresh = matcher.side_db();
+        let fresh = matcher.added_side();
         stream(&mut audio.clone(), 0, |hop| matcher.process(hop)).expect("memory");
         for (band, (live, whole)) in matcher.gains.iter().zip(&found.gains).enumerate() {
             assert!((live - whole).abs() < 0.02, "band {band}: {live} {whole}");
         }
-        assert!(fresh <= -100.0 && matcher.side_db() > -15.0);
+        assert!(fresh == 0.0 && matcher.added_side() > 0.2);
     }
 
     #[test]

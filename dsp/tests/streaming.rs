@@ -86,7 +86,7 @@ fn buffer(channels: &[Vec<f32>], stem: Stem) -> StereoBuffer {
 fn recipes() -> [Recipe; 4] {
     let mut partial = Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0]);
     partial.reverb.enabled = true;
-    let wide = Recipe::default().with_amounts([0.1, 0.5, 0.0, 1.0]).with_width(1.0);
+    let wide = Recipe::default().with_amounts([1.0, 1.0, 0.0, 1.0]).with_width(1.0);
     [Recipe::default(), Recipe::published(), partial, wide]
 }
 

@@ -81,7 +81,7 @@ pub struct Telemetry {
     /// Per stem, in stem order.
     pub stems: [StemTelemetry; 4],
     /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
-    corrections: [[AtomicF32; 7]; 4],
+    corrections: [[AtomicF32; 8]; 4],
     /// Momentary loudness of the mix.
     pub mix_momentary_lufs: AtomicF32,
     /// Integrated loudness of the mix since the stream started.
@@ -173,7 +173,8 @@ impl Telemetry {
             threshold_db: value(3),
             ratio: value(4),
             pan_side: value(5),
-            loudness_gain_db: value(6),
+            added_side: value(6),
+            loudness_gain_db: value(7),
         }
     }
 
@@ -185,6 +186,7 @@ impl Telemetry {
             reading.threshold_db,
             reading.ratio,
             reading.pan_side,
+            reading.added_side,
             reading.loudness_gain_db,
         ];
         for (shared, value) in self.corrections[stem.index()].iter().zip(values) {

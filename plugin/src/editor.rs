@@ -81,7 +81,7 @@ pub struct StemCopy {
 }
 
 /// Rows of corrections a strip has room for.
-pub const CORRECTIONS_MAX: usize = 4;
+pub const CORRECTIONS_MAX: usize = 5;
 
 /// Meters of the mix.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -208,10 +208,15 @@ fn corrections(reading: &StemReading) -> Vec<(&'static str, String)> {
         side if side < 0.0 => format!("{:.0} % L", -side),
         side => format!("{side:.0} % R"),
     };
+    let width = match reading.added_side {
+        0.0 => "as it is".to_owned(),
+        side => format!("{} dB side", signed(20.0 * side.log10())),
+    };
     let rows = vec![
         ("EQ gain", format!("{} dB", signed(reading.equalization_gain_db))),
         ("Compression", format!("{} dB", signed(-reading.gain_reduction_db))),
         ("Panning", side),
+        ("Width", width),
         ("Gain", format!("{} dB", signed(reading.loudness_gain_db))),
     ];
     debug_assert!(rows.len() <= CORRECTIONS_MAX);
@@ -247,11 +252,12 @@ mod tests {
             equalization_gain_db: -0.04,
             gain_reduction_db: 2.5,
             pan_side: -0.25,
+            added_side: 0.25,
             loudness_gain_db: 6.0,
             ..StemReading::default()
         };
         let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "+6.0 dB"]);
+        assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "−12.0 dB side", "+6.0 dB"]);
     }
 
     #[test]
