@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
 use tributary_engine::contract::ContractLimiter;
-use tributary_engine::{MixModel, ModelBundle, ModelName, SumModel, WindowGeometry};
+use tributary_engine::{LatencyMode, MixModel, ModelBundle, ModelName, SumModel, WindowGeometry};
 
 /// Overrides the search for the default model, as in the plug-in.
 const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
@@ -47,6 +47,14 @@ impl ModelChoice {
         let bundle = ModelBundle::open(&folder)
             .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
         Ok(Self::Bundle(Box::new(bundle)))
+    }
+
+    /// The same model with the windows of a latency mode; the plain sum has none.
+    pub fn in_mode(self, mode: LatencyMode) -> Self {
+        match self {
+            Self::Bundle(bundle) => Self::Bundle(Box::new(bundle.in_mode(mode))),
+            Self::PlainSum => Self::PlainSum,
+        }
     }
 
     /// Loads the network; takes up to seconds.

@@ -12,8 +12,8 @@ use tributary_dsp::recipe::RoomFile;
 use tributary_dsp::{CHANNELS, Recipe, Targets};
 
 use crate::contract::{
-    CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, Network, TARGETS_LIMIT_BYTES,
-    WindowGeometry,
+    CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, LatencyMode, Network,
+    TARGETS_LIMIT_BYTES, WindowGeometry,
 };
 use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
@@ -28,6 +28,7 @@ pub struct ModelBundle {
     contract: Contract,
     contract_sha256: String,
     targets: Targets,
+    mode: LatencyMode,
 }
 
 impl ModelBundle {
@@ -55,7 +56,7 @@ impl ModelBundle {
             let bytes = read_checked(&folder, &reference, ROOM_LIMIT_BYTES)?;
             reverb.room = Some(Arc::new(room::decode(&folder.join(file), bytes, rate_hz)?));
         }
-        Ok(Self { folder, contract, contract_sha256, targets })
+        Ok(Self { folder, contract, contract_sha256, targets, mode: LatencyMode::Standard })
     }
 
     /// The folder the bundle lies in.
@@ -73,9 +74,19 @@ impl ModelBundle {
         &self.contract_sha256
     }
 
-    /// The window lengths.
+    /// The same bundle in another latency mode: window and model are those of the mode from now on.
+    pub fn in_mode(self, mode: LatencyMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// The latency mode; the standard one of a bundle just opened.
+    pub fn mode(&self) -> LatencyMode {
+        self.mode
+    }
+
+    /// The window lengths in the bundle's mode.
     pub fn geometry(&self) -> WindowGeometry {
-        self.contract.geometry()
+        self.contract.window_in(self.mode)
     }
 
     /// How stems are normalized for this model, with its impulse response at the model's rate.
@@ -88,9 +99,9 @@ impl ModelBundle {
         &self.targets
     }
 
-    /// Whether the model needs ONNX Runtime.
+    /// Whether the model needs ONNX Runtime: not the plain sum, which is also what the monitor mode plays.
     pub fn needs_library(&self) -> bool {
-        !matches!(self.contract.network, Network::Sum {})
+        self.mode != LatencyMode::Monitor && !matches!(self.contract.network, Network::Sum {})
     }
 
     /// Reads a graph, checks its length and checksum.
@@ -126,14 +137,15 @@ impl ModelBundle {
     }
 
     /// Loads the network: checksums, sessions, shapes, one warm-up run. Takes up to seconds; never call it on the
-    /// audio or GUI thread. A bundle of kind "sum" ignores `library`.
+    /// audio or GUI thread. A bundle that needs no library ignores `library`.
     ///
     /// # Errors
     /// [`ModelError`] with the reason in plain words.
     pub fn load_model(&self, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
-        match &self.contract.network {
-            Network::Sum {} => Ok(Box::new(SumModel::new(self.geometry()))),
-            _ => crate::onnx::load(self, library),
+        if self.needs_library() {
+            crate::onnx::load(self, library)
+        } else {
+            Ok(Box::new(SumModel::new(self.geometry())))
         }
     }
 

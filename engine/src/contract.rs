@@ -4,6 +4,7 @@
 //! leave the folder, and every refusal is one plain sentence.
 
 mod geometry;
+mod modes;
 mod network;
 
 use std::path::Path;
@@ -13,6 +14,7 @@ use tributary_dsp::recipe::RoomFile;
 use tributary_dsp::{Recipe, Stem};
 
 pub use geometry::WindowGeometry;
+pub use modes::LatencyMode;
 pub use network::Network;
 
 use crate::error::BundleError;
@@ -101,7 +103,7 @@ pub struct Contract {
     pub stems: Vec<String>,
     /// Channels per stem; must be 2.
     pub channels_per_stem: usize,
-    /// Window lengths.
+    /// Window lengths of the standard mode.
     pub window: ContractWindow,
     /// The network.
     pub network: Network,
@@ -151,7 +153,7 @@ impl Contract {
         Ok(contract)
     }
 
-    /// The checked window lengths.
+    /// The checked window lengths: those of the standard mode.
     pub fn geometry(&self) -> WindowGeometry {
         WindowGeometry {
             sample_rate_hz: self.sample_rate_hz,

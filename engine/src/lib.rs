@@ -52,7 +52,7 @@ mod worker;
 
 pub use bundle::ModelBundle;
 pub use capture::{CaptureError, CaptureLimits};
-pub use contract::{Contract, WindowGeometry};
+pub use contract::{Contract, LatencyMode, WindowGeometry};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
 pub use learned::{LearnedProfile, LearningPhase, LearningStatus, Normalization};

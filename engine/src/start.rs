@@ -11,7 +11,7 @@ use rtrb::RingBuffer;
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 
 use crate::bundle::ModelBundle;
-use crate::contract::WindowGeometry;
+use crate::contract::{LatencyMode, WindowGeometry};
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
 use crate::learned::Normalization;
@@ -66,6 +66,16 @@ impl ModelSource {
         match ModelBundle::open(folder.into()) {
             Ok(bundle) => Self::Bundle { bundle: Box::new(bundle), library },
             Err(error) => Self::Missing { reason: error.to_string() },
+        }
+    }
+
+    /// The same source in another latency mode. Only bundles have modes.
+    pub fn in_mode(self, mode: LatencyMode) -> Self {
+        match self {
+            Self::Bundle { bundle, library } => {
+                Self::Bundle { bundle: Box::new(bundle.in_mode(mode)), library }
+            }
+            other => other,
         }
     }
 }
@@ -176,8 +186,11 @@ impl ModelSource {
         })
     }
 
-    /// The engine's latency: the pipeline's, and what real time takes on top.
-    pub(crate) fn latency(
+    /// The latency of an engine with this model: the pipeline's, and what real time takes on top. Nothing is loaded.
+    ///
+    /// # Errors
+    /// For an impossible rate, window or recipe.
+    pub fn latency(
         &self,
         profile: &ProfileSource,
         host_rate_hz: f64,

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use tributary::editor::learning::LearningCopy;
 use tributary::editor::{self, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use tributary::params::TributaryParams;
+use tributary_engine::LatencyMode;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("which folder?")?);
     std::fs::create_dir_all(&folder)?;
     let [width, height] = editor::SIZE.map(|points| points as f32);
     let [narrow, low] = editor::MIN_SIZE.map(|points| points as f32);
-    let states: [(&str, Copies, [f32; 2]); 10] = [
+    let latency = |latency: LatencyCopy| Copies { latency, ..playing() };
+    let states: [(&str, Copies, [f32; 2]); 12] = [
         ("playing", playing(), [width, height]),
         ("small", playing(), [narrow, low]),
         ("large", playing(), [1500.0, 900.0]),
@@ -28,6 +30,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("fresh", Copies::default(), [width, height]),
         ("listening", Copies { learning: listening(), ..playing() }, [width, height]),
         ("analyzing", Copies { learning: analyzing(), ..playing() }, [narrow, low]),
+        (
+            "pending",
+            latency(LatencyCopy { mode: LatencyMode::Low, pending: true, ..playing().latency }),
+            [narrow, low],
+        ),
+        (
+            "one window",
+            latency(LatencyCopy { offered: [false, true, false, true], ..playing().latency }),
+            [width, height],
+        ),
         ("learned", Copies { learning: learned(), ..playing() }, [width, height]),
     ];
     for (name, copies, size) in states {
@@ -71,6 +83,26 @@ fn learned() -> LearningCopy {
     LearningCopy::Learned { length_s: 211.0, unix_s: 1_780_000_000, stems: [true; 4], message: None }
 }
 
+/// The default model's parts in the standard mode at 48 kHz and blocks of 512 frames.
+fn parts() -> Vec<(String, usize)> {
+    [
+        ("normalizer hop", 1_115),
+        ("equalization filter", 1_114),
+        ("panning window", 1_115),
+        ("lookahead", 9_892),
+        ("front end", 139),
+        ("crossfade", 1_114),
+        ("hop", 11_982),
+        ("limiter", 102),
+        ("resampling", 350),
+        ("computing", 11_982),
+        ("fade", 289),
+        ("block", 512),
+    ]
+    .map(|(name, frames)| (name.to_owned(), frames))
+    .into()
+}
+
 fn playing() -> Copies {
     let stem = |before: f32, after: f32, gain: &str, width: &str| StemCopy {
         signal: true,
@@ -107,8 +139,11 @@ fn playing() -> Copies {
         },
         latency: LatencyCopy {
             sample_rate_hz: 48_000.0,
-            total_samples: 37_412,
-            parts: vec![("Equalization".into(), 2_048), ("Hop".into(), 12_000)],
+            total_samples: parts().iter().map(|(_, frames)| frames).sum(),
+            parts: parts(),
+            mode: LatencyMode::Standard,
+            offered: [true; 4],
+            pending: false,
         },
         load_ratio: 0.23,
         underruns: 2,

@@ -5,6 +5,7 @@
 
 pub mod controls;
 pub mod curves;
+pub mod latency;
 pub mod learning;
 pub mod meters;
 pub mod model_status;
@@ -18,11 +19,12 @@ use learning::{LearningAction, LearningCopy};
 use nice_plug::prelude::Param;
 use theme::GAP;
 use tributary_dsp::Stem;
+use tributary_engine::LatencyMode;
 
 /// Size of the window when first opened, in points.
-pub const SIZE: [u32; 2] = [960, 640];
+pub const SIZE: [u32; 2] = [960, 684];
 /// Smallest size at which everything is legible, in points.
-pub const MIN_SIZE: [u32; 2] = [820, 560];
+pub const MIN_SIZE: [u32; 2] = [820, 604];
 
 const HEADER: f32 = 42.0;
 const FOOTER: f32 = 26.0;
@@ -56,6 +58,8 @@ pub enum Edit {
     ResetUnderruns,
     /// Learn a profile, or stop.
     Learning(LearningAction),
+    /// Another latency mode.
+    Latency(LatencyMode),
 }
 
 impl Edit {
@@ -123,7 +127,7 @@ pub struct ModelCopy {
     pub state: ModelState,
 }
 
-/// The latency and its parts, in host frames.
+/// The latency and its parts, in host frames, and its mode.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LatencyCopy {
     /// Host rate; 0 before activation.
@@ -132,6 +136,12 @@ pub struct LatencyCopy {
     pub total_samples: usize,
     /// Names and lengths, in order of the signal.
     pub parts: Vec<(String, usize)>,
+    /// The mode that was chosen.
+    pub mode: LatencyMode,
+    /// Modes that the model has, in the order of [`LatencyMode::ALL`].
+    pub offered: [bool; 4],
+    /// The chosen mode waits for the host to restart the plug-in.
+    pub pending: bool,
 }
 
 /// Everything the editor shows beside the parameters.
@@ -173,6 +183,9 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
         }
         None => rest,
     };
+    let (body, row) = body.split_top_bottom_at_y(body.bottom() - latency::HEIGHT);
+    latency::draw(ui, row, copies, &mut edits);
+    let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (body, row) = body.split_top_bottom_at_y(body.bottom() - learning::HEIGHT);
     learning::draw(ui, row, copies, &mut edits);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));

@@ -7,7 +7,7 @@ use nice_plug::prelude::{BufferConfig, ProcessMode};
 use std::path::{Path, PathBuf};
 use tributary_dsp::ProfileSource;
 use tributary_engine::onnx::library::own_binary;
-use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, ModelSource};
+use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, ModelSource};
 
 /// Names a folder with a model bundle to use instead of the one that ships with the plug-in.
 pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
@@ -25,19 +25,24 @@ pub struct Instance {
     pub offline: bool,
     /// One sentence on the model's training data, empty without a model.
     pub trained_on: String,
+    /// Latency modes that the model has, in the order of [`LatencyMode::ALL`].
+    pub offered: [bool; 4],
 }
 
 impl Instance {
-    /// Starts an engine for the host's configuration. Never fails: without a usable model the engine passes the aligned
+    /// Starts an engine for the host's configuration and a latency mode. Never fails: without a usable model the engine passes the aligned
     /// dry signal and says why.
-    pub fn start(config: &BufferConfig) -> Self {
+    pub fn start(config: &BufferConfig, mode: LatencyMode) -> Self {
         let model = match model_folder(std::env::var_os(MODEL_VARIABLE).map(PathBuf::from), own_binary()) {
-            Ok(folder) => ModelSource::open(folder, None),
+            Ok(folder) => ModelSource::open(folder, None).in_mode(mode),
             Err(reason) => ModelSource::Missing { reason },
         };
-        let trained_on = match &model {
-            ModelSource::Bundle { bundle, .. } => bundle.contract().trained_on.clone(),
-            _ => String::new(),
+        let (trained_on, offered) = match &model {
+            ModelSource::Bundle { bundle, .. } => {
+                let contract = bundle.contract();
+                (contract.trained_on.clone(), LatencyMode::ALL.map(|mode| contract.offers(mode)))
+            }
+            _ => (String::new(), [true; 4]),
         };
         let (audio, handle) = Engine::start(EngineConfig {
             model,
@@ -45,7 +50,8 @@ impl Instance {
             host_rate_hz: f64::from(config.sample_rate),
             max_block: config.max_buffer_size as usize,
         });
-        Self { audio, handle, offline: config.process_mode == ProcessMode::Offline, trained_on }
+        let offline = config.process_mode == ProcessMode::Offline;
+        Self { audio, handle, offline, trained_on, offered }
     }
 }
 

@@ -1,11 +1,12 @@
 //! Tributary: the vocals, bass, drums and other stems of a song on four sidechains, a finished mix on the main bus.
 //!
 //! This crate is the shell and holds no signal processing: [`params`] and [`ports`] face the host, [`instance`] starts an
-//! engine per activation, [`session`] and [`learned`] are saved with the project, [`monitor`] is the window through which the [`editor`]
+//! engine per activation, [`session`], [`learned`] and [`latency`] are saved with the project, [`monitor`] is the window through which the [`editor`]
 //! and the saved state see the engine, and `vst3` is the VST3 factory with the framework's bugs mended.
 
 pub mod editor;
 pub mod instance;
+pub mod latency;
 pub mod learned;
 pub mod monitor;
 pub mod params;
@@ -75,6 +76,7 @@ impl Plugin for Tributary {
         params::mend(state);
         session::mend(state);
         learned::mend(state);
+        latency::mend(state);
     }
 
     fn activate(
@@ -85,7 +87,8 @@ impl Plugin for Tributary {
     ) -> bool {
         self.deactivate();
         // A panic must not reach the host; without an engine the main input passes.
-        if let Ok(instance) = catch_unwind(|| Instance::start(config)) {
+        let mode = self.params.latency.activate();
+        if let Ok(instance) = catch_unwind(|| Instance::start(config, mode)) {
             context.set_latency_samples(instance.audio.latency_frames() as u32);
             self.monitor.activated(&instance, &self.params.learned);
             self.instance = Some(instance);
@@ -103,8 +106,12 @@ impl Plugin for Tributary {
         &mut self,
         buffer: &mut Buffer,
         aux: &mut AuxiliaryBuffers,
-        _context: &mut impl ProcessContext<Self>,
+        context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
+        // A project with another latency mode was loaded, and no editor is open to pass that on.
+        if self.params.latency.take_restart() {
+            context.request_restart();
+        }
         let Some(instance) = &mut self.instance else { return ProcessStatus::Normal };
         let settings = self.params.settings(instance.offline);
         let stems = ports::stem_channels(aux.inputs, buffer.samples());
@@ -117,6 +124,7 @@ impl Plugin for Tributary {
     }
 
     fn deactivate(&mut self) {
+        self.params.latency.deactivate();
         self.monitor.deactivated();
         self.instance = None;
     }

@@ -8,7 +8,8 @@ use crate::editor::theme::decimal;
 use crate::editor::{CORRECTIONS_MAX, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use crate::instance::Instance;
 use crate::learned::{LearnedField, Learner};
-use crate::session::{SessionField, Source};
+use crate::params::TributaryParams;
+use crate::session::Source;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tributary_dsp::{Stem, StemReading};
@@ -36,6 +37,7 @@ struct Run {
     latency: LatencyReport,
     model: ModelName,
     trained_on: String,
+    offered: [bool; 4],
     active: bool,
 }
 
@@ -56,6 +58,7 @@ impl Monitor {
             latency: instance.handle.latency().clone(),
             model: instance.handle.model().clone(),
             trained_on: instance.trained_on.clone(),
+            offered: instance.offered,
             active: true,
         });
     }
@@ -89,13 +92,21 @@ impl Monitor {
     }
 
     /// What the editor shows. Allocates: for the GUI thread.
-    pub fn copies(&self, session: &SessionField, learned: &LearnedField) -> Copies {
+    pub fn copies(&self, params: &TributaryParams) -> Copies {
         // Asks back who is in force, so before the lock.
-        let notice = learned.notice();
-        let notices = |model: &ModelName| session.notices(model).into_iter().chain(notice).collect();
+        let notice = params.learned.notice();
+        let notices = |model: &ModelName| {
+            params.session.notices(model).into_iter().chain(notice).chain(params.latency.notice()).collect()
+        };
+        let chosen = LatencyCopy {
+            mode: params.latency.chosen(),
+            pending: params.latency.is_pending(),
+            offered: [true; 4],
+            ..LatencyCopy::default()
+        };
         let guard = self.lock();
         let Some(run) = guard.as_ref() else {
-            return Copies { notices: notices(&ModelName::default()), ..Copies::default() };
+            return Copies { notices: notices(&ModelName::default()), latency: chosen, ..Copies::default() };
         };
         let telemetry = &run.telemetry;
         Copies {
@@ -116,6 +127,8 @@ impl Monitor {
                 sample_rate_hz: run.latency.rate_hz,
                 total_samples: run.latency.total_frames(),
                 parts: run.latency.parts.iter().map(|part| (part.name.clone(), part.frames)).collect(),
+                offered: run.offered,
+                ..chosen
             },
             load_ratio: telemetry.load.get(),
             underruns: telemetry
@@ -238,8 +251,10 @@ mod tests {
     #[test]
     fn before_the_first_activation_there_is_nothing() {
         let monitor = Monitor::default();
-        let nothing = (SessionField::default(), LearnedField::default());
-        assert_eq!(monitor.copies(&nothing.0, &nothing.1), Copies::default());
+        let copies = monitor.copies(&TributaryParams::default());
+        assert_eq!(copies.latency.offered, [true; 4], "any mode can be chosen for the first activation");
+        let latency = LatencyCopy::default();
+        assert_eq!(Copies { latency, ..copies }, Copies::default());
         assert!(monitor.current().is_none());
         monitor.reset_underruns();
         monitor.deactivated();

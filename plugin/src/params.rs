@@ -3,6 +3,7 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
+use crate::latency::LatencyField;
 use crate::learned::LearnedField;
 use crate::session::SessionField;
 use nice_plug::plugin::ParamValue;
@@ -46,6 +47,9 @@ pub struct TributaryParams {
     /// The learned profile; see [`crate::learned`].
     #[persist = "learned"]
     pub learned: LearnedField,
+    /// The latency mode; see [`crate::latency`].
+    #[persist = "latency"]
+    pub latency: LatencyField,
 }
 
 impl Default for TributaryParams {
@@ -69,6 +73,7 @@ impl Default for TributaryParams {
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
             session: SessionField::default(),
             learned: LearnedField::default(),
+            latency: LatencyField::default(),
         }
     }
 }

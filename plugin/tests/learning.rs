@@ -132,8 +132,7 @@ fn song() -> [StereoBuffer; 4] {
 }
 
 fn copies(plugin: &Tributary) -> Copies {
-    let params = plugin.parameters();
-    plugin.monitor().copies(&params.session, &params.learned)
+    plugin.monitor().copies(plugin.parameters())
 }
 
 fn press(plugin: &Tributary, action: LearningAction) {

@@ -10,6 +10,7 @@ use nice_plug::context::process::SendEventError;
 use nice_plug::prelude::*;
 use std::cell::Cell;
 use tributary::Tributary;
+use tributary_engine::LatencyMode;
 
 const RATE_HZ: f32 = 48_000.0;
 const MAX_BLOCK: usize = 256;
@@ -18,6 +19,7 @@ const MAX_BLOCK: usize = 256;
 #[derive(Default)]
 struct Host {
     latency_samples: Cell<Option<u32>>,
+    restarts: Cell<u32>,
 }
 
 impl ActivateContext<Tributary> for Host {
@@ -62,7 +64,9 @@ impl ProcessContext<Tributary> for Host {
         panic!("the latency must stay constant while active");
     }
 
-    fn request_restart(&self) {}
+    fn request_restart(&self) {
+        self.restarts.set(self.restarts.get() + 1);
+    }
 
     fn set_current_voice_capacity(&self, _capacity: u32) {}
 }
@@ -82,6 +86,16 @@ fn activate(plugin: &mut Tributary) -> usize {
 
 /// Processes one block in place; the sidechains have `aux_frames`, as the framework delivers absent ones.
 fn process(plugin: &mut Tributary, left: &mut [f32], right: &mut [f32], aux_frames: usize) -> ProcessStatus {
+    process_in(&mut Host::default(), plugin, left, right, aux_frames)
+}
+
+fn process_in(
+    host: &mut Host,
+    plugin: &mut Tributary,
+    left: &mut [f32],
+    right: &mut [f32],
+    aux_frames: usize,
+) -> ProcessStatus {
     let frames = left.len();
     let mut sidechains = vec![vec![0.5; aux_frames]; 8];
     // SAFETY: every slice outlives the buffers made here.
@@ -93,7 +107,7 @@ fn process(plugin: &mut Tributary, left: &mut [f32], right: &mut [f32], aux_fram
             bus.set_slices(frames, |slices| slices.extend(pair.iter_mut().map(Vec::as_mut_slice)));
         }
         let mut aux = AuxiliaryBuffers { inputs: &mut inputs, outputs: &mut [] };
-        plugin.process(&mut main, &mut aux, &mut Host::default())
+        plugin.process(&mut main, &mut aux, host)
     }
 }
 
@@ -157,4 +171,37 @@ fn inactive_and_reactivated_it_stays_calm() {
     }
     plugin.reset();
     assert_eq!(process(&mut plugin, &mut left, &mut right, 0), ProcessStatus::Normal);
+}
+
+/// Nobody but the audio thread can pass the wish on when no editor is open; and what is in force stays until then.
+#[test]
+fn another_latency_mode_asks_for_one_restart_and_changes_nothing_before() {
+    let mut plugin = Tributary::default();
+    let latency = activate(&mut plugin);
+    let (mut left, mut right) = (vec![0.25; 64], vec![-0.25; 64]);
+    let mut host = Host::default();
+    let mut block = |plugin: &mut Tributary| {
+        let status = process_in(&mut host, plugin, &mut left, &mut right, 64);
+        assert_eq!(status, ProcessStatus::Tail(latency as u32));
+        host.restarts.get()
+    };
+    assert_eq!(block(&mut plugin), 0);
+    let params = plugin.parameters().clone();
+    params.latency.choose(LatencyMode::Monitor);
+    assert!(plugin.monitor().copies(&params).latency.pending);
+    assert_eq!([block(&mut plugin), block(&mut plugin)], [1, 1]);
+    // The same through a loaded state; a state without a mode is one from before there were modes.
+    let fields = [("latency".to_owned(), "{\"format\":1,\"mode\":\"low\"}".to_owned())].into();
+    params.deserialize_fields(&fields);
+    assert_eq!([block(&mut plugin), block(&mut plugin)], [2, 2]);
+    let mut state: PluginState = serde_json::from_str("{\"params\": {}, \"fields\": {}}").expect("a state");
+    Tributary::filter_state(&mut state);
+    params.deserialize_fields(&state.fields);
+    assert_eq!(params.latency.chosen(), LatencyMode::Standard);
+    assert_eq!(block(&mut plugin), 2, "what is in force already needs no restart");
+    params.latency.choose(LatencyMode::High);
+    plugin.deactivate();
+    activate(&mut plugin);
+    assert!(!plugin.monitor().copies(&params).latency.pending);
+    assert_eq!(plugin.monitor().copies(&params).latency.mode, LatencyMode::High);
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, profile_stem};
 use tributary_engine::offline::{OfflineFigures, mix_stream};
-use tributary_engine::{Pipeline, StemFile};
+use tributary_engine::{LatencyMode, Pipeline, StemFile};
 
 use crate::audio_file;
 use crate::dataset::{self, SongFiles, Source};
@@ -53,6 +53,10 @@ pub struct Args {
     /// Measure every stem as a whole, or adapt while playing as the plug-in does
     #[arg(long, value_enum, default_value_t = Profile::File)]
     profile: Profile,
+    /// Window of the network, as in the plug-in: how much of the future it sees, how much it makes at a time; "monitor" is
+    /// the sum of the normalized stems
+    #[arg(long, value_enum, default_value_t = Latency::Standard)]
+    latency_mode: Latency,
     #[command(flatten)]
     normalization: NormalizationArgs,
     /// Also write everything measured as JSON
@@ -70,13 +74,33 @@ enum Profile {
     Adaptive,
 }
 
+/// The plug-in's latency modes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Latency {
+    Low,
+    Standard,
+    High,
+    Monitor,
+}
+
+impl From<Latency> for LatencyMode {
+    fn from(latency: Latency) -> Self {
+        match latency {
+            Latency::Low => Self::Low,
+            Latency::Standard => Self::Standard,
+            Latency::High => Self::High,
+            Latency::Monitor => Self::Monitor,
+        }
+    }
+}
+
 /// Mixes one song.
 ///
 /// # Errors
 /// No usable stem, no model, or a result that cannot be written; nothing is left half-written.
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
-    let choice = ModelChoice::open(args.model.as_deref())?;
+    let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode.into());
     let Normalization { recipe, targets, rooms } =
         args.normalization.resolve_from(choice.recipe(), choice.targets(), choice.sample_rate_hz())?;
     if rooms.len() > 1 {
@@ -112,7 +136,7 @@ pub fn run(args: &Args) -> Result<()> {
     match &args.json {
         None => Ok(()),
         Some(path) => {
-            let report = outcome.to_json(&song, &choice, &recipe, args.profile, &pipeline);
+            let report = outcome.to_json(&song, &choice, &recipe, args, &pipeline);
             let text = serde_json::to_string_pretty(&report)? + "\n";
             audio_file::write_text(path, &text).with_context(|| path.display().to_string())
         }
@@ -247,7 +271,7 @@ impl Outcome {
         song: &Song<StemFile>,
         choice: &ModelChoice,
         recipe: &Recipe,
-        profile: Profile,
+        args: &Args,
         pipeline: &Pipeline,
     ) -> serde_json::Value {
         let stems: Vec<_> = Stem::ALL
@@ -265,7 +289,8 @@ impl Outcome {
             "format": 1,
             "model": choice.name(),
             "recipe": recipe,
-            "profile": profile,
+            "profile": args.profile,
+            "latency_mode": LatencyMode::from(args.latency_mode),
             "sample_rate_hz": song.sample_rate_hz,
             "frames": song.frames,
             "duration_s": self.duration_s,

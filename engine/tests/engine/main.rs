@@ -9,6 +9,7 @@ mod idle;
 mod incremental;
 mod learning;
 mod limiting;
+mod modes;
 mod networks;
 mod pipeline;
 mod protocol;

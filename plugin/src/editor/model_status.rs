@@ -1,8 +1,8 @@
-//! The header (which model, is it ready, bypass) and the footer (latency, load, underruns), and the sentences between.
+//! The header (which model, is it ready, bypass) and the footer (load, underruns, rate), and the sentences between.
 
 use super::controls;
 use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, PANEL, TEXT, WAIT, WELL};
-use super::{Control, Copies, Edit, LatencyCopy, ModelState};
+use super::{Control, Copies, Edit, ModelState};
 use egui::{Align2, Color32, CornerRadius, Id, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 /// Share of the available time above which the worker's load is drawn as a warning: hops vary, and the next may be late.
@@ -87,7 +87,7 @@ pub fn notice(ui: &Ui, rect: Rect, color: Color32, text: &str) {
     ui.interact(rect, Id::unique("notice"), Sense::hover()).on_hover_text(text);
 }
 
-/// Latency, load, underruns, rate.
+/// Load, underruns, rate.
 pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let painter = ui.painter();
     let y = rect.center().y;
@@ -96,21 +96,7 @@ pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
         theme::label(painter, pos2(name.right() + 7.0, y), Align2::LEFT_CENTER, value, 12.0, color)
             .union(name)
     };
-    let latency = &copies.latency;
-    let value = if latency.total_samples == 0 {
-        "0 samples".to_owned()
-    } else {
-        format!(
-            "{} ms  {} samples",
-            milliseconds(latency, latency.total_samples),
-            theme::grouped(latency.total_samples)
-        )
-    };
-    let cell_rect = cell(rect.left() + 4.0, "Latency", &value, TEXT);
-    ui.interact(cell_rect.expand(4.0), Id::unique("latency"), Sense::hover())
-        .on_hover_ui(|ui| parts(ui, latency));
-
-    let load = cell_rect.right() + 32.0;
+    let load = rect.left() + 4.0;
     let color = if copies.load_ratio > LOAD_WARNING { BAD } else { GOOD };
     let name = theme::label(painter, pos2(load, y), Align2::LEFT_CENTER, "Worker load", 11.0, DIM);
     let gauge = Rect::from_min_size(pos2(name.right() + 8.0, y - 4.0), vec2(70.0, 8.0));
@@ -128,26 +114,7 @@ pub fn footer(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     if copies.underruns > 0 && controls::link(ui, pos2(cell_rect.right() + 10.0, y), "reset") {
         edits.push(Edit::ResetUnderruns);
     }
-    let rate = if latency.sample_rate_hz > 0.0 {
-        format!("{} kHz", latency.sample_rate_hz / 1000.0)
-    } else {
-        "not activated".to_owned()
-    };
+    let rate_hz = copies.latency.sample_rate_hz;
+    let rate = if rate_hz > 0.0 { format!("{} kHz", rate_hz / 1000.0) } else { "not activated".to_owned() };
     theme::label(painter, pos2(rect.right() - 4.0, y), Align2::RIGHT_CENTER, &rate, 12.0, DIM);
-}
-
-fn milliseconds(latency: &LatencyCopy, samples: usize) -> String {
-    format!("{:.1}", samples as f64 * 1000.0 / latency.sample_rate_hz.max(1.0))
-}
-
-/// The named parts of the latency, for the tooltip.
-fn parts(ui: &mut Ui, latency: &LatencyCopy) {
-    egui::Grid::new("latency parts").num_columns(3).striped(true).show(ui, |ui| {
-        for (name, samples) in &latency.parts {
-            ui.label(name);
-            ui.monospace(theme::grouped(*samples));
-            ui.monospace(format!("{} ms", milliseconds(latency, *samples)));
-            ui.end_row();
-        }
-    });
 }

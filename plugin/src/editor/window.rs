@@ -59,12 +59,15 @@ impl NiceEguiApp for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let copies: Copies = self.monitor.copies(&self.params.session, &self.params.learned);
+        let copies: Copies = self.monitor.copies(&self.params);
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
             for edit in edits {
                 self.apply(edit, &setter);
+            }
+            if self.params.latency.take_restart() {
+                context.request_restart();
             }
         }
         ui.ctx().request_repaint_after(FRAME_INTERVAL);
@@ -81,6 +84,7 @@ impl Window {
         match edit {
             Edit::ResetUnderruns => self.monitor.reset_underruns(),
             Edit::Learning(action) => self.monitor.learning(action, &params.learned),
+            Edit::Latency(mode) => params.latency.choose(mode),
             Edit::Begin(control) | Edit::Set(control, _) | Edit::End(control) => match control {
                 Control::Mix => pass(setter, &params.mix, edit),
                 Control::Gain => pass(setter, &params.gain_db, edit),
@@ -96,6 +100,6 @@ fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
         Edit::Begin(_) => setter.begin_set_parameter(param),
         Edit::Set(_, value) => setter.set_parameter(param, param.preview_plain(value)),
         Edit::End(_) => setter.end_set_parameter(param),
-        Edit::ResetUnderruns | Edit::Learning(_) => {}
+        Edit::ResetUnderruns | Edit::Learning(_) | Edit::Latency(_) => {}
     }
 }
