@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
 use tributary_engine::contract::ContractLimiter;
-use tributary_engine::{LatencyMode, MixModel, ModelBundle, ModelName, SumModel, WindowGeometry};
+use tributary_engine::{
+    LatencyMode, MixModel, ModelBundle, ModelName, NormalizedStems, Progress, Statistics, SumModel,
+    WindowGeometry,
+};
 
 /// Overrides the search for the default model, as in the plug-in.
 const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
@@ -67,6 +70,24 @@ impl ModelChoice {
                 .find_library_and_load(None)
                 .with_context(|| format!("the model in {} cannot be loaded", bundle.folder().display())),
             Self::PlainSum => Ok(Box::new(SumModel::new(SUM_GEOMETRY))),
+        }
+    }
+
+    /// What the network averages over the song, found in a run over its normalized stems, which are at the model's rate;
+    /// `None` when nothing is averaged. Takes as long as mixing.
+    ///
+    /// # Errors
+    /// The network cannot be loaded or run, the stems cannot be read, or `progress` gives a reason.
+    pub fn song_statistics(
+        &self,
+        stems: NormalizedStems<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<Statistics>> {
+        match self {
+            Self::Bundle(bundle) if bundle.mode() != LatencyMode::Monitor => {
+                bundle.song_statistics(None, stems, progress).map_err(anyhow::Error::msg)
+            }
+            Self::Bundle(_) | Self::PlainSum => Ok(None),
         }
     }
 

@@ -1,12 +1,16 @@
-//! Measures captured stems exactly as a whole file, in passes over the temporary file, on the learning thread. The file
-//! is also the working space, so memory does not grow with the song.
+//! Measures captured stems exactly as a whole file, in passes over the temporary file, on the learning thread; then runs
+//! the network over what the passes have left in it, the normalized stems, for its averages. The file is the working space
+//! of both, so memory does not grow with the song.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use tributary_dsp::{SongProfile, Stem, StemStore, StoreError, profile_stem};
+use tributary_dsp::{SongProfile, Stem, StemStore, StoreError, normalize_in_place};
 
+use crate::bundle::ModelBundle;
 use crate::capture::Take;
-use crate::learned::Normalization;
+use crate::learned::{LearnedStatistics, Normalization};
+use crate::song_statistics::NormalizedStems;
 use crate::stem_file::StemFile;
 
 /// Reads between two looks at whether the work is still wanted, and between two pauses.
@@ -16,7 +20,35 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// How often a stem is read, roughly: for the progress.
 const PASSES_PER_STEM: f64 = 12.0;
 
-/// The profile of a stretch, which is used up. `progress` is told the share done, 0 to 1, and may stop the work by
+/// A network that is learned for, and the ONNX Runtime library to load it with.
+#[derive(Debug, Clone)]
+pub(crate) struct LearnedNetwork {
+    pub(crate) bundle: Box<ModelBundle>,
+    pub(crate) library: Option<PathBuf>,
+}
+
+impl LearnedNetwork {
+    /// What the network averages over a stretch that [`analyze`] has normalized. `progress` as there.
+    ///
+    /// # Errors
+    /// That reason, or a sentence on what cannot be loaded, run or read.
+    pub(crate) fn average(
+        &self,
+        take: &mut Take,
+        progress: &mut dyn FnMut(f32) -> Result<(), String>,
+    ) -> Result<Option<LearnedStatistics>, String> {
+        let stems: NormalizedStems<'_> = take.stems().each_mut().map(|stem| Some(stem as &mut dyn StemStore));
+        let mut watch = |share: f64| {
+            std::thread::sleep(PAUSE);
+            progress(share as f32)
+        };
+        let statistics = self.bundle.song_statistics(self.library.as_deref(), stems, &mut watch)?;
+        let model_sha256 = self.bundle.sha256().to_owned();
+        Ok(statistics.map(|statistics| LearnedStatistics { model_sha256, statistics }))
+    }
+}
+
+/// The profile of a stretch, which is left normalized by it. `progress` is told the share done, 0 to 1, and may stop the work by
 /// returning a reason.
 ///
 /// # Errors
@@ -42,7 +74,7 @@ pub(crate) fn analyze(
             },
         };
         song.0[stem.index()] =
-            profile_stem(stem, &mut store, recipe, targets, f64::from(*sample_rate_hz), &mut |_| {})
+            normalize_in_place(stem, &mut store, recipe, targets, f64::from(*sample_rate_hz), &mut |_| {})
                 .map_err(|error| format!("The song cannot be measured: {error}."))?;
     }
     progress(1.0)?;

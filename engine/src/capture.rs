@@ -136,6 +136,11 @@ impl Take {
     pub(crate) fn stem(&mut self, stem: Stem) -> &mut StemFile {
         &mut self.stems[stem.index()]
     }
+
+    /// All stems, likewise.
+    pub(crate) fn stems(&mut self) -> &mut [StemFile; Stem::COUNT] {
+        &mut self.stems
+    }
 }
 
 /// Turns the stream into a stretch. A stream that starts anew – a jump, a stop – begins another stretch; the longest

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tributary_dsp::{Recipe, SongProfile, Stem, Targets};
 
+use crate::statistics::Statistics;
+
 /// What stems are normalized by: what a profile depends on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
@@ -42,6 +44,18 @@ pub struct LearnedProfile {
     pub length_s: f64,
     /// The corrections.
     pub profile: SongProfile,
+    /// What the network averaged over the song so corrected; none for a network that averages nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<LearnedStatistics>,
+}
+
+/// A network's averages over one song. They mean nothing to another network.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LearnedStatistics {
+    /// [`ModelBundle::sha256`](crate::ModelBundle::sha256) of the network's bundle.
+    pub model_sha256: String,
+    /// The averages.
+    pub statistics: Statistics,
 }
 
 /// Where learning is.
@@ -75,4 +89,6 @@ pub struct LearningStatus {
     pub message: Option<String>,
     /// The profile in force, or in force again when listening is cancelled.
     pub profile: Option<Arc<LearnedProfile>>,
+    /// The profile's statistics are this network's, and held.
+    pub holds_statistics: bool,
 }

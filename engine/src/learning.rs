@@ -1,5 +1,5 @@
-//! Learned profiles: the plug-in listens while the song plays once, measures the four stems as a whole file, and keeps
-//! the result. [`Learning`] is the main thread's handle, to be shared with an editor; the work is done on a thread of
+//! Learned profiles: the plug-in listens while the song plays once, measures the four stems as a whole file, runs the
+//! network over them for what it averages, and keeps the result. [`Learning`] is the main thread's handle, to be shared with an editor; the work is done on a thread of
 //! its own, which takes chunks from the worker's tap, writes them to a temporary file, measures it, and hands the
 //! worker the finished corrections. Nothing here is known to the audio thread.
 //!
@@ -17,10 +17,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tributary_dsp::{Corrections, ProfileSource};
 
-use crate::analysis::analyze;
+use crate::analysis::{LearnedNetwork, analyze};
 use crate::capture::{Capture, CaptureError, CaptureLimits, Take};
 use crate::learned::{LearnedProfile, LearningPhase, LearningStatus, Normalization};
 use crate::protocol::Shared;
+use crate::statistics::Statistics;
 use crate::tap::{Captured, Tap, TapOutlet};
 
 /// How often a thread that waits for frames looks whether it is still wanted.
@@ -30,6 +31,9 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 
 const NO_MODEL: &str = "There is no model to learn for.";
 const NOTHING_HEARD: &str = "There is nothing to learn from: no stem was louder than −50 dBFS. Play the song while Tributary listens.";
+/// Share of the measuring in the whole analysis when a network is run over the song as well.
+const MEASURING_SHARE: f32 = 0.15;
+
 const INTERNAL: &str = "Learning stopped because of an internal error.";
 const FOREIGN: &str = "This project's learned profile belongs to a model that normalizes otherwise, so Tributary adapts \
                        while playing. Learn again, or load the model it belongs to.";
@@ -40,8 +44,8 @@ pub(crate) enum Command {
     Capture(Tap),
     /// End the capture.
     EndCapture,
-    /// Let these corrections take over.
-    Glide(Corrections),
+    /// Let these corrections take over, and hold these statistics of the network or let them run.
+    Glide(Corrections, Option<Statistics>),
 }
 
 /// The state that the handle and the learning thread share. Neither audio thread nor worker ever locks it.
@@ -64,6 +68,8 @@ struct Run {
 /// The main thread's handle. All methods return at once and may be called from any thread but the audio thread.
 pub struct Learning {
     normalization: Option<Arc<Normalization>>,
+    /// The network to learn for; none when it averages nothing.
+    network: Option<Arc<LearnedNetwork>>,
     shared: Arc<Shared>,
     commands: Mutex<Sender<Command>>,
     state: Arc<Mutex<State>>,
@@ -73,12 +79,13 @@ impl Learning {
     /// A handle, and the commands it gives. Without a normalization it refuses to learn.
     pub(crate) fn new(
         normalization: Option<Normalization>,
+        network: Option<LearnedNetwork>,
         shared: Arc<Shared>,
     ) -> (Self, Receiver<Command>) {
         let (sender, receiver) = channel();
-        let normalization = normalization.map(Arc::new);
+        let (normalization, network) = (normalization.map(Arc::new), network.map(Arc::new));
         let state = Arc::new(Mutex::new(State::default()));
-        (Self { normalization, shared, commands: Mutex::new(sender), state }, receiver)
+        (Self { normalization, network, shared, commands: Mutex::new(sender), state }, receiver)
     }
 
     /// A copy of the present state.
@@ -113,6 +120,7 @@ impl Learning {
             run: run.clone(),
             state: Arc::clone(&self.state),
             normalization,
+            network: self.network.clone(),
             commands: lock(&self.commands).clone(),
         };
         let (ended, has_ended) = channel();
@@ -123,9 +131,13 @@ impl Learning {
         match spawned {
             Ok(thread) => {
                 self.send(Command::Capture(tap));
-                let profile = state.status.profile.take();
-                state.status =
-                    LearningStatus { phase: LearningPhase::Listening, profile, ..LearningStatus::default() };
+                let LearningStatus { profile, holds_statistics, .. } = std::mem::take(&mut state.status);
+                state.status = LearningStatus {
+                    phase: LearningPhase::Listening,
+                    profile,
+                    holds_statistics,
+                    ..LearningStatus::default()
+                };
                 state.run = Some(run);
                 state.threads.push((thread, has_ended));
             }
@@ -159,12 +171,13 @@ impl Learning {
         let mut state = lock(&self.state);
         self.cancel_locked(&mut state);
         if state.status.profile.take().is_some() {
-            self.glide(&ProfileSource::Adaptive);
+            self.glide(&ProfileSource::Adaptive, None);
         }
         rest(&mut state, None);
     }
 
-    /// Puts a saved profile in force: at once when no frame of the stream has been heard yet, with a glide otherwise.
+    /// Puts a saved profile in force: at once when no frame of the stream has been heard yet, with a glide otherwise. Its
+    /// statistics are held when they are this network's; otherwise the network's follow the song.
     ///
     /// # Errors
     /// A sentence when it was learned for another normalization or cannot be used. Running estimates are in force then.
@@ -177,7 +190,9 @@ impl Learning {
         self.cancel_locked(&mut state);
         // Hosts load states often; what is in force need not be glided to.
         if state.status.profile.as_deref() != Some(&learned) {
-            self.glide(&ProfileSource::Fixed(learned.profile.clone()));
+            let statistics = self.statistics_of(&learned);
+            state.status.holds_statistics = statistics.is_some();
+            self.glide(&ProfileSource::Fixed(learned.profile.clone()), statistics);
             state.status.profile = Some(Arc::new(learned));
         }
         rest(&mut state, None);
@@ -192,13 +207,21 @@ impl Learning {
         learned.profile.validate().map_err(|error| format!("The learned profile cannot be used: {error}."))
     }
 
-    fn glide(&self, source: &ProfileSource) {
+    /// A profile's statistics, when they are of this network.
+    fn statistics_of(&self, learned: &LearnedProfile) -> Option<Statistics> {
+        let (network, learned) = (self.network.as_ref()?, learned.statistics.as_ref()?);
+        let usable =
+            learned.model_sha256 == network.bundle.sha256() && network.bundle.accepts(&learned.statistics);
+        usable.then(|| learned.statistics.clone())
+    }
+
+    fn glide(&self, source: &ProfileSource, statistics: Option<Statistics>) {
         let Some(Normalization { recipe, targets, sample_rate_hz }) = self.normalization.as_deref() else {
             return;
         };
         // The normalization built a normalizer before, and profiles are validated: this does not fail.
         if let Ok(corrections) = Corrections::new(recipe, targets, source, f64::from(*sample_rate_hz)) {
-            self.send(Command::Glide(corrections));
+            self.send(Command::Glide(corrections, statistics));
         }
     }
 
@@ -232,9 +255,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Back to what is in force, with a message.
 fn rest(state: &mut State, message: Option<String>) {
-    let profile = state.status.profile.take();
+    let LearningStatus { profile, holds_statistics, .. } = std::mem::take(&mut state.status);
     let phase = if profile.is_some() { LearningPhase::Learned } else { LearningPhase::Adaptive };
-    state.status = LearningStatus { phase, profile, message, ..LearningStatus::default() };
+    let holds_statistics = holds_statistics && profile.is_some();
+    state.status = LearningStatus { phase, profile, holds_statistics, message, ..LearningStatus::default() };
 }
 
 /// What the learning thread owns.
@@ -242,6 +266,7 @@ struct LearningThread {
     run: Run,
     state: Arc<Mutex<State>>,
     normalization: Arc<Normalization>,
+    network: Option<Arc<LearnedNetwork>>,
     commands: Sender<Command>,
 }
 
@@ -300,34 +325,53 @@ impl LearningThread {
         capture.finish()
     }
 
-    /// Measures the stretch and puts the result in force.
+    /// Measures the stretch, averages over it, and puts the result in force.
     fn analyze(&self, mut take: Take) -> Result<(), String> {
         let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
         let heard = take.heard();
-        let profile = analyze(&mut take, &self.normalization, &mut |share| {
+        let watch = |share: f32| {
             self.update(|State { status, .. }| {
                 status.progress = share;
                 status.heard = heard;
             });
             if self.is_cancelled() { Err(CaptureError::Cancelled.to_string()) } else { Ok(()) }
-        })?;
+        };
+        let measuring = if self.network.is_some() { MEASURING_SHARE } else { 1.0 };
+        let profile = analyze(&mut take, &self.normalization, &mut |share| watch(measuring * share))?;
         if profile.0.iter().all(Option::is_none) {
             return Err(NOTHING_HEARD.into());
         }
+        let averaged = match &self.network {
+            Some(network) => {
+                network.average(&mut take, &mut |share| watch(measuring + (1.0 - measuring) * share))
+            }
+            None => Ok(None),
+        };
+        if self.is_cancelled() {
+            return Err(CaptureError::Cancelled.to_string());
+        }
+        // The profile is good without them.
+        let (statistics, message) = match averaged {
+            Ok(statistics) => (statistics, None),
+            Err(reason) => (None, Some(format!("Learned, but without the network's averages: {reason}"))),
+        };
         let learned = LearnedProfile {
             normalization_sha256: self.normalization.sha256(),
             learned_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             length_s: take.frames() as f64 / f64::from(*sample_rate_hz),
             profile,
+            statistics,
         };
         let source = ProfileSource::Fixed(learned.profile.clone());
         let corrections = Corrections::new(recipe, targets, &source, f64::from(*sample_rate_hz))
             .map_err(|error| format!("The song cannot be measured: {error}."))?;
+        let statistics = learned.statistics.as_ref().map(|learned| learned.statistics.clone());
         self.update(|state| {
-            let _ = self.commands.send(Command::Glide(corrections));
+            state.status.holds_statistics = statistics.is_some();
+            let _ = self.commands.send(Command::Glide(corrections, statistics));
             state.run = None;
             state.status.profile = Some(Arc::new(learned));
-            rest(state, None);
+            rest(state, message);
         });
         Ok(())
     }

@@ -40,8 +40,8 @@ pub trait MixModel: Send {
         None
     }
 
-    /// Holds statistics instead of following the stream's (`Some`), or follows it again (`None`). The stream starts
-    /// anew. Models that average nothing take `None` only.
+    /// Holds statistics instead of following the stream's (`Some`), or follows it again (`None`), from the next run on;
+    /// the stream goes on. Models that average nothing take `None` only.
     ///
     /// # Errors
     /// [`ModelError::Statistics`] when they are not this model's; nothing has then changed.

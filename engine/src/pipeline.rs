@@ -20,6 +20,7 @@ use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
 use crate::resample::Resampler;
 use crate::silence;
+use crate::statistics::Statistics;
 use crate::tap::Tap;
 use crate::window::StemWindow;
 
@@ -169,6 +170,19 @@ impl Pipeline {
     pub fn is_resting(&self) -> bool {
         let meters = self.stage.meters.as_ref().is_none_or(MeterBank::are_resting);
         self.resting && self.stage.normalizer.is_resting() && meters
+    }
+
+    /// Holds what the model averages over a song, or lets it follow the stream again, from the next hop on – from the
+    /// first when no frame of the stream has come in.
+    ///
+    /// # Errors
+    /// [`ModelError::Statistics`] when they are not this model's; nothing has then changed.
+    pub fn freeze_statistics(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
+        self.model.freeze_statistics(statistics)?;
+        if self.pushed_frames == 0 {
+            self.model.reset();
+        }
+        Ok(())
     }
 
     /// Window lengths of the model.

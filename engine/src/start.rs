@@ -10,6 +10,7 @@ use std::time::Duration;
 use rtrb::RingBuffer;
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 
+use crate::analysis::LearnedNetwork;
 use crate::bundle::ModelBundle;
 use crate::contract::{LatencyMode, WindowGeometry};
 use crate::error::{EngineError, ModelError};
@@ -120,7 +121,8 @@ impl Engine {
         let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
         let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
         let (finished, has_finished) = channel();
-        let (learning, commands) = Learning::new(config.model.normalization(), Arc::clone(&shared));
+        let (normalization, network) = (config.model.normalization(), config.model.learned_network());
+        let (learning, commands) = Learning::new(normalization, network, Arc::clone(&shared));
         let worker = WorkerConfig {
             model: config.model,
             profile: config.profile,
@@ -184,6 +186,16 @@ impl ModelSource {
             targets: targets.clone(),
             sample_rate_hz: geometry.sample_rate_hz,
         })
+    }
+
+    /// What statistics are learned for; nothing without a network that averages over a song.
+    fn learned_network(&self) -> Option<LearnedNetwork> {
+        match self {
+            Self::Bundle { bundle, library } if bundle.has_statistics() => {
+                Some(LearnedNetwork { bundle: bundle.clone(), library: library.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// The latency of an engine with this model: the pipeline's, and what real time takes on top. Nothing is loaded.

@@ -15,7 +15,7 @@ const MEMORY_S: f64 = 60.0;
 const VARIANCE_LIMIT: f32 = 1e12;
 
 /// One set of statistics. Its lengths belong to one network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statistics {
     /// Mean and variance per group norm, in the network's order.
@@ -27,12 +27,14 @@ pub struct Statistics {
 impl Statistics {
     /// Whether every number is one that a network of `norms` norms and `filters` filters can have.
     pub fn fits(&self, norms: usize, filters: usize) -> bool {
-        self.norms.len() == norms
-            && self.gate.len() == filters
-            && self.norms.iter().all(|&[mean, variance]| {
-                mean.abs() <= VARIANCE_LIMIT && (0.0..=VARIANCE_LIMIT).contains(&variance)
-            })
-            && self.gate.iter().all(|level| (0.0..=VARIANCE_LIMIT).contains(level))
+        self.norms.len() == norms && self.gate.len() == filters && self.is_possible()
+    }
+
+    /// Whether every number is one that some network can have.
+    pub fn is_possible(&self) -> bool {
+        self.norms.iter().all(|&[mean, variance]| {
+            mean.abs() <= VARIANCE_LIMIT && (0.0..=VARIANCE_LIMIT).contains(&variance)
+        }) && self.gate.iter().all(|level| (0.0..=VARIANCE_LIMIT).contains(level))
     }
 
     /// Reads `norms` pairs and `filters` levels from a bundle's file; `None` when they do not fit.
@@ -77,10 +79,15 @@ impl RunningStatistics {
         self.gate.reset(start.gate.iter().map(|&level| f64::from(level)));
     }
 
-    /// Holds these statistics, or lets them run again. The stream starts anew.
+    /// Holds these statistics from now on, or lets those in use follow the stream again.
     pub(crate) fn freeze(&mut self, statistics: Option<Statistics>) {
+        if let Some(Statistics { norms, gate }) = &statistics {
+            self.norms.take_up(norms.iter().map(|pair| pair.map(f64::from)));
+            self.gate.take_up(gate.iter().map(|&level| f64::from(level)));
+        }
         self.frozen = statistics;
-        self.reset();
+        self.norms.weight = self.norms.prior_frames;
+        self.gate.weight = self.gate.prior_frames;
     }
 
     /// The share that the next `frames` have in what is used for them: (norms, gate).
@@ -158,8 +165,13 @@ impl<T: Mean> Track<T> {
         Self { used: values(), own: values(), weight: 0.0, heard: 0.0, prior_frames, memory_frames }
     }
 
+    /// Uses these values from now on.
+    fn take_up(&mut self, values: impl Iterator<Item = T>) {
+        self.used.iter_mut().zip(values).for_each(|(used, value)| *used = value);
+    }
+
     fn reset(&mut self, start: impl Iterator<Item = T>) {
-        self.used.iter_mut().zip(start).for_each(|(used, start)| *used = start);
+        self.take_up(start);
         self.own.fill(T::default());
         self.weight = self.prior_frames;
         self.heard = 0.0;
@@ -232,6 +244,9 @@ mod tests {
         assert_eq!(running.norms().collect::<Vec<_>>(), [1.0, 4.0]);
         running.freeze(None);
         assert!(running.rates(5, 5).0 > 0.0);
+        assert_eq!(running.norms().collect::<Vec<_>>(), [1.0, 4.0], "they go on from where they are");
+        running.hear_norms(&[9.0, 9.0], 5);
+        assert!(running.norms().next().unwrap() > 1.0);
     }
 
     #[test]

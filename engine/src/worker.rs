@@ -194,7 +194,11 @@ impl Worker {
                     let waiting = (self.input.slots() / CHANNELS) as u64;
                     self.capture_end = Some(self.taken + waiting);
                 }
-                Command::Glide(corrections) => self.pipeline.glide_to(corrections),
+                Command::Glide(corrections, statistics) => {
+                    self.pipeline.glide_to(corrections);
+                    // The monitor path has no network that could hold them.
+                    let _ = self.pipeline.freeze_statistics(statistics);
+                }
             }
         }
     }

@@ -80,7 +80,13 @@ fn analyzing() -> LearningCopy {
 }
 
 fn learned() -> LearningCopy {
-    LearningCopy::Learned { length_s: 211.0, unix_s: 1_780_000_000, stems: [true; 4], message: None }
+    LearningCopy::Learned {
+        length_s: 211.0,
+        unix_s: 1_780_000_000,
+        stems: [true; 4],
+        averages: true,
+        message: None,
+    }
 }
 
 /// The default model's parts in the standard mode at 48 kHz and blocks of 512 frames.

@@ -10,7 +10,7 @@ use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::PluginState;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tributary_engine::LearnedProfile;
+use tributary_engine::{LearnedProfile, LearnedStatistics};
 
 /// Format of the document this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -124,9 +124,7 @@ fn read(document: Value) -> (Held, Option<String>) {
     let learned = document.get("learned").cloned().unwrap_or(Value::Null);
     match (format, serde_json::from_value::<LearnedProfile>(learned)) {
         _ if document.is_null() => (Held::Nothing, None),
-        (Some(FORMAT), Ok(learned)) if learned.profile.validate().is_ok() => {
-            (Held::Profile(Box::new(learned)), None)
-        }
+        (Some(FORMAT), Ok(learned)) if is_usable(&learned) => (Held::Profile(Box::new(learned)), None),
         (format, _) => {
             let bytes = document.to_string().len();
             let (held, fate) = if bytes <= KEPT_BYTES_MAX {
@@ -143,6 +141,12 @@ fn read(document: Value) -> (Held, Option<String>) {
             (held, Some(notice))
         }
     }
+}
+
+/// Whether every number is one that some song, and some network, can have.
+fn is_usable(learned: &LearnedProfile) -> bool {
+    let possible = |learned: &LearnedStatistics| learned.statistics.is_possible();
+    learned.profile.validate().is_ok() && learned.statistics.as_ref().is_none_or(possible)
 }
 
 impl PersistentField<'_, Document> for LearnedField {
@@ -181,6 +185,7 @@ mod tests {
     use super::*;
     use tributary_dsp::profile::{CURVE_POINTS, EqualizationCorrection, LoudnessCorrection};
     use tributary_dsp::{SongProfile, StemProfile};
+    use tributary_engine::Statistics;
 
     /// The largest profile there is: two curves per stem, of numbers that need all their digits.
     fn learned() -> LearnedProfile {
@@ -201,6 +206,13 @@ mod tests {
             learned_unix_s: 1_780_000_000,
             length_s: 211.3,
             profile: SongProfile(std::array::from_fn(stem)),
+            statistics: Some(LearnedStatistics {
+                model_sha256: "cd".repeat(32),
+                statistics: Statistics {
+                    norms: (0..57).map(|n| [n as f32 / 3.0 - 9.0, 1.0 / (n + 1) as f32]).collect(),
+                    gate: (0..128).map(|n| n as f32 / 7.0).collect(),
+                },
+            }),
         }
     }
 
@@ -213,10 +225,11 @@ mod tests {
     #[test]
     fn the_largest_profile_comes_back_and_fits() {
         let text = write(&learned()).to_string();
-        assert!(text.len() < 110_000, "{} bytes", text.len());
+        assert!(text.len() < 115_000, "{} bytes", text.len());
         let field = loaded(serde_json::from_str(&text).expect("JSON"));
         assert_eq!(field.notice(), None);
         let restored = field.take_over().expect("a profile");
+        assert_eq!(restored.statistics, learned().statistics, "every bit of the network's averages");
         for (restored, original) in
             restored.profile.0.iter().flatten().zip(learned().profile.0.iter().flatten())
         {
@@ -249,12 +262,15 @@ mod tests {
     fn what_cannot_be_read_is_kept_and_said_until_it_is_given_up() {
         let mut damaged = write(&learned());
         damaged["learned"]["profile"][0]["loudness"]["gain_db"] = json!(1e9);
+        let mut impossible = write(&learned());
+        impossible["learned"]["statistics"]["statistics"]["gate"][3] = json!(-1.0);
         for (document, word) in [
             (json!({"format": 9, "takes": [1, 2]}), "newer version"),
             (json!({"format": 1, "learned": {"profile": "none"}}), "could not be read"),
             (json!([1, 2, 3]), "could not be read"),
             (json!("text"), "could not be read"),
             (damaged, "could not be read"),
+            (impossible, "could not be read"),
         ] {
             let field = loaded(document.clone());
             assert_eq!(field.take_over(), None);

@@ -180,6 +180,7 @@ fn learning(learning: &Learning) -> LearningCopy {
             length_s: learned.length_s,
             unix_s: learned.learned_unix_s,
             stems: learned.profile.0.each_ref().map(Option::is_some),
+            averages: status.holds_statistics,
             message: status.message,
         },
         _ => LearningCopy::Adaptive { message: status.message },

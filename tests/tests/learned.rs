@@ -48,6 +48,7 @@ fn with_learned(state: &SavedState, audio: &BusAudio, targets: &Targets) -> Save
         learned_unix_s: 1_780_000_000,
         length_s: audio.frames() as f64 / MODEL_RATE_HZ,
         profile,
+        statistics: None,
     };
     let mut json = state.json().unwrap();
     // As the plug-in writes it: as text, in which 32-bit numbers keep their short form.

@@ -6,7 +6,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::{ProfileSource, Recipe, StereoBuffer, Targets, profile_song};
+use tributary_dsp::{
+    ProfileSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_in_place,
+};
 use tributary_engine::{Pipeline, mix_song};
 
 use crate::batch;
@@ -217,11 +219,19 @@ fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer
     if choice.sample_rate_hz() != RATE_HZ {
         bail!("the model works at {rate_hz} Hz; mix with `tributary mix` and give the result with --mix");
     }
-    let profile = profile_song(stems, &recipe, &targets, rate_hz, &mut |_| {})
-        .context("the stems cannot be measured")?;
+    let mut profile = SongProfile::default();
+    let mut normalized = stems.map(|stem| stem.cloned());
+    for (stem, audio) in Stem::ALL.into_iter().zip(&mut normalized) {
+        let Some(audio) = audio else { continue };
+        profile.0[stem.index()] = normalize_in_place(stem, audio, &recipe, &targets, rate_hz, &mut |_| {})
+            .context("the stems cannot be measured")?;
+    }
+    let normalized = normalized.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
+    let statistics = choice.song_statistics(normalized, &mut |_| Ok(()))?;
     let source = ProfileSource::Fixed(profile);
     let limiter = choice.limiter();
     let mut pipeline = Pipeline::new(choice.load()?, &recipe, &targets, source, limiter, rate_hz)?;
+    pipeline.freeze_statistics(statistics)?;
     Ok(mix_song(&mut pipeline, stems, &mut |_| Ok(()))?.mix)
 }
 

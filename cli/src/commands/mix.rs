@@ -1,16 +1,19 @@
 //! `tributary mix`: the stems of one song in, the mix out, through the same pipeline the plug-in drives.
 //!
 //! The pipeline runs at the stems' own rate, as in a host at that rate. With `--profile adaptive` the result is what the
-//! plug-in makes live, bit for bit; with `--profile file`, the default, every stem is measured as a whole first.
+//! plug-in makes live, bit for bit; with `--profile file`, the default, every stem is measured as a whole first and the
+//! network is run once over the song for its averages: what the plug-in plays once it has learned the song.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, profile_stem};
+use tributary_dsp::{
+    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, normalize_in_place,
+};
 use tributary_engine::offline::{OfflineFigures, mix_stream};
-use tributary_engine::{LatencyMode, Pipeline, StemFile};
+use tributary_engine::{LatencyMode, Pipeline, Statistics, StemFile};
 
 use crate::audio_file;
 use crate::dataset::{self, SongFiles, Source};
@@ -57,6 +60,10 @@ pub struct Args {
     /// the sum of the normalized stems
     #[arg(long, value_enum, default_value_t = Latency::Standard)]
     latency_mode: Latency,
+    /// With --profile file: let the network's averages follow the song instead of running it once over all of it before.
+    /// Takes half the time, as the plug-in does before it has learned the song
+    #[arg(long)]
+    running_statistics: bool,
     #[command(flatten)]
     normalization: NormalizationArgs,
     /// Also write everything measured as JSON
@@ -112,22 +119,28 @@ pub fn run(args: &Args) -> Result<()> {
     let model = choice.load()?;
 
     let started = Instant::now();
-    let source = match args.profile {
-        Profile::Adaptive => ProfileSource::Adaptive,
+    let (source, statistics) = match args.profile {
+        Profile::Adaptive => (ProfileSource::Adaptive, None),
         Profile::File => {
-            let model_rate_hz = choice.sample_rate_hz();
-            ProfileSource::Fixed(whole_file_profile(&mut song, &recipe, &targets, model_rate_hz, &spaces)?)
+            let (profile, mut normalized) =
+                whole_file_profile(&mut song, &recipe, &targets, choice.sample_rate_hz(), &spaces)?;
+            let statistics =
+                if args.running_statistics { None } else { song_statistics(&choice, &mut normalized)? };
+            (ProfileSource::Fixed(profile), statistics)
         }
     };
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
     let mut pipeline = Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters();
+    let learned = statistics.is_some();
+    pipeline.freeze_statistics(statistics)?;
     let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output)?;
     let took_s = started.elapsed().as_secs_f64();
 
     let outcome = Outcome {
         loudness,
         figures,
+        learned,
         profile_s,
         mixing_s: took_s - profile_s,
         duration_s: song.frames as f64 / f64::from(song.sample_rate_hz),
@@ -161,16 +174,20 @@ fn files(args: &Args) -> Result<SongFiles> {
     Ok(files)
 }
 
-/// Measures the stems at the model's rate, where the corrections are applied.
+/// The stems at the model's rate, normalized.
+type Normalized = [Option<StemFile>; Stem::COUNT];
+
+/// Measures the stems at the model's rate, where the corrections are applied; returns them normalized as well.
 fn whole_file_profile(
     song: &mut Song<StemFile>,
     recipe: &Recipe,
     targets: &Targets,
     model_rate_hz: u32,
     spaces: &Spaces<'_, StemFile>,
-) -> Result<SongProfile> {
+) -> Result<(SongProfile, Normalized)> {
     let bar = progress::fraction("measuring");
     let mut profile = SongProfile::default();
+    let mut normalized = Normalized::default();
     for stem in Stem::ALL {
         let Some(audio) = &mut song.stems[stem.index()] else { continue };
         // Measuring works on a copy: the stem itself is still to be mixed.
@@ -179,11 +196,24 @@ fn whole_file_profile(
             progress::set_fraction(&bar, (stem.index() as f64 + share) / Stem::COUNT as f64);
         };
         let rate_hz = f64::from(model_rate_hz);
-        profile.0[stem.index()] = profile_stem(stem, &mut copy, recipe, targets, rate_hz, &mut report)
+        profile.0[stem.index()] = normalize_in_place(stem, &mut copy, recipe, targets, rate_hz, &mut report)
             .with_context(|| format!("the {stem} stem cannot be measured"))?;
+        normalized[stem.index()] = Some(copy);
     }
     bar.finish_and_clear();
-    Ok(profile)
+    Ok((profile, normalized))
+}
+
+/// Runs the network over the normalized stems for what it averages.
+fn song_statistics(choice: &ModelChoice, normalized: &mut Normalized) -> Result<Option<Statistics>> {
+    let bar = progress::fraction("listening");
+    let stems = normalized.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
+    let statistics = choice.song_statistics(stems, &mut |share| {
+        progress::set_fraction(&bar, share);
+        Ok(())
+    });
+    bar.finish_and_clear();
+    statistics.context("the network cannot be run over the song")
 }
 
 /// Mixes the song piece by piece into the output file.
@@ -229,6 +259,8 @@ fn write_mix(
 struct Outcome {
     loudness: Loudness,
     figures: OfflineFigures,
+    /// The network's averages were learned from the whole song.
+    learned: bool,
     profile_s: f64,
     mixing_s: f64,
     duration_s: f64,
@@ -290,6 +322,7 @@ impl Outcome {
             "model": choice.name(),
             "recipe": recipe,
             "profile": args.profile,
+            "statistics": if self.learned { "learned" } else { "running" },
             "latency_mode": LatencyMode::from(args.latency_mode),
             "sample_rate_hz": song.sample_rate_hz,
             "frames": song.frames,

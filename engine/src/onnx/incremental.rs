@@ -417,7 +417,6 @@ impl MixModel for IncrementalModel {
             return Err(ModelError::Statistics);
         }
         self.mixer.statistics.freeze(statistics);
-        self.restart();
         Ok(())
     }
 

@@ -11,9 +11,9 @@ use crate::networks::{bundle, library, load, run};
 
 const SONG_FRAMES: usize = 64 * 1200;
 /// Enough for margin, delay (14 latent frames), joint and 60 latent frames for the backward LSTMs.
-const LOOKAHEAD_FRAMES: usize = 64 * (2 + 14 + 60);
+pub const LOOKAHEAD_FRAMES: usize = 64 * (2 + 14 + 60);
 
-fn incremental(name: &str, hop_frames: usize, lookahead_frames: usize) -> TemporaryFolder {
+pub fn incremental(name: &str, hop_frames: usize, lookahead_frames: usize) -> TemporaryFolder {
     let network = |file: &dyn Fn(&str) -> Value| {
         let graph = |name: &str| file(&format!("incremental/{name}"));
         json!({
@@ -77,7 +77,7 @@ fn stream(
 }
 
 /// Signal to distortion in dB over the frames both have.
-fn sdr_db(found: &[Vec<f32>; 2], wanted: &[Vec<f32>; 2]) -> f64 {
+pub fn sdr_db(found: &[Vec<f32>; 2], wanted: &[Vec<f32>; 2]) -> f64 {
     let (mut signal, mut error) = (0.0, 0.0);
     for (found, wanted) in found.iter().zip(wanted) {
         for (&found, &wanted) in found.iter().zip(wanted) {

@@ -22,7 +22,7 @@ use crate::realtime::{CALM_GEOMETRY, OFFLINE, largest_step, play, render, wait_u
 const RATE_HZ: f64 = 44_100.0;
 
 /// Four stems of decaying notes, different on every channel, that begin and end with the song.
-fn song(frames: usize) -> [Vec<f32>; CHANNELS] {
+pub fn song(frames: usize) -> [Vec<f32>; CHANNELS] {
     std::array::from_fn(|channel| {
         let mut noise = Noise(900 + channel as u64);
         let (mut level, mut pitch) = (0.0_f32, 0.1_f32);
@@ -38,7 +38,7 @@ fn song(frames: usize) -> [Vec<f32>; CHANNELS] {
     })
 }
 
-fn stem_of(stems: &[Vec<f32>; CHANNELS], stem: Stem) -> StereoBuffer {
+pub fn stem_of(stems: &[Vec<f32>; CHANNELS], stem: Stem) -> StereoBuffer {
     let index = 2 * stem.index();
     StereoBuffer { left: stems[index].clone(), right: stems[index + 1].clone() }
 }
@@ -55,11 +55,11 @@ fn engine(recipe: &Recipe, host_rate_hz: f64, max_block: usize) -> (AudioSide, E
     Engine::start(EngineConfig { model, profile, host_rate_hz, max_block })
 }
 
-fn limits(folder: &TemporaryFolder) -> CaptureLimits {
+pub fn limits(folder: &TemporaryFolder) -> CaptureLimits {
     CaptureLimits { folder: folder.0.clone(), longest_s: 60.0, reserve_bytes: 0 }
 }
 
-fn wait_for(handle: &EngineHandle, wanted: impl Fn(&LearningStatus) -> bool) -> LearningStatus {
+pub fn wait_for(handle: &EngineHandle, wanted: impl Fn(&LearningStatus) -> bool) -> LearningStatus {
     let started = Instant::now();
     loop {
         let status = handle.learning().status();
@@ -72,7 +72,7 @@ fn wait_for(handle: &EngineHandle, wanted: impl Fn(&LearningStatus) -> bool) -> 
 }
 
 /// Plays the stems once while the engine listens, and waits for the profile.
-fn learn(audio: &mut AudioSide, handle: &EngineHandle, stems: &[Vec<f32>; CHANNELS]) -> LearnedProfile {
+pub fn learn(audio: &mut AudioSide, handle: &EngineHandle, stems: &[Vec<f32>; CHANNELS]) -> LearnedProfile {
     static LEARNED: AtomicU64 = AtomicU64::new(0);
     let folder = TemporaryFolder::new(&format!("learn-{}", LEARNED.fetch_add(1, Relaxed)));
     handle.learning().start_within(limits(&folder));

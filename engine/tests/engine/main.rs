@@ -7,6 +7,7 @@ mod bundle;
 mod common;
 mod idle;
 mod incremental;
+mod learned_statistics;
 mod learning;
 mod limiting;
 mod modes;

@@ -60,6 +60,8 @@ pub enum LearningCopy {
         unix_s: u64,
         /// Stems that have corrections, in stem order.
         stems: [bool; Stem::COUNT],
+        /// What the network averages over the song was learned too, for this network.
+        averages: bool,
         /// Why it was not replaced.
         message: Option<String>,
     },
@@ -133,8 +135,9 @@ fn words(copy: &LearningCopy) -> Words {
         LearningCopy::Analyzing { progress, heard } => {
             (WAIT, format!("Analyzing {:.0} %", progress * 100.0), Some(*heard))
         }
-        LearningCopy::Learned { length_s, unix_s, stems, message } => {
-            let usual = format!("Learned on {} from {}", date(*unix_s), minutes(*length_s));
+        LearningCopy::Learned { length_s, unix_s, stems, averages, message } => {
+            let too = if *averages { ", with the network's averages" } else { "" };
+            let usual = format!("Learned on {} from {}{too}", date(*unix_s), minutes(*length_s));
             let (color, text) = or(message, usual);
             (color.unwrap_or(GOOD), text, Some(*stems))
         }
@@ -210,6 +213,7 @@ mod tests {
             length_s: 65.0,
             unix_s: 0,
             stems: [true; 4],
+            averages: true,
             message: message.map(str::to_owned),
         };
         let heard = [true, false, true, false];
@@ -220,7 +224,7 @@ mod tests {
             (LearningCopy::Listening { captured_s: 61.0, kept_s: 0.0, heard }, "Listening 1:01", 2),
             (LearningCopy::Listening { captured_s: 1.0, kept_s: 125.0, heard }, "so far 2:05", 2),
             (LearningCopy::Analyzing { progress: 0.5, heard }, "Analyzing 50 %", 1),
-            (learned(None), "Learned on 1970-01-01 from 1:05", 2),
+            (learned(None), "Learned on 1970-01-01 from 1:05, with the network's averages", 2),
             (learned(Some("Nothing heard.")), "Nothing heard.", 2),
         ] {
             assert!(words(&copy).1.contains(said), "{copy:?}");
