@@ -213,6 +213,39 @@ fn the_default_model_mixes_alike_twice_and_every_stem_counts() {
 }
 
 #[test]
+fn latency_modes_and_statistics_can_be_chosen_and_are_reported() {
+    if !default_model_runs() {
+        return;
+    }
+    let root = folder("mix-modes");
+    let files = song(&root.join("Song"), Wav { seconds: 4.0, ..Wav::CD });
+    let json = root.join("mix.json");
+    let mix_with = |more: &[&str]| {
+        let out = root.join("mix.wav");
+        let arguments = [&["--json", json.to_str().expect("plain")], more].concat();
+        mix(&files, &out, &arguments).succeeds();
+        let report: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&json).expect("there")).expect("JSON");
+        let word = |key: &str| report[key].as_str().expect("a word").to_owned();
+        let (_, left, _) = read(&out);
+        assert_eq!(left.len(), 4 * 44_100);
+        (left, word("latency_mode"), word("statistics"), report["latency_frames"].as_u64().expect("a number"))
+    };
+    let standard = mix_with(&[]);
+    assert_eq!((&*standard.1, &*standard.2), ("standard", "learned"));
+    for (mode, statistics) in [("low", "learned"), ("high", "learned"), ("monitor", "running")] {
+        let other = mix_with(&["--latency-mode", mode]);
+        assert_eq!((&*other.1, &*other.2), (mode, statistics));
+        assert!(other.3 != standard.3 && other.0 != standard.0, "{mode} is another window");
+    }
+    let running = mix_with(&["--running-statistics"]);
+    assert_eq!(running.2, "running");
+    assert!(running.0 != standard.0, "the network averages otherwise");
+    assert_eq!(mix_with(&["--profile", "adaptive"]).2, "running");
+    assert_eq!(mix(&files, &root.join("mix.wav"), &["--latency-mode", "warp"]).code, Some(2));
+}
+
+#[test]
 fn the_real_songs_mix() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/real");
     if !shared.is_dir() {

@@ -32,19 +32,38 @@ Array = NDArray[np.float32]
 class Row:
     """One window and what the songs made of it, in dB and in parts of real time."""
 
+    name: str
     window: Window
     running_db: list[float]
     learned_db: list[float]
     cost: list[float]
 
 
-def windows(standard: Window) -> list[Window]:
-    """The bundle's own window, then other hops, then other lookaheads."""
-    hops = (replace(standard, hop_frames=hop, crossfade_frames=min(512, standard.crossfade_frames)) for hop in (2_048,))
-    long_hop = replace(standard, hop_frames=22_016)
-    lookaheads = (replace(standard, lookahead_frames=lookahead) for lookahead in (2_048, 5_120, 16_384))
-    low = replace(standard, hop_frames=2_048, crossfade_frames=512, lookahead_frames=2_560)
-    return [standard, *hops, long_hop, *lookaheads, low]
+def windows(standard: Window, delay_frames: int) -> list[tuple[str, Window]]:
+    """The latency modes' windows, as `engine/src/contract/modes.rs` derives them, then other hops, then other lookaheads."""
+    crossfade = min(standard.crossfade_frames, frames_of(12))
+    low = replace(
+        standard,
+        hop_frames=min(standard.hop_frames, frames_of(46)),
+        crossfade_frames=crossfade,
+        lookahead_frames=min(
+            standard.lookahead_frames, max(frames_of(58), crossfade + MARGIN_FRAMES + FRAME_RATIO)
+        ),
+    )
+    high = replace(
+        standard,
+        hop_frames=max(standard.hop_frames, frames_of(500)),
+        lookahead_frames=max(standard.lookahead_frames, MARGIN_FRAMES + delay_frames + frames_of(1000)),
+    )
+    short_hop = replace(standard, hop_frames=2_048, crossfade_frames=min(512, standard.crossfade_frames))
+    lookaheads = [replace(standard, lookahead_frames=lookahead) for lookahead in (2_048, 5_120, 16_384)]
+    others = [short_hop, replace(standard, hop_frames=22_016), *lookaheads]
+    return [("Low", low), ("Standard", standard), ("High", high), *(("", other) for other in others)]
+
+
+def frames_of(milliseconds: float) -> int:
+    """The nearest multiple of a latent frame."""
+    return round(milliseconds * 1e-3 * SAMPLE_RATE_HZ / FRAME_RATIO) * FRAME_RATIO
 
 
 def read_song(folder: Path, seconds: float) -> Array:
@@ -86,8 +105,8 @@ def measure_song(network: CRAFx2, stream: IncrementalStream, stems: Array, rows:
 def table(rows: list[Row]) -> str:
     """Markdown: of all songs the least ratio and the least cost."""
     lines = [
-        "| hop ms | lookahead ms | joint ms | running dB | learned dB | latent mixer RTF |",
-        "|---|---|---|---|---|---|",
+        "| mode | hop ms | lookahead ms | joint ms | running dB | learned dB | latent mixer RTF |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         hop, lookahead, joint = (
@@ -95,14 +114,14 @@ def table(rows: list[Row]) -> str:
             for frames in (row.window.hop_frames, row.window.lookahead_frames, row.window.crossfade_frames)
         )
         lines.append(
-            f"| {hop:.0f} | {lookahead:.0f} | {joint:.0f} | {min(row.running_db):.1f} | {min(row.learned_db):.1f} "
+            f"| {row.name} | {hop:.0f} | {lookahead:.0f} | {joint:.0f} | {min(row.running_db):.1f} | {min(row.learned_db):.1f} "
             f"| {min(row.cost):.3f} |"
         )
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the table, then the two figures of the bundle's own window as `name value`."""
+    """Print the table, then the figures of the modes as `name value`."""
     parser = argparse.ArgumentParser(prog="crafx2.fidelity", description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("bundle", type=Path)
@@ -112,12 +131,16 @@ def main() -> None:
     torch.set_num_threads(1)
     network, _ = network_from_checkpoint(arguments.checkpoint)
     stream = IncrementalStream(arguments.bundle)
-    rows = [Row(window, [], [], []) for window in windows(stream.window)]
+    chosen = windows(stream.window, int(stream.network["delay_frames"]))
+    rows = [Row(name, window, [], [], []) for name, window in chosen]
     for song in arguments.songs:
         measure_song(network, stream, read_song(song, arguments.seconds), rows)
     print(table(rows))
-    print(f"stream_sdr_db_standard {min(rows[0].running_db):.1f}")
-    print(f"stream_sdr_db_learned {min(rows[0].learned_db):.1f}")
+    low, standard, high = rows[:3]
+    print(f"stream_sdr_db_low {min(low.running_db):.1f}")
+    print(f"stream_sdr_db_standard {min(standard.running_db):.1f}")
+    print(f"stream_sdr_db_high {min(high.running_db):.1f}")
+    print(f"stream_sdr_db_learned {min(standard.learned_db):.1f}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ mod common;
 use clap_host::play::{play, play_aligned, play_with};
 use clap_host::signals::{impulse, noise, peak_frame, residual_db, rms, sine};
 use clap_host::{AudioSetup, Bus, BusAudio, Instance, ParameterChange, Partition, Stereo};
-use common::{MODEL_RATE_HZ, NULL_DB, Plugin, song};
+use common::{MODEL_RATE_HZ, NULL_DB, Plugin, choose, song};
 use tributary_dsp::Stem;
+use tributary_engine::LatencyMode;
 
 /// Where the impulse stands in the input, in frames: not a multiple of anything in the chain.
 const IMPULSE_FRAME: usize = 1234;
@@ -85,6 +86,22 @@ fn impulse_arrives_at_the_reported_latency_at_other_rates() {
             Partition::Random { max_frames: 8192, seed: count as u64 },
         ] {
             check_impulse(&mut plugin, rate_hz, &partition, Stem::ALL[count % 4]);
+        }
+    }
+}
+
+#[test]
+fn impulse_arrives_at_the_reported_latency_in_every_mode() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    for (count, mode) in LatencyMode::ALL.into_iter().enumerate() {
+        choose(&mut plugin.instance, mode);
+        for (rate_hz, partition) in [
+            (MODEL_RATE_HZ, Partition::Fixed(64)),
+            (MODEL_RATE_HZ, Partition::Random { max_frames: 8192, seed: count as u64 }),
+            (48_000.0, Partition::Fixed(512)),
+            (96_000.0, Partition::Random { max_frames: 1024, seed: count as u64 }),
+        ] {
+            check_impulse(&mut plugin, rate_hz, &partition, Stem::ALL[count]);
         }
     }
 }

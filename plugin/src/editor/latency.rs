@@ -3,7 +3,7 @@
 //! The mode is a setting and not a parameter: no host can automate it, and it takes effect when the host restarts the
 //! plug-in.
 
-use super::theme::{self, ACCENT, DIM, LINE, PANEL, TEXT, WAIT, WELL};
+use super::theme::{self, ACCENT, DIM, PANEL, TEXT, WAIT, WELL};
 use super::{Copies, Edit, LatencyCopy, controls};
 use egui::{Align2, CornerRadius, FontId, Id, Rect, Sense, Ui, pos2, vec2};
 use tributary_engine::LatencyMode;
@@ -30,7 +30,14 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
         left = button.right() + 4.0;
         let chosen = mode == latency.mode;
         if !latency.offered[index] && !chosen {
-            theme::label(&painter, button.center(), Align2::CENTER_CENTER, name(mode), 12.0, LINE);
+            theme::label(
+                &painter,
+                button.center(),
+                Align2::CENTER_CENTER,
+                name(mode),
+                12.0,
+                theme::faded(DIM, 0.5),
+            );
             ui.interact(button, Id::unique("mode not offered").with(index), Sense::hover())
                 .on_hover_text("This model was trained for one window: the standard one.");
             continue;

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use clap_host::bundled::{CLAP_ID, StagedClap, StagedModel, built_clap, model_folder};
 use clap_host::signals::bursts;
+use clap_host::state::SavedState;
 use clap_host::{AudioSetup, Bus, BusAudio, Instance, Library, Processor, Stereo};
+use serde_json::Value;
 use tributary_dsp::Stem;
+use tributary_engine::LatencyMode;
 
 /// The rate of the shipped models, at which nothing is resampled.
 pub const MODEL_RATE_HZ: f64 = 44_100.0;
@@ -81,6 +84,20 @@ pub fn activate(instance: &mut Instance, setup: AudioSetup) -> Processor {
     let report = instance.save_state().unwrap().report();
     assert_eq!(word.as_deref(), Some("ready"), "{report:?}");
     processor
+}
+
+/// A state that chooses a latency mode, or holds any text in its place.
+pub fn with_latency_field(saved: &SavedState, text: &str) -> SavedState {
+    let mut json = saved.json().unwrap();
+    json["fields"]["latency"] = Value::String(text.to_owned());
+    SavedState::from_json(&json)
+}
+
+/// Chooses a latency mode as a project does.
+pub fn choose(instance: &mut Instance, mode: LatencyMode) {
+    let saved = instance.save_state().unwrap();
+    let text = format!("{{\"format\":1,\"mode\":\"{}\"}}", mode.name());
+    instance.load_state(&with_latency_field(&saved, &text)).unwrap();
 }
 
 /// Four stems of noise that start and stop at different times, and their plain sum on the main input.
