@@ -79,7 +79,7 @@ fn wet_and_dry_are_aligned_in_every_mode() {
                 // The main input is the sum of the stems, and so is the mix.
                 let residual_db = out.cut(latency..padded.frames()).residual_db(audio.bus(Bus::Main));
                 assert!(
-                    residual_db <= null_db,
+                    residual_db <= NULL_DB,
                     "{mode:?}, {rate_hz} Hz, Mix {position}: {residual_db:.1} dB"
                 );
                 latencies.push(latency);
