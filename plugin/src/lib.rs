@@ -108,7 +108,7 @@ impl Plugin for Tributary {
         aux: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        // A project with another latency mode was loaded, and no editor is open to pass that on.
+        // A project with another latency mode was loaded, and no editor is open to pass that on: one call, once.
         if self.params.latency.take_restart() {
             context.request_restart();
         }
