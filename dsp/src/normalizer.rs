@@ -164,6 +164,7 @@ impl Matchers {
     pub(crate) fn pass_silence(&mut self) {
         self.equalization.pass_silence();
         self.panning.pass_silence();
+        self.width.pass_silence();
     }
 
     /// What is done at this moment.

@@ -369,6 +369,13 @@ impl WidthMatcher {
         }
     }
 
+    /// A silent hop passes at rest: only the turns go on.
+    pub(crate) fn pass_silence(&mut self) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.hops = (adaptive.hops + 1) % REDESIGN_HOPS;
+        }
+    }
+
     /// Crossfades this hop to the newly designed filter, which is then the one in force.
     fn fade_to_next(&mut self) {
         let Some(adaptive) = &mut self.adaptive else { return };
