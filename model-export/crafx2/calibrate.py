@@ -1,99 +1,101 @@
-"""How far the generated set lies from the published averages, and the tone table that closes the gap.
+"""How far the generated set lies from the published averages, and the corrections that close the gap.
 
-Measures like the Fx-normalization reference (mean magnitude of a 65536-point sqrt-Hann STFT at −30 LUFS, and φ), but
-only to steer the generator; the numbers that models are normalized with come from the Rust meters.
+The numbers are those of `tributary analyze`, the same meters that stems are normalized with. `refine` makes a set,
+measures it and corrects `songs/calibration.json`, some rounds long; the seeds are fixed, so the table can be made
+again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .generator import STEMS, generate_song
-from .songs.calibration import GAINS_DB, POINTS_HZ
-from .songs.effects import SAMPLE_RATE_HZ, Audio, set_loudness, to_stereo
+from .contract import STEMS, default_targets
+from .songs.calibration import POINTS_HZ, TABLE, thirds
 
-FFT = 65_536
-HOP = 16_384
-
-
-def stem_features(audio: Audio, points_hz: Sequence[float], width: float) -> tuple[Audio, Audio] | None:
-    """Mean level in dB and mean φ in bands around `points_hz` (`width` octaves wide); `None` for silence."""
-    audio = to_stereo(audio)
-    if np.max(np.abs(audio)) < 10 ** (-50 / 20):
-        return None
-    audio = np.pad(set_loudness(audio, -30.0), ((0, 0), (FFT, FFT)))
-    window = np.sqrt(np.hanning(FFT + 1)[:-1])
-    count = (audio.shape[1] - FFT) // HOP + 1
-    level, similarity, sounding = np.zeros(FFT // 2 + 1), np.zeros(FFT // 2 + 1), 0
-    for index in range(count):
-        left, right = np.fft.rfft(audio[:, index * HOP : index * HOP + FFT] * window)
-        level += (np.abs(left) + np.abs(right)) / (2 * count)
-        power = np.abs(left) ** 2 + np.abs(right) ** 2
-        # Silence counts as centered, as in the reference.
-        similarity += np.where(power > 1e-12, 2 * np.abs(left * right.conj()) / np.maximum(power, 1e-12), 1.0)
-        sounding += 1
-    similarity /= max(sounding, 1)
-    hz = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE_HZ)
-    bands = [(hz > point * 2 ** (-width / 2)) & (hz <= point * 2 ** (width / 2)) for point in points_hz]
-    levels = np.array([np.sqrt(np.mean(level[band] ** 2)) for band in bands])
-    return levels, np.array([np.mean(similarity[band]) for band in bands])
+#: Part of a measured error that one round corrects.
+STEP = 0.9
+#: First guess of what `accents_db` and `drive_db` do to mean peak and loudness, in dB per unit; rounds correct it.
+SENSITIVITY = np.array([[-0.8, 0.0], [-0.8, 0.35]])
+#: Bounds of the corrections.
+TONE_LIMIT_DB, PHI_LIMIT = 12.0, 0.1
+MOVE_LIMITS = np.array([[0.0, -8.0], [7.0, 12.0]])
+#: Largest change of the two in one round.
+MOVE_STEPS = np.array([2.0, 4.0])
 
 
-def _song_features(seed: int, duration_s: float, variant: str) -> dict[str, tuple[Audio, Audio] | None]:
-    song = generate_song(seed, duration_s, variant=variant)
-    return {stem: stem_features(song.stems[stem], POINTS_HZ, 1.0) for stem in STEMS}
+def measure(tributary: str, songs: Path, output: Path) -> dict[str, Any]:
+    """`tributary analyze` on a folder of songs."""
+    subprocess.run([tributary, "analyze", str(songs), "-o", str(output)], check=True, stdout=subprocess.DEVNULL)
+    return json.loads(output.read_text(encoding="utf-8"))
 
 
-def measure_set(seeds: Sequence[int], duration_s: float, variant: str, workers: int) -> dict[str, Any]:
-    """Average features of generated songs per stem: `level_db` and `phi` at `POINTS_HZ`."""
-    measure = partial(_song_features, duration_s=duration_s, variant=variant)
-    with ProcessPoolExecutor(workers) as pool:
-        songs = list(pool.map(measure, seeds))
-    result: dict[str, Any] = {}
-    for stem in STEMS:
-        found = [song[stem] for song in songs if song[stem] is not None]
-        levels = np.mean([item[0] for item in found], axis=0)
-        result[stem] = {
-            "level_db": 20 * np.log10(levels + 1e-12),
-            "phi": np.mean([item[1] for item in found], axis=0),
-        }
-    return result
+def refine(make: Callable[[Path], None], tributary: str, work: Path, rounds: int) -> dict[str, Any]:
+    """Correct the table `rounds` times; `make` writes the wet songs of a round. Returns the last measurement."""
+    targets, moves = default_targets(), {stem: _Moves() for stem in STEMS}
+    measured: dict[str, Any] = {}
+    for number in range(rounds + 1):
+        folder = work / f"round-{number}"
+        make(folder)
+        measured = measure(tributary, folder, work / f"round-{number}.json")
+        print(report(differences(measured, targets)), file=sys.stderr, flush=True)
+        if number < rounds:
+            table = json.loads(TABLE.read_text(encoding="utf-8"))
+            for stem in STEMS:
+                _correct(table["stems"][stem], measured["stems"][stem], targets["stems"][stem], moves[stem])
+            TABLE.write_text(_compact(table), encoding="utf-8")
+    return measured
 
 
-def target_levels(targets: dict[str, Any], stem: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The targets' level in dB and φ at `POINTS_HZ`."""
-    entry = targets["stems"][stem]
-    spectrum, phi = np.array(entry["spectrum"]), np.array(entry["phi"])
-    log_points = np.log(POINTS_HZ)
-    return (
-        np.interp(log_points, np.log(spectrum[:, 0]), spectrum[:, 1]),
-        np.interp(log_points, np.log(phi[:, 0]), phi[:, 1]),
-    )
+def _compact(table: dict[str, Any]) -> str:
+    """JSON with one line per list."""
+    text = json.dumps(table, indent=2)
+    return re.sub(r"\[[^\]]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"
 
 
-def propose_gains(measured: dict[str, Any], targets: dict[str, Any], limit_db: float = 18.0) -> dict[str, list[float]]:
-    """New values for `GAINS_DB`: the present ones plus the remaining error, bounded.
+def _correct(entry: dict[str, Any], measured: dict[str, Any], target: dict[str, Any], moves: _Moves) -> None:
+    for name, feature, limit, digits in (("tone_db", "spectrum", TONE_LIMIT_DB, 1), ("phi", "phi", PHI_LIMIT, 3)):
+        error = thirds(target[feature]) - thirds(measured[feature])
+        if feature == "spectrum":
+            # Stems are brought to one loudness before their spectra are measured: only the shape can be corrected.
+            error -= np.mean(error[COMPARED])
+        values = np.clip(np.array(entry[name]) + STEP * error, -limit, limit)
+        entry[name] = [round(float(value), digits) for value in values]
+    error = np.array([target[name] - measured[name] for name in ("peak_db", "loudness_lufs")])
+    moved = moves.next(np.array([entry["accents_db"], entry["drive_db"]]), error)
+    entry["accents_db"], entry["drive_db"] = (round(float(value), 3) for value in moved)
 
-    The bound keeps noise floors from being raised into music where a synthetic stem has nothing to say.
-    """
-    proposal = {}
-    for stem in STEMS:
-        goal, _ = target_levels(targets, stem)
-        error = goal - measured[stem]["level_db"]
-        gains = np.clip(np.array(GAINS_DB[stem]) + error, -limit_db, limit_db)
-        proposal[stem] = [round(float(gain), 1) for gain in gains]
-    return proposal
+
+class _Moves:
+    """Broyden's method for two unknowns: how the corrections move mean peak and loudness is learned on the way."""
+
+    def __init__(self) -> None:
+        self.sensitivity = SENSITIVITY.copy()
+        self.last: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+
+    def next(self, at: NDArray[np.float64], error: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.last is not None:
+            step, change = at - self.last[0], self.last[1] - error
+            if np.sum(step**2) > 1e-6:
+                self.sensitivity += np.outer(change - self.sensitivity @ step, step) / np.sum(step**2)
+        self.last = (at, error)
+        wanted = np.linalg.lstsq(self.sensitivity, error, rcond=0.05)[0]
+        return np.clip(at + np.clip(STEP * wanted, -MOVE_STEPS, MOVE_STEPS), *MOVE_LIMITS)
 
 
 #: How far a set's averages may lie from the published ones.
 TOLERANCES = {"spectrum": 1.0, "phi": 0.03, "loudness_lufs": 0.5, "peak_db": 0.5}
-THIRD_OCTAVES_HZ = tuple(1_000.0 * 2.0 ** (step / 3.0) for step in range(-12, 12))
+#: The third octaves that are compared: 63 Hz to 12.7 kHz of the corrections' 31.5 Hz to 16 kHz.
+COMPARED = slice(3, 27)
+THIRD_OCTAVES_HZ = tuple(POINTS_HZ[COMPARED])
 
 
 def differences(measured: dict[str, Any], targets: dict[str, Any]) -> dict[str, dict[str, NDArray[np.float64]]]:
@@ -105,18 +107,12 @@ def differences(measured: dict[str, Any], targets: dict[str, Any]) -> dict[str, 
     for stem in STEMS:
         ours, theirs = measured["stems"][stem], targets["stems"][stem]
         result[stem] = {
-            name: _thirds(ours[name]) - _thirds(theirs[name])
+            name: (thirds(ours[name]) - thirds(theirs[name]))[COMPARED]
             if name in ("spectrum", "phi")
             else np.array([ours[name] - theirs[name]])
             for name in TOLERANCES
         }
     return result
-
-
-def _thirds(points: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    hz, values = np.array(points).T
-    around = np.linspace(-1 / 6, 1 / 6, 9)
-    return np.array([np.mean(np.interp(np.log2(at) + around, np.log2(hz), values)) for at in THIRD_OCTAVES_HZ])
 
 
 def report(found: dict[str, dict[str, NDArray[np.float64]]]) -> str:

@@ -73,6 +73,8 @@ class Recipe:
     equalization: Effect = field(default_factory=lambda: Effect(amount=0.3))
     dynamics: Effect = field(default_factory=lambda: Effect(amount=0.5))
     panning: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
+    #: A side for stems that are narrower than the average.
+    width: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
     loudness: Effect = field(default_factory=Effect)
     #: The send of vocals and other, before the chain; the amount is its level.
     reverb: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))

@@ -34,12 +34,12 @@ class DatasetError(RuntimeError):
 class SongFiles:
     """Files of one song: stems that exist, the mixture, and the number of frames they share.
 
-    `originals` are the stems before normalization, where they are at hand.
+    `originals` are the stems before normalization, where they are at hand; songs to train on have a mixture.
     """
 
     name: str
     stems: dict[str, Path]
-    mixture: Path
+    mixture: Path | None
     frames: int
     originals: dict[str, Path] = field(default_factory=dict)
 
@@ -57,10 +57,11 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return {name: path for name in (*STEMS, "mixture") if (path := _find(folder, name)) is not None}
 
 
-def find_songs(root: Path, originals: Path | None = None) -> list[SongFiles]:
+def find_songs(root: Path, originals: Path | None = None, *, mixtures: bool = True) -> list[SongFiles]:
     """All songs below `root`, sorted by name.
 
-    `originals` is the folder of the same songs before normalization; mixtures may be there only.
+    `originals` is the folder of the same songs before normalization; mixtures may be there only. Without `mixtures`
+    songs need none.
     """
     for folder in (root, originals or root):
         if not folder.is_dir():
@@ -71,10 +72,11 @@ def find_songs(root: Path, originals: Path | None = None) -> list[SongFiles]:
         raw = find_stems(originals / folder.name) if originals else {}
         mixture = stems.pop("mixture", None) or raw.get("mixture")
         raw.pop("mixture", None)
-        if not stems or mixture is None:
+        if not stems or (mixtures and mixture is None):
             continue
-        frames = soundfile.info(mixture).frames
-        for path in (mixture, *stems.values(), *raw.values()):
+        paths = [path for path in (mixture, *stems.values(), *raw.values()) if path is not None]
+        frames = soundfile.info(paths[0]).frames
+        for path in paths:
             info = soundfile.info(path)
             if info.samplerate != SAMPLE_RATE_HZ:
                 raise DatasetError(f"{path} has {info.samplerate} Hz; expected {SAMPLE_RATE_HZ}")
@@ -83,7 +85,7 @@ def find_songs(root: Path, originals: Path | None = None) -> list[SongFiles]:
             raise DatasetError(f"{folder} holds a file without sound")
         songs.append(SongFiles(folder.name, stems, mixture, frames, raw))
     if not songs:
-        raise DatasetError(f"{root} holds no song with stems and a mixture")
+        raise DatasetError(f"{root} holds no song with stems{' and a mixture' if mixtures else ''}")
     return songs
 
 

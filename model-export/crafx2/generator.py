@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from .songs import calibration
 from .songs import effects as fx
 from .songs.arrangement import Arrangement, arrange
-from .songs.calibration import calibrate
 from .songs.effects import SAMPLE_RATE_HZ, Audio
 from .songs.instruments import (
     draw_bass,
@@ -38,7 +38,11 @@ VARIANTS = ("dry_mono", "dry_stereo", "wet")
 MIX_LOUDNESS_LUFS = {"vocals": -18.0, "bass": -23.0, "drums": -19.5, "other": -20.0}
 MIXTURE_LOUDNESS_LUFS = -14.0
 #: What songs differ in beyond what the rules below explain, standard deviation in dB.
-LEVEL_SPREAD_DB = 0.6
+LEVEL_SPREAD_DB = 0.8
+#: How far the tone of an unprocessed stem lies from what the mixture has, standard deviation in dB: microphones, rooms.
+RAW_SPREAD_DB = 2.0
+#: Below this the mixture is mono.
+MONO_BELOW_HZ = 140.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,10 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     dry = _render(rng, arrangement, frames)
     wet = {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
     mixture = _mix(rng, wet)
-    source = wet if variant == "wet" else dry
+    source = wet
+    if variant != "wet":
+        raw = {stem: calibration.smooth_curve(rng, RAW_SPREAD_DB) for stem in STEMS}
+        source = {stem: calibration.equalize(dry[stem], raw[stem]) for stem in STEMS}
     stems = {stem: _deliver(rng, stem, source[stem], variant) for stem in STEMS}
     return Song(seed, variant, stems, mixture, arrangement)
 
@@ -101,7 +108,7 @@ def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> 
             sound = renderer(rng, arrangement.chords, frames)
         other += fx.set_loudness(sound, -22.0 - 3.0 * index + float(rng.normal(0, 1.5)))
     dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": other}
-    return {stem: calibrate(stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
+    return {stem: calibration.tone(rng, stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
 
 
 def _crest_db(audio: Audio) -> float:
@@ -115,38 +122,40 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     """Channel strip: equalizer, compressor set by the stem's own crest, saturation, width and sends."""
     if np.max(np.abs(audio)) < 1e-6:
         return audio
-    audio = fx.high_pass(audio, {"vocals": 90.0, "bass": 32.0, "drums": 28.0, "other": 110.0}[stem])
+    audio = fx.high_pass(audio, {"vocals": 45.0, "bass": 26.0, "drums": 24.0, "other": 40.0}[stem])
     excess_db = max(0.0, _crest_db(audio) - 9.0)
     peak_db = float(fx.gain_to_db(float(np.max(np.abs(audio)))))
     attack_ms = {"vocals": 4.0, "bass": 12.0, "drums": 14.0, "other": 15.0}[stem]
-    audio = fx.compress(audio, peak_db - 6.0 - excess_db, 1.6 + 0.2 * excess_db, attack_ms, 140.0)
+    audio = fx.compress(audio, peak_db - 6.0 - excess_db, 1.4 + 0.1 * excess_db, attack_ms, 140.0)
+    for frequency_hz, gain_db in _MOVES[stem]:
+        audio = fx.bell(audio, frequency_hz, gain_db, 0.8)
+    audio = fx.shelf(audio, 7_000.0, _AIR_DB[stem], high=True)
+    decay_s, send, from_hz = _ROOM[stem]
+    if stem == "bass":
+        audio = fx.saturate(audio, 3.0)
     if stem == "vocals":
-        audio = fx.bell(audio, 3_200.0, 1.5, 0.8)
-        response = fx.reverb_response(rng, float(rng.uniform(1.0, 2.2)), 20.0, 0.4)
         beat_s = arrangement.beat_s * float(rng.choice([0.5, 0.75, 1.0]))
-        echo = fx.delay(audio, beat_s, 0.35, 3_500.0, ping_pong=True)
-        audio = audio + 0.16 * fx.reverberate(fx.high_pass(audio, 300.0), response) + 0.07 * echo
-    elif stem == "bass":
-        audio = fx.mono_bass(fx.saturate(audio, 3.0), 250.0)
-    elif stem == "drums":
-        response = fx.reverb_response(rng, float(rng.uniform(0.4, 0.9)), 0.0, 0.6)
-        audio = fx.set_width(audio, 1.5) + 0.2 * fx.reverberate(fx.high_pass(audio, 250.0), response)
-        audio = fx.mono_bass(audio, 150.0)
-    else:
-        audio = _widen(audio)
-        response = fx.reverb_response(rng, float(rng.uniform(1.0, 2.0)), 12.0, 0.5)
-        audio = fx.mono_bass(audio + 0.2 * fx.reverberate(fx.high_pass(audio, 250.0), response), 200.0)
-    return audio
+        audio = audio + 0.07 * fx.delay(audio, beat_s, 0.35, 3_500.0, ping_pong=True)
+    if send > 0.0:
+        response = fx.reverb_response(rng, float(rng.uniform(*decay_s)), 12.0, 0.5)
+        audio = audio + send * fx.reverberate(fx.high_pass(audio, from_hz), response)
+    return calibration.width(rng, stem, audio)
 
 
-def _widen(audio: Audio) -> Audio:
-    """Bring the side to about −6 dB under the mid: wide stays wide, narrow is doubled by a short offset."""
-    mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
-    mid_power, side_power = float(np.mean(mid**2)) + 1e-12, float(np.mean(side**2))
-    missing = max(0.0, 0.25 * mid_power - side_power)
-    copy = np.concatenate([np.zeros(530), mid[:-530]])
-    side = side + np.sqrt(missing / mid_power) * fx.high_pass(copy, 250.0)
-    return np.stack([mid + side, mid - side])
+#: What an engineer does to most stems of a kind: bells (Hz, dB), air above 7 kHz, and a room (seconds, send, from Hz).
+_MOVES = {
+    "vocals": ((300.0, -1.5), (3_200.0, 1.5)),
+    "bass": ((250.0, -1.5), (900.0, 1.5)),
+    "drums": ((400.0, -2.5), (4_000.0, 1.0)),
+    "other": ((300.0, -1.5), (2_500.0, 0.5)),
+}
+_AIR_DB = {"vocals": 2.0, "bass": 0.0, "drums": 1.5, "other": 1.5}
+_ROOM = {
+    "vocals": ((1.0, 2.2), 0.14, 300.0),
+    "bass": ((0.5, 1.0), 0.0, 300.0),
+    "drums": ((0.4, 0.9), 0.16, 250.0),
+    "other": ((1.0, 2.0), 0.16, 250.0),
+}
 
 
 def _density(audio: Audio) -> float:
@@ -174,7 +183,7 @@ def _mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     # Fuller passages open up on top: a moving shelf, not a drawn one.
     air = fx.high_pass(total, 5_000.0, order=1)
     total = total + air * fx.control_to_audio(0.3 * together - 0.1, frames)
-    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
+    total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
     peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
     total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.8, 20.0, 180.0)
     total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)

@@ -66,7 +66,8 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
         raise CheckpointError(f"{checkpoint} is a pre-trained front end, which cannot mix; give it to --front-end")
     path = checkpoint.with_name("report.json")
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    songs = report.get("songs", len(state["songs"]))
+    # Checkpoints of earlier versions do not name their songs.
+    songs = report.get("songs") or len(state.get("songs", ())) or config["data"]["songs"]
     if report.get("data"):
         trained_on = f"{report['data']} ({songs} songs); {state['step']} steps."
     else:

@@ -1,41 +1,211 @@
-"""Fixed tone corrections that bring the generated set's average spectra to those of real music.
+"""Brings generated stems around the published averages, with a spread of their own.
 
-Real stems are normalized toward the published MUSDB18 averages, so synthetic stems must sit around the same averages.
-The tables hold one gain per octave-third point; they are refreshed with `crafx2 calibrate`.
+Real stems are normalized toward the MUSDB18 averages, so synthetic ones must lie around the same ones: in tone, in
+left/right similarity φ and in how far their peaks stand out. Each song aims at the average plus a smooth curve that it
+draws. What a synthetic stem lacks altogether – rumble, breath, air – becomes noise that follows its level. What is left
+of the average's error is in `calibration.json`: a gentle correction per stem, which `crafx2 calibrate --refine` finds.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy import signal
 
-from .effects import SAMPLE_RATE_HZ, Audio
+from .effects import CONTROL_FRAMES, SAMPLE_RATE_HZ, Audio, control_to_audio, db_to_gain, envelope_db, set_loudness
 
-#: Frequencies of the correction tables in Hz (octaves).
-POINTS_HZ = (31.5, 63.0, 125.0, 250.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0)
-#: Gain in dB at `POINTS_HZ`, added to every song's stem.
-GAINS_DB: dict[str, tuple[float, ...]] = {
-    "vocals": (0.0, 0.0, 0.0, -2.1, -2.8, 1.4, 3.3, 1.6, 6.9, 3.9),
-    "bass": (-4.9, -8.5, 2.5, 1.6, -4.9, -3.0, 6.6, 9.4, 7.1, 9.0),
-    "drums": (6.0, -3.0, 0.0, -1.3, 5.5, 3.0, -2.1, -2.8, -5.0, -5.1),
-    "other": (0.0, 0.0, 0.0, -7.3, -1.7, -1.3, 2.8, 3.0, 0.8, 6.3),
-}
-TAPS = 4_095
+TABLE = Path(__file__).with_name("calibration.json")
+#: Third octaves of tables and goals, 31.5 Hz to 16 kHz.
+POINTS_HZ = 1_000.0 * 2.0 ** (np.arange(-15, 13) / 3.0)
+#: The meters' transform; tonal and noisy stems compare differently on a shorter one.
+FFT = 65_536
+HOP = 32_768
+#: Length of the equalizing filters: 62 Hz must be told from 50.
+TAPS = 16_384
+#: Loudness that published spectra refer to, LUFS.
+REFERENCE_LUFS = -30.0
+#: How far a stem may be equalized before noise fills the rest, dB.
+LARGEST_GAIN_DB, LARGEST_CUT_DB = 12.0, -30.0
+#: Standard deviation of a song's own tone around the average, dB, and its period in octaves.
+TONE_SPREAD_DB = 2.5
+#: Time between accents in seconds and their share of the drawn level: notes, and phrases.
+ACCENTS = ((0.4, 0.4), (2.2, 0.5))
+#: The loudest moment's share.
+OUTBURST = 0.8
+#: Stretch of attacks, dB per dB, that a negative drive of 1 dB stands for.
+SNAP_PER_DB = 0.1
+#: How much wider or narrower than the average songs are: the shape of a gamma distribution with mean 1.
+WIDTH_SHAPE = 6.0
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What all songs of a stem are corrected by.
+
+    `tone_db` and `phi` at `POINTS_HZ` are added to what songs aim at. `accents_db` is how much louder or softer moments
+    are played, a standard deviation. `drive_db` clips softly what stands above the moment's level; negative, it lets
+    attacks stand out more.
+    """
+
+    tone_db: Audio
+    phi: Audio
+    accents_db: float
+    drive_db: float
+
+
+@dataclass(frozen=True)
+class Average:
+    """Published spectrum (dB at −30 LUFS) and φ at `POINTS_HZ`."""
+
+    spectrum_db: Audio
+    phi: Audio
 
 
 @cache
-def _filter(stem: str) -> Audio:
-    grid_hz = np.concatenate([[0.0], np.geomspace(20.0, SAMPLE_RATE_HZ / 2, 400)])
-    gain_db = np.interp(np.log(np.maximum(grid_hz, 20.0)), np.log(POINTS_HZ), GAINS_DB[stem])
-    return signal.firwin2(TAPS, grid_hz, 10 ** (gain_db / 20.0), fs=SAMPLE_RATE_HZ)
+def correction(stem: str) -> Correction:
+    """The committed correction of a stem."""
+    entry = json.loads(TABLE.read_text(encoding="utf-8"))["stems"][stem]
+    return Correction(np.array(entry["tone_db"]), np.array(entry["phi"]), entry["accents_db"], entry["drive_db"])
 
 
-def calibrate(stem: str, audio: Audio) -> Audio:
-    """Apply the stem's correction to `(channels, frames)`, linear phase, delay removed."""
-    if not any(GAINS_DB[stem]):
+@cache
+def average(stem: str) -> Average:
+    """The published average of a stem."""
+    from ..contract import default_targets
+
+    entry = default_targets()["stems"][stem]
+    return Average(thirds(entry["spectrum"]), thirds(entry["phi"]))
+
+
+def thirds(points: list[list[float]]) -> Audio:
+    """Means over third octaves at `POINTS_HZ` of a curve given as (Hz, value) pairs."""
+    hz, values = np.array(points).T
+    around = np.linspace(-1 / 6, 1 / 6, 9)
+    return np.array([np.mean(np.interp(np.log2(at) + around, np.log2(hz), values)) for at in POINTS_HZ])
+
+
+def tone(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
+    """A dry stem `(2, frames)` near the average's tone and dynamics; silence stays silent."""
+    if np.max(np.abs(audio)) < 1e-6:
         return audio
-    out = signal.oaconvolve(audio, _filter(stem)[None, :], axes=-1)
-    begin = TAPS // 2
-    return out[:, begin : begin + audio.shape[-1]]
+    spread, fixed = smooth_curve(rng, TONE_SPREAD_DB), correction(stem)
+    audio = set_loudness(_perform(rng, audio, fixed.accents_db, fixed.drive_db), REFERENCE_LUFS)
+    goal_db = average(stem).spectrum_db + fixed.tone_db + spread
+    measured_db = gain_db(_mean_magnitudes(audio))
+    change_db = np.clip(goal_db - measured_db, LARGEST_CUT_DB, LARGEST_GAIN_DB)
+    shaped = equalize(audio, change_db)
+    missing = db_to_gain(2 * goal_db) - db_to_gain(2 * (measured_db + change_db))
+    lacking = np.where(missing > 0.2 * db_to_gain(2 * goal_db), np.maximum(missing, 0.0), 0.0)
+    return shaped + _breath(rng, shaped, np.sqrt(lacking))
+
+
+def width(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
+    """A processed stem with a left/right similarity around the average's: wide songs stay wider than narrow ones."""
+    if np.max(np.abs(audio)) < 1e-6:
+        return audio
+    openness = float(np.clip(rng.gamma(WIDTH_SHAPE, 1.0 / WIDTH_SHAPE), 0.25, 2.2))
+    dissimilar = np.clip((1.0 - average(stem).phi - correction(stem).phi) * openness, 0.002, 0.4)
+    mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
+    noise = rng.standard_normal(2_048) * 10.0 ** (-3.0 * np.arange(2_048) / 2_048)
+    noise /= np.sqrt(np.sum(noise**2))
+    diffuse = signal.oaconvolve(mid, noise)[: mid.size]
+    # Two rounds: φ falls with the side's power only about in proportion.
+    for _ in range(2):
+        found = 1.0 - _similarity(np.stack([mid + side, mid - side]))
+        narrowed = np.sqrt(np.minimum(1.0, dissimilar / np.maximum(found, 1e-6)))
+        added = np.sqrt(np.clip(dissimilar - found, 0.0, 0.6))
+        side = equalize(side[None], gain_db(narrowed))[0] + equalize(diffuse[None], gain_db(added))[0]
+    return np.stack([mid + side, mid - side])
+
+
+def smooth_curve(rng: np.random.Generator, spread_db: float) -> Audio:
+    """A random curve at `POINTS_HZ`, in dB, that varies over about two octaves and has no mean."""
+    knots = rng.normal(0.0, spread_db, 7)
+    curve = np.interp(np.arange(POINTS_HZ.size), np.linspace(0, POINTS_HZ.size - 1, 7), knots)
+    return curve - np.mean(curve)
+
+
+def gain_db(gain: Audio) -> Audio:
+    """Decibels of a gain, −120 at least."""
+    return 20.0 * np.log10(np.maximum(gain, 1e-6))
+
+
+def equalize(audio: Audio, change_db: Audio) -> Audio:
+    """Gains at `POINTS_HZ`, in dB, on `(channels, frames)`: minimum phase."""
+    hz = np.fft.rfftfreq(2 * TAPS, 1 / SAMPLE_RATE_HZ)
+    wanted_db = np.interp(np.log(np.maximum(hz, 16.0)), np.log(POINTS_HZ), change_db)
+    # The causal half of the cepstrum, doubled, is that of the minimum-phase filter (Oppenheim and Schafer).
+    cepstrum = np.fft.irfft(wanted_db * np.log(10.0) / 20.0)
+    cepstrum[1:TAPS] *= 2.0
+    cepstrum[TAPS + 1 :] = 0.0
+    taps = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:TAPS]
+    return signal.oaconvolve(audio, taps[None, :], axes=-1)[:, : audio.shape[-1]]
+
+
+def _perform(rng: np.random.Generator, audio: Audio, accents_db: float, drive_db: float) -> Audio:
+    """Clip softly, or let attacks stand out; then play some moments louder than others."""
+    frames = audio.shape[-1]
+    change_db = np.zeros(frames)
+    for seconds, share in ACCENTS:
+        moments = np.arange(0.0, frames + seconds * SAMPLE_RATE_HZ, seconds * SAMPLE_RATE_HZ)
+        drawn = share * accents_db * rng.standard_normal(moments.size)
+        change_db += np.interp(np.arange(frames), moments, drawn)
+    if drive_db < 0.0:
+        attack = np.clip(envelope_db(audio, 1.0, 60.0) - envelope_db(audio, 30.0, 400.0), -12.0, 12.0)
+        change_db -= control_to_audio(SNAP_PER_DB * drive_db * attack, frames)
+    elif drive_db > 0.0:
+        level = db_to_gain(control_to_audio(np.maximum(envelope_db(audio, 0.5, 60.0), -90.0), frames))
+        drive = float(db_to_gain(drive_db))
+        audio = np.tanh(audio / level * drive) / np.tanh(drive) * level
+    audio = audio * db_to_gain(change_db)
+    # One outburst per song, where it is loudest already: what most peaks of a recording stay below.
+    at = CONTROL_FRAMES * int(np.argmax(envelope_db(audio, 1.0, 60.0)))
+    away_s = np.abs(np.arange(frames) - at) / SAMPLE_RATE_HZ
+    return audio * db_to_gain(OUTBURST * accents_db * np.maximum(0.0, 1.0 - away_s / 0.3))
+
+
+def _breath(rng: np.random.Generator, audio: Audio, magnitudes: Audio) -> Audio:
+    """Noise with mean magnitudes at `POINTS_HZ` that follows the stem's level and is silent with it."""
+    if not np.any(magnitudes > 0.0):
+        return np.zeros_like(audio)
+    level = envelope_db(audio, 5.0, 120.0)
+    follow = control_to_audio(np.clip(level - np.max(level), -60.0, 0.0), audio.shape[-1])
+    shape = np.where(follow > -59.0, db_to_gain(follow), 0.0)
+    noise = rng.standard_normal(audio.shape)
+    noise = (noise + 0.7 * noise[::-1]) * shape
+    reached = _mean_magnitudes(noise)
+    return equalize(noise, gain_db(magnitudes / np.maximum(reached, 1e-9)))
+
+
+def _frames(audio: Audio) -> Audio:
+    """Spectra `(channels, columns, bins)` of frames that sound."""
+    columns = max(1, -(-(audio.shape[1] - FFT) // HOP) + 1)
+    padded = np.pad(audio, ((0, 0), (0, max(0, FFT + (columns - 1) * HOP - audio.shape[1]))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP]
+    power = np.mean(frames**2, axis=(0, 2))
+    frames = frames[:, power > 1e-3 * np.max(power)]
+    return np.fft.rfft(frames * np.sqrt(np.hanning(FFT + 1)[:-1]), axis=2)
+
+
+@cache
+def _bands() -> list[slice]:
+    hz = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE_HZ)
+    edges = POINTS_HZ[:, None] * 2.0 ** np.array([-1 / 6, 1 / 6])
+    return [slice(int(low), int(high)) for low, high in np.searchsorted(hz, edges)]
+
+
+def _mean_magnitudes(audio: Audio) -> Audio:
+    """Mean magnitude of both channels in third octaves, as the published spectra are measured."""
+    mean = np.mean(np.abs(_frames(audio)), axis=(0, 1))
+    return np.array([np.mean(mean[band]) for band in _bands()])
+
+
+def _similarity(audio: Audio) -> Audio:
+    """Mean φ in third octaves."""
+    left, right = np.abs(_frames(audio))
+    phi = np.mean(2 * left * right / np.maximum(left**2 + right**2, 1e-20), axis=0)
+    return np.array([np.mean(phi[band]) for band in _bands()])
