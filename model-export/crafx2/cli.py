@@ -77,7 +77,7 @@ def write_normalization(config: Config, folder: Path) -> tuple[Path, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     recipe, targets = folder / "recipe.json", folder / "targets.json"
     write_json(recipe, asdict(config.recipe))
-    write_json(targets, default_targets(None, config.loudness_lufs))
+    write_json(targets, default_targets(None, config.loudness_lufs, config.similarity))
     return recipe, targets
 
 

@@ -92,7 +92,9 @@ class Config:
     augmentation: Augmentation = field(default_factory=Augmentation)
     window: Window = field(default_factory=Window)
     recipe: Recipe = field(default_factory=Recipe)
+    #: Targets that differ from the data set's averages: loudness and left/right similarity φ of stems.
     loudness_lufs: dict[str, float] = field(default_factory=dict)
+    similarity: dict[str, float] = field(default_factory=dict)
 
 
 class ConfigError(ValueError):
@@ -128,7 +130,7 @@ def load_config(name: str) -> Config:
     }
     parts = {section: _read(kind, table.pop(section, {}), section) for section, kind in sections.items()}
     recipe = Recipe.from_dict(table.pop("recipe", {}))
-    levels = table.pop("loudness_lufs", {})
+    own = {name: table.pop(name, {}) for name in ("loudness_lufs", "similarity")}
     if table.get("start", "transparent") not in ("transparent", "random"):
         raise ConfigError(f"start is {table['start']!r}; known are transparent and random")
-    return _read(Config, {**table, **parts, "recipe": recipe, "loudness_lufs": levels}, "top level")
+    return _read(Config, {**table, **parts, "recipe": recipe, **own}, "top level")

@@ -100,16 +100,22 @@ def file_reference(folder: Path, name: str) -> dict[str, str]:
     return {"file": name, "sha256": sha256_of(folder / name)}
 
 
-def default_targets(source: Path | None = None, loudness_lufs: dict[str, float] | None = None) -> dict[str, Any]:
-    """MUSDB18 averages with other loudness targets, in the format of `tributary-dsp`.
+def default_targets(
+    source: Path | None = None,
+    loudness_lufs: dict[str, float] | None = None,
+    similarity: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    """MUSDB18 averages with other loudness and left/right similarity targets, in the format of `tributary-dsp`.
 
-    With `loudness_lufs` absent the published averages (about −30 LUFS each) stay as they are.
+    What is absent stays as published: about −30 LUFS each, and φ by frequency.
     """
     source = source or REPOSITORY / "assets" / "targets" / "musdb18.json"
     targets = json.loads(source.read_text(encoding="utf-8"))
     for stem, level in (loudness_lufs or {}).items():
         targets["stems"][stem]["loudness_lufs"] = level
-    if loudness_lufs:
+    for stem, phi in (similarity or {}).items():
+        targets["stems"][stem]["phi"] = [[hz, phi] for hz, _ in targets["stems"][stem]["phi"]]
+    if loudness_lufs or similarity:
         targets["name"] = f"{targets['name']}, mix levels"
     return targets
 

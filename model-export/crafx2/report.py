@@ -90,7 +90,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
 def _targets(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The targets that the run was given, which its data were normalized with; else the configuration's."""
     own = checkpoint.with_name("targets.json")
-    return default_targets(own if own.is_file() else None, config["loudness_lufs"])
+    return default_targets(own if own.is_file() else None, config["loudness_lufs"], config.get("similarity"))
 
 
 def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any], targets: str) -> str:

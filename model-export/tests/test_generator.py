@@ -81,9 +81,14 @@ def test_a_thousand_seeds_are_a_thousand_songs():
     assert max(tempos) > 150.0
 
 
-def side_to_mid_db(audio):
-    left, right = audio
-    return 10 * np.log10(np.mean((left - right) ** 2) / np.mean((left + right) ** 2) + 1e-12)
+def test_loudness_is_that_of_the_standard_at_our_rate():
+    """EBU Tech 3341, cases 1 and 2: 1 kHz in both channels reads its level; and a band where the weighting is steep."""
+    sine = np.sin(2 * np.pi * 1_000.0 * np.arange(10 * 44_100) / 44_100)
+    for level in (-23.0, -33.0):
+        assert fx.loudness_lufs(10 ** (level / 20.0) * np.stack([sine, sine])) == pytest.approx(level, abs=0.1)
+    high = np.sin(2 * np.pi * 10_000.0 * np.arange(10 * 44_100) / 44_100)
+    # BS.1770's head filter lifts it by 4.0 dB; 1 kHz by 0.7.
+    assert fx.loudness_lufs(high[None]) - fx.loudness_lufs(sine[None]) == pytest.approx(3.3, abs=0.1)
 
 
 def test_width_is_made_where_it_is_missing_and_tamed_where_it_is_too_much():

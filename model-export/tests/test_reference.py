@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch.nn import functional as F
 
@@ -128,6 +129,7 @@ def test_a_checkpoint_of_the_published_form_becomes_a_bundle(tmp_path):
     assert sum(value.numel() for value in state.values()) == 2_752_817
     path = save(state, tmp_path / "ours_S_Lb")
     assert main(["import", str(path), "-o", str(tmp_path / "bundle")]) == 0
+    signal_statistics = np.fromfile(tmp_path / "bundle" / "statistics.f32", "<f4")
     contract = json.loads((tmp_path / "bundle" / "contract.json").read_text())
     assert contract["stems"] == ["vocals", "bass", "drums", "other"]
     assert contract["recipe"]["kind"] == "published"
@@ -135,6 +137,18 @@ def test_a_checkpoint_of_the_published_form_becomes_a_bundle(tmp_path):
     assert contract["name"] == "FxNorm-Automix ours_S_Lb"
     targets = json.loads((tmp_path / "bundle" / "targets.json").read_text())
     assert targets["stems"]["drums"]["loudness_lufs"] == pytest.approx(-34.178, abs=1e-3)
+
+    # With songs, which need no mixture, its running averages begin with music.
+    (tmp_path / "songs" / "one").mkdir(parents=True)
+    for stem in contract["stems"]:
+        noise = 0.05 * np.random.default_rng(len(stem)).standard_normal((44_100, 2))
+        soundfile.write(tmp_path / "songs" / "one" / f"{stem}.wav", noise, 44_100)
+    with_songs = ["import", str(path), "-o", str(tmp_path / "heard"), "--songs", str(tmp_path / "songs")]
+    assert main(with_songs) == 0
+    song_statistics = np.fromfile(tmp_path / "heard" / "statistics.f32", "<f4")
+    assert song_statistics.shape == signal_statistics.shape
+    assert np.all(np.isfinite(song_statistics))
+    assert not np.allclose(song_statistics, signal_statistics, rtol=0.01)
 
 
 def broken(small, case):

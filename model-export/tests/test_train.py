@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,10 +14,12 @@ from crafx2.augment import Augmentation
 from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
 from crafx2.cli import generate, main
 from crafx2.config import ConfigError, load_config
+from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
 from crafx2.model import NetworkSize, transparent_network
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
+from crafx2.report import bundle_info
 from crafx2.schedule import learning_rate_at, total_steps
 from crafx2.train import Trainer, frames_of, plain_sum, start_network
 from crafx2.validation import run_track
@@ -237,6 +239,23 @@ def test_the_published_configurations_are_the_published_recipe():
         assert (config.train.batch, frames_of(config.train.crop_s)) == (4, 440_960)
         assert (config.train.gradient_norm, config.train.weight_decay) == (0.2, 1e-7)
         assert config.augmentation == Augmentation()
+
+
+def test_a_checkpoint_that_does_not_name_its_songs_still_has_a_card(tmp_path):
+    config = asdict(load_config("smoke"))
+    del config["similarity"]
+    info = bundle_info(tmp_path / "best.pt", {"config": config, "step": 6})
+    assert "3 generated songs" in info.trained_on
+    assert "step 6" in info.card
+
+
+def test_a_configuration_sets_its_own_targets():
+    config = load_config("default")
+    targets, published = default_targets(None, config.loudness_lufs, config.similarity), default_targets()
+    assert {phi for _, phi in targets["stems"]["vocals"]["phi"]} == {config.similarity["vocals"]}
+    assert targets["stems"]["bass"]["loudness_lufs"] == config.loudness_lufs["bass"]
+    assert targets["stems"]["bass"]["spectrum"] == published["stems"]["bass"]["spectrum"]
+    assert targets["name"] != published["name"]
 
 
 def test_errors_are_sentences(tmp_path, capsys):
