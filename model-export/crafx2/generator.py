@@ -119,7 +119,11 @@ def _crest_db(audio: Audio) -> float:
 
 
 def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arrangement) -> Audio:
-    """Channel strip: equalizer, compressor set by the stem's own crest, saturation, width and sends."""
+    """Channel strip: low cut, compressor set by the stem's own crest, saturation, width and sends.
+
+    No fixed equalization: the tone of dry stems already lies around that of mixed ones, and a move that is the same in
+    every song would teach a fixed filter, which real stems do not need.
+    """
     if np.max(np.abs(audio)) < 1e-6:
         return audio
     audio = fx.high_pass(audio, {"vocals": 45.0, "bass": 26.0, "drums": 24.0, "other": 40.0}[stem])
@@ -127,9 +131,6 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     peak_db = float(fx.gain_to_db(float(np.max(np.abs(audio)))))
     attack_ms = {"vocals": 4.0, "bass": 12.0, "drums": 14.0, "other": 15.0}[stem]
     audio = fx.compress(audio, peak_db - 6.0 - excess_db, 1.4 + 0.1 * excess_db, attack_ms, 140.0)
-    for frequency_hz, gain_db in _MOVES[stem]:
-        audio = fx.bell(audio, frequency_hz, gain_db, 0.8)
-    audio = fx.shelf(audio, 7_000.0, _AIR_DB[stem], high=True)
     decay_s, send, from_hz = _ROOM[stem]
     if stem == "bass":
         audio = fx.saturate(audio, 3.0)
@@ -142,14 +143,7 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     return calibration.width(rng, stem, audio)
 
 
-#: What an engineer does to most stems of a kind: bells (Hz, dB), air above 7 kHz, and a room (seconds, send, from Hz).
-_MOVES = {
-    "vocals": ((300.0, -1.5), (3_200.0, 1.5)),
-    "bass": ((250.0, -1.5), (900.0, 1.5)),
-    "drums": ((400.0, -2.5), (4_000.0, 1.0)),
-    "other": ((300.0, -1.5), (2_500.0, 0.5)),
-}
-_AIR_DB = {"vocals": 2.0, "bass": 0.0, "drums": 1.5, "other": 1.5}
+#: A room for most stems of a kind: seconds, send, from Hz.
 _ROOM = {
     "vocals": ((1.0, 2.2), 0.14, 300.0),
     "bass": ((0.5, 1.0), 0.0, 300.0),
@@ -180,9 +174,9 @@ def _mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     parts["bass"] = parts["bass"] * fx.db_to_gain(fx.control_to_audio(-2.0 * kicked, frames))
     together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
     total = sum(parts.values())
-    # Fuller passages open up on top: a moving shelf, not a drawn one.
+    # Fuller passages open up on top, sparse ones close: a moving shelf without a mean.
     air = fx.high_pass(total, 5_000.0, order=1)
-    total = total + air * fx.control_to_audio(0.3 * together - 0.1, frames)
+    total = total + air * fx.control_to_audio(0.3 * (together - np.mean(together)), frames)
     total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
     peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
     total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.8, 20.0, 180.0)

@@ -49,16 +49,6 @@ def shelf(audio: Audio, frequency_hz: float, gain_db: float, *, high: bool) -> A
     return signal.lfilter(b, den, audio, axis=-1)
 
 
-def bell(audio: Audio, frequency_hz: float, gain_db: float, q: float = 1.0) -> Audio:
-    """Peaking equalizer (RBJ)."""
-    a = 10.0 ** (gain_db / 40.0)
-    w = 2.0 * np.pi * frequency_hz / SAMPLE_RATE_HZ
-    alpha, cos = np.sin(w) / (2.0 * q), np.cos(w)
-    b = [1 + alpha * a, -2 * cos, 1 - alpha * a]
-    den = [1 + alpha / a, -2 * cos, 1 - alpha / a]
-    return signal.lfilter(b, den, audio, axis=-1)
-
-
 def high_pass(audio: Audio, frequency_hz: float, order: int = 2) -> Audio:
     """Butterworth high pass."""
     sos = signal.butter(order, frequency_hz, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
