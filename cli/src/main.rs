@@ -3,6 +3,7 @@
 //! Each subcommand is one module below `commands`; this file only parses, runs and reports. Exit codes: 0 done, 1 failed
 //! (one line of error says why), 2 wrong usage.
 
+mod before_after;
 mod commands;
 mod ledger;
 mod listen;

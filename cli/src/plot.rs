@@ -1,5 +1,5 @@
-//! Draws features of stems as SVG: one row per stem, spectrum on the left, left/right similarity on the right, one line per
-//! data set or song. Text and lines only, so that it reads the same in a browser, a README and a paper.
+//! Draws features of stems as SVG: one row per stem with spectrum, left/right similarity and, where there is one, the
+//! compressor's gain reduction; one line per data set or song. Text and lines only, so that it reads the same in a browser, a README and a paper.
 
 use std::fmt::Write;
 
@@ -29,6 +29,8 @@ pub struct StemCurves {
     pub spectrum_db: Vec<[f64; 2]>,
     /// `[Hz, 0..1]`, frequencies rising.
     pub phi: Vec<[f64; 2]>,
+    /// `[s, dB]`, times rising, reductions negative.
+    pub reduction_db: Vec<[f64; 2]>,
 }
 
 const LOW_HZ: f64 = 20.0;
@@ -41,6 +43,7 @@ const TICKS_HZ: [(f64, &str); 4] = [(30.0, "30"), (100.0, "100"), (1000.0, "1k")
 const COLORS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#000000"];
 const SPECTRUM_DB: (f64, f64) = (-60.0, 40.0);
 const PHI: (f64, f64) = (0.0, 1.0);
+const REDUCTION_DB: (f64, f64) = (-15.0, 0.0);
 
 const PANEL_WIDTH: f64 = 420.0;
 const PANEL_HEIGHT: f64 = 130.0;
@@ -68,7 +71,11 @@ pub fn smooth(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
 
 /// The picture.
 pub fn svg(shown: &[Curves]) -> String {
-    let width = LEFT + 2.0 * PANEL_WIDTH + GAP + 16.0;
+    let reductions = shown.iter().flat_map(|curves| &curves.stems).map(|stem| &stem.reduction_db);
+    let seconds =
+        reductions.filter_map(|points| points.last()).fold(0f64, |longest, point| longest.max(point[0]));
+    let panels = if seconds > 0.0 { 3.0 } else { 2.0 };
+    let width = LEFT + panels * PANEL_WIDTH + (panels - 1.0) * GAP + 16.0;
     let height = TOP + ROW * Stem::COUNT as f64;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" \
@@ -85,14 +92,23 @@ pub fn svg(shown: &[Curves]) -> String {
     for stem in Stem::ALL {
         let y = TOP + ROW * stem.index() as f64;
         let right = LEFT + PANEL_WIDTH + GAP;
+        let last = right + PANEL_WIDTH + GAP;
         let title = format!("{stem} – average spectrum at −30 LUFS, dB");
         panel(&mut out, (LEFT, y), SPECTRUM_DB, 20.0, &title);
         panel(&mut out, (right, y), PHI, 0.25, &format!("{stem} – left/right similarity φ"));
+        frequencies(&mut out, (LEFT, y));
+        frequencies(&mut out, (right, y));
+        if seconds > 0.0 {
+            panel(&mut out, (last, y), REDUCTION_DB, 5.0, &format!("{stem} – gain reduction over time, dB"));
+            times(&mut out, (last, y), seconds);
+        }
         for (index, curves) in shown.iter().enumerate() {
             let color = COLORS[index % COLORS.len()];
             let values = &curves.stems[stem.index()];
-            curve(&mut out, (LEFT, y), SPECTRUM_DB, &values.spectrum_db, color);
-            curve(&mut out, (right, y), PHI, &values.phi, color);
+            curve(&mut out, (LEFT, y), SPECTRUM_DB, &values.spectrum_db, horizontal, color);
+            curve(&mut out, (right, y), PHI, &values.phi, horizontal, color);
+            let along = |time: f64| PANEL_WIDTH * time / seconds;
+            curve(&mut out, (last, y), REDUCTION_DB, &values.reduction_db, along, color);
         }
     }
     out + "</svg>\n"
@@ -108,6 +124,10 @@ fn panel(out: &mut String, at: (f64, f64), range: (f64, f64), step: f64, title: 
         text(out, (left - 6.0, y + 4.0), "end", &format!("{value}"));
         value += step;
     }
+}
+
+/// The scale below a panel over frequency.
+fn frequencies(out: &mut String, (left, top): (f64, f64)) {
     for (hz, label) in TICKS_HZ {
         let x = left + horizontal(hz);
         line(out, (x, top), (x, top + PANEL_HEIGHT), "#dddddd", 1.0);
@@ -115,12 +135,29 @@ fn panel(out: &mut String, at: (f64, f64), range: (f64, f64), step: f64, title: 
     }
 }
 
-fn curve(out: &mut String, at: (f64, f64), range: (f64, f64), points: &[[f64; 2]], color: &str) {
+/// The scale below a panel over time.
+fn times(out: &mut String, (left, top): (f64, f64), seconds: f64) {
+    for part in 0..=4 {
+        let x = left + PANEL_WIDTH * f64::from(part) / 4.0;
+        let label = format!("{:.0} s", seconds * f64::from(part) / 4.0);
+        line(out, (x, top), (x, top + PANEL_HEIGHT), "#dddddd", 1.0);
+        text(out, (x, top + PANEL_HEIGHT + 14.0), "middle", &label);
+    }
+}
+
+fn curve(
+    out: &mut String,
+    at: (f64, f64),
+    range: (f64, f64),
+    points: &[[f64; 2]],
+    along: impl Fn(f64) -> f64,
+    color: &str,
+) {
     if points.is_empty() {
         return;
     }
-    let place = |[hz, value]: &[f64; 2]| {
-        format!("{:.1},{:.1}", at.0 + horizontal(*hz), at.1 + vertical(value.clamp(range.0, range.1), range))
+    let place = |[x, value]: &[f64; 2]| {
+        format!("{:.1},{:.1}", at.0 + along(*x), at.1 + vertical(value.clamp(range.0, range.1), range))
     };
     let points: Vec<String> = points.iter().map(place).collect();
     let points = points.join(" ");

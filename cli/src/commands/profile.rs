@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 use tributary_dsp::{Effect, Feature, Recipe, Stem, StemStore, measure_feature_of};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
+use crate::commands::targets::of_targets;
 use crate::file_output::{check_output, folder_of};
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
 use crate::song::{Rate, Song, spaces_in};
-use crate::{audio_file, batch, dataset};
+use crate::{audio_file, batch, before_after, dataset, plot};
 
 /// Spacing of the bins of the 65,536-point transform, in Hz.
 const BIN_HZ: f64 = TRAINING_RATE_HZ as f64 / 65_536.0;
@@ -30,6 +31,10 @@ pub struct Args {
     /// By whose rules to measure: "published", "paper" or a JSON file
     #[arg(long, value_name = "published|paper|FILE", default_value = "published")]
     recipe: String,
+    /// Draw what normalizing by these rules does, SVG: spectrum and φ before, after and as the MUSDB18 averages have them,
+    /// and the compressor's gain reduction over time
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 /// Measures one song.
@@ -38,13 +43,15 @@ pub struct Args {
 /// No usable stem, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
+    args.picture.as_deref().map_or(Ok(()), check_output)?;
     let files = dataset::song_in(&args.song)?;
-    let recipe = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?.recipe;
+    let normalization = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?;
+    let recipe = &normalization.recipe;
     let spaces = spaces_in(&folder_of(&args.output));
     let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
     let profiles = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {
-        audio.map(|mut audio| measure(&mut audio, &recipe)).transpose()
+        audio.map(|mut audio| measure(&mut audio, recipe)).transpose()
     });
     let mut stems = serde_json::Map::new();
     let mut table = Table::new(&["stem", "LUFS", "peaks dB", "spread dB"]);
@@ -72,6 +79,14 @@ pub fn run(args: &Args) -> Result<()> {
         .with_context(|| args.output.display().to_string())?;
     print!("{table}");
     println!("{}", args.output.display());
+    if let Some(path) = &args.picture {
+        let read = || Ok(Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?.stems);
+        let [before, after] = before_after::curves(read, &normalization, f64::from(TRAINING_RATE_HZ))?;
+        let target = of_targets(&normalization.targets, "target");
+        audio_file::write_text(path, &plot::svg(&[before, after, target]))
+            .with_context(|| path.display().to_string())?;
+        println!("{}", path.display());
+    }
     Ok(())
 }
 

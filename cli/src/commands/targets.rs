@@ -79,7 +79,8 @@ fn read(path: &Path) -> Result<Curves> {
     Ok(of_targets(&targets, &name))
 }
 
-fn of_targets(targets: &Targets, name: &str) -> Curves {
+/// Targets as curves.
+pub(crate) fn of_targets(targets: &Targets, name: &str) -> Curves {
     let stems = Stem::ALL.map(|stem| {
         let averages = targets.stem(stem);
         plot::StemCurves {
@@ -88,6 +89,7 @@ fn of_targets(targets: &Targets, name: &str) -> Curves {
             peak_std_db: Some(averages.peak_std_db),
             spectrum_db: plot::grid().map(|hz| [hz, averages.spectrum.at_hz(hz)]).collect(),
             phi: plot::grid().map(|hz| [hz, averages.phi.at_hz(hz)]).collect(),
+            reduction_db: Vec::new(),
         }
     });
     Curves { name: name.into(), stems }
@@ -102,6 +104,7 @@ fn of_profile(profile: ProfileFile) -> Curves {
             peak_std_db: stem.peak_std_db,
             spectrum_db: plot::smooth(stem.spectrum.as_deref().unwrap_or_default()),
             phi: plot::smooth(stem.phi.as_deref().unwrap_or_default()),
+            reduction_db: Vec::new(),
         },
     });
     Curves { name: profile.song, stems }
