@@ -2,7 +2,8 @@
 //! one run: absolute times mean little on a shared machine. CPU time of the thread is counted where the system offers it,
 //! so that busy neighbors do not show.
 //!
-//! `cargo bench -p tributary-engine -- [--json FILE] [--model FOLDER]`
+//! `cargo bench -p tributary-engine -- [--json FILE] [--model FOLDER]`; the network's figures are for the published size,
+//! which `cargo xtask bench` makes and hands over.
 
 #[path = "engine/busy.rs"]
 mod busy;
@@ -10,6 +11,8 @@ mod busy;
 mod idle;
 #[path = "engine/latency_modes.rs"]
 mod latency_modes;
+#[path = "engine/published_size.rs"]
+mod published_size;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -37,9 +40,10 @@ fn main() {
     };
     parts(&bundle, &mut results);
     match bundle.find_library_and_load(None) {
-        Ok(model) => network(&bundle, model, &mut results),
+        Ok(model) => default_network(&bundle, model, &mut results),
         Err(error) => eprintln!("SKIPPED: network: {error}"),
     }
+    published_size::published_size(&mut results);
     latency_modes::latencies(&bundle, HOST_RATE_HZ, &mut results);
     audio_side(&bundle, &mut results);
     idle::idle(&bundle, &mut results);
@@ -191,12 +195,14 @@ fn run_pipeline(
     })
 }
 
-fn network(bundle: &ModelBundle, mut model: Box<dyn MixModel>, results: &mut Results) {
+/// RTF of a network alone at its hop, over about `seconds` of audio; not a number when it fails.
+fn network_rtf(model: &mut dyn MixModel, seconds: usize) -> f64 {
     let geometry = model.geometry();
-    let hops = (SECONDS * 44_100) / geometry.hop_frames;
+    let hops = (seconds * 44_100 / geometry.hop_frames).max(1);
     let audio = stems(hops * geometry.hop_frames + geometry.window_frames());
     let mut mix = [vec![0.0; geometry.mix_frames()], vec![0.0; geometry.mix_frames()]];
     let audio_s = (hops * geometry.hop_frames) as f64 / f64::from(geometry.sample_rate_hz);
+    let mut failed = false;
     let value = rtf(audio_s, || {
         let mut window = StemWindow::new(geometry);
         window.append(std::array::from_fn(|c| &audio[c][..]));
@@ -204,16 +210,20 @@ fn network(bundle: &ModelBundle, mut model: Box<dyn MixModel>, results: &mut Res
             let [left, right] = &mut mix;
             if let Err(error) = model.run(&window, &mut MixHop { left, right }) {
                 eprintln!("{error}");
+                failed = true;
                 return;
             }
             window.advance(true);
         }
     });
-    results.push(("network_rtf_standard", value));
+    if failed { f64::NAN } else { value }
+}
+
+/// The shipped network, alone and in the whole pipeline.
+fn default_network(bundle: &ModelBundle, mut model: Box<dyn MixModel>, results: &mut Results) {
+    results.push(("network_rtf_default", network_rtf(&mut *model, SECONDS)));
     let loud = stems(SECONDS * HOST_RATE_HZ as usize);
-    let engine = run_pipeline(bundle, model, true, &loud);
-    results.push(("engine_rtf_standard", engine));
-    results.push(("offline_mix_x_realtime", 1.0 / engine));
+    results.push(("engine_rtf_default", run_pipeline(bundle, model, true, &loud)));
     if let Ok(model) = bundle.find_library_and_load(None) {
         let silence: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; SECONDS * 48_000]);
         results.push(("idle_rtf", run_pipeline(bundle, model, true, &silence)));

@@ -1,7 +1,8 @@
 """What a network costs in steps and as one graph re-run over its window, side by side: `python -m crafx2.cost`.
 
 Random weights of the published size, one thread, CPU time of that thread, best of several runs; a real-time factor is
-time used over audio time. Memory grows with the window: 5 s of the whole graph take about 2 GB.
+time used over audio time. Memory grows with the window: 5 s of the whole graph take about 2 GB. With `--bundles FOLDER`
+nothing is measured: the same network is written there as the bundles `incremental` and `whole`, for the engine's bench.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, Window
-from .export import session, write_graphs
+from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, Form, Window, default_targets
+from .export import BundleInfo, export_bundle, session, write_graphs
 from .front_end import FRAME_RATIO
 from .incremental import Recurrent, Temporal
 from .model import CRAFx2, NetworkSize
@@ -81,15 +83,33 @@ def measure(network: CRAFx2, window: Window, window_s: float, folder: Path) -> d
     return found
 
 
+def write_bundles(network: CRAFx2, window_s: float, folder: Path) -> None:
+    """The network in steps and as one graph whose window is `window_s` long, with equal hops."""
+    steps = Window()
+    ahead = steps.hop_frames + steps.lookahead_frames
+    context = int(window_s * SAMPLE_RATE_HZ - ahead) // FRAME_RATIO * FRAME_RATIO
+    windows: dict[Form, Window] = {"incremental": steps, "whole": replace(steps, context_frames=context)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for form, window in windows.items():
+        info = BundleInfo(f"published size, {form}", "nothing: random weights", default_targets(), window=window)
+        export_bundle(network, folder / form, info, form=form)
+
+
 def main() -> None:
-    """Print one `name value` per line."""
+    """Print one `name value` per line, or write the bundles."""
     parser = argparse.ArgumentParser(prog="crafx2.cost", description=__doc__)
     parser.add_argument("--window", type=float, default=5.0, help="seconds of the whole graph's window")
+    parser.add_argument(
+        "--bundles", type=Path, metavar="FOLDER", help="write the network there instead of measuring it"
+    )
     arguments = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(1)
+    network = CRAFx2(NetworkSize()).eval()
+    if arguments.bundles:
+        write_bundles(network, arguments.window, arguments.bundles)
+        return
     with tempfile.TemporaryDirectory() as folder:
-        network = CRAFx2(NetworkSize()).eval()
         for name, value in measure(network, Window(), arguments.window, Path(folder)).items():
             print(f"{name:28} {value:10.4f}")
 

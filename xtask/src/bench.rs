@@ -5,7 +5,7 @@
 //! other by eye.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
@@ -16,8 +16,11 @@ use crate::files;
 use crate::onnx_runtime;
 use crate::places::Places;
 use crate::process;
+use crate::python::VirtualEnvironment;
 use crate::setup;
 use crate::steps::Steps;
+use crate::system;
+use crate::test;
 
 /// What can be said on the command line.
 #[derive(Args)]
@@ -31,9 +34,13 @@ pub struct BenchArguments {
 pub fn run(places: &Places, arguments: &BenchArguments) -> Result<()> {
     let mut steps = Steps::default();
     setup::prepare(places, &mut steps)?;
+    let environment = VirtualEnvironment::of(places, &test::training_requirements(places))?;
+    steps.required("venv", || system::provide(system::TO_TRAIN))?;
+    steps.required("training: environment", || environment.build())?;
+    let published = steps.required("the published size", || published_size(places, &environment))?;
     let mut results = Map::new();
     for name in benchmarks(places)? {
-        let printed = steps.required(&name, || measure(places, &name))?;
+        let printed = steps.required(&name, || measure(places, &name, &published))?;
         collect(&printed, &mut results)?;
     }
     if results.is_empty() {
@@ -43,7 +50,21 @@ pub fn run(places: &Places, arguments: &BenchArguments) -> Result<()> {
         let text = serde_json::to_string_pretty(&results).context("cannot write the results as JSON")?;
         steps.required("write the results", || files::write(file, &format!("{text}\n")))?;
     }
+    println!();
+    for (name, value) in &results {
+        println!("{name:44} {value}");
+    }
     steps.finish()
+}
+
+/// The folder of the bundles of the published size with random weights; they are made anew, since the code that exports
+/// them may have changed.
+fn published_size(places: &Places, environment: &VirtualEnvironment) -> Result<PathBuf> {
+    let folder = places.target.join("bench").join("published-size");
+    let mut command = environment.python();
+    command.args(["-m", "crafx2.cost", "--bundles"]).arg(&folder).current_dir(places.model_export());
+    process::run(&mut command)?;
+    Ok(folder)
 }
 
 /// The names of all benchmark programs of the workspace.
@@ -57,10 +78,11 @@ fn benchmarks(places: &Places) -> Result<Vec<String>> {
 }
 
 /// Runs one benchmark; returns what it printed, which is also shown.
-fn measure(places: &Places, name: &str) -> Result<String> {
+fn measure(places: &Places, name: &str, published_size: &Path) -> Result<String> {
     let mut command = places.cargo();
     command.args(["bench", "--workspace", "--bench", name]);
     command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
+    command.env("TRIBUTARY_PUBLISHED_SIZE", published_size);
     let mut running =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let mut printed = String::new();
