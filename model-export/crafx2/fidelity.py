@@ -40,15 +40,13 @@ class Row:
 
 
 def windows(standard: Window, delay_frames: int) -> list[tuple[str, Window]]:
-    """The latency modes' windows, as `engine/src/contract/modes.rs` derives them, then other hops, then other lookaheads."""
+    """The latency modes' windows, as `engine/src/contract/modes.rs` derives them, then other hops and lookaheads."""
     crossfade = min(standard.crossfade_frames, frames_of(12))
     low = replace(
         standard,
         hop_frames=min(standard.hop_frames, frames_of(46)),
         crossfade_frames=crossfade,
-        lookahead_frames=min(
-            standard.lookahead_frames, max(frames_of(58), crossfade + MARGIN_FRAMES + FRAME_RATIO)
-        ),
+        lookahead_frames=min(standard.lookahead_frames, max(frames_of(58), crossfade + MARGIN_FRAMES + FRAME_RATIO)),
     )
     high = replace(
         standard,
@@ -114,7 +112,8 @@ def table(rows: list[Row]) -> str:
             for frames in (row.window.hop_frames, row.window.lookahead_frames, row.window.crossfade_frames)
         )
         lines.append(
-            f"| {row.name} | {hop:.0f} | {lookahead:.0f} | {joint:.0f} | {min(row.running_db):.1f} | {min(row.learned_db):.1f} "
+            f"| {row.name} | {hop:.0f} | {lookahead:.0f} | {joint:.0f} "
+            f"| {min(row.running_db):.1f} | {min(row.learned_db):.1f} "
             f"| {min(row.cost):.3f} |"
         )
     return "\n".join(lines)
