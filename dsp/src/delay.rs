@@ -49,6 +49,13 @@ impl Hop {
     }
 }
 
+/// Crossfades a hop of one side to what it becomes, evenly over its length.
+pub(crate) fn fade(side: &mut [f32; HOP_FRAMES], next: &[f32; HOP_FRAMES]) {
+    for (frame, (sample, new)) in side.iter_mut().zip(next).enumerate() {
+        *sample += (new - *sample) * ((frame + 1) as f32 / HOP_FRAMES as f32);
+    }
+}
+
 /// One hop of delay, bit for bit.
 #[derive(Debug, Clone)]
 pub struct HopDelay {

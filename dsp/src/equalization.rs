@@ -11,7 +11,7 @@ use realfft::num_complex::Complex64;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::{HOP_FRAMES, Hop, HopDelay};
+use crate::delay::{HOP_FRAMES, Hop, HopDelay, fade};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{GLIDE_SECONDS, Glide, step};
@@ -347,9 +347,7 @@ impl EqualizationMatcher {
         let mut faded = [0.0; HOP_FRAMES];
         for (convolver, side) in self.convolvers.iter_mut().zip(hop.sides_mut()) {
             convolver.output(&adaptive.next, &mut self.transform, &mut faded);
-            for (frame, (sample, new)) in side.iter_mut().zip(&faded).enumerate() {
-                *sample += (new - *sample) * ((frame + 1) as f32 / HOP_FRAMES as f32);
-            }
+            fade(side, &faded);
         }
         std::mem::swap(&mut self.kernels[0], &mut adaptive.next);
         let [left, right] = &mut self.kernels;

@@ -97,19 +97,20 @@ pub fn measure_side(stem: &mut dyn StemStore) -> Result<f64, StoreError> {
     Ok(if balance == 0.0 { 0.0 } else { balance.signum() })
 }
 
-/// Windowed transforms of the last two hops.
+/// Windowed transforms of the last two hops: [`BINS`] bins of either side.
 #[derive(Debug)]
-struct Analysis {
+pub(crate) struct Analysis {
     window: Vec<f32>,
     transform: RealTransform,
     previous: Box<Hop>,
     time: Vec<f32>,
-    left: Vec<Complex32>,
-    right: Vec<Complex32>,
+    pub(crate) left: Vec<Complex32>,
+    pub(crate) right: Vec<Complex32>,
 }
 
 impl Analysis {
-    fn new() -> Self {
+    /// After silence.
+    pub(crate) fn new() -> Self {
         Self {
             window: sqrt_hann(WINDOW_FRAMES),
             transform: RealTransform::new(WINDOW_FRAMES),
@@ -120,15 +121,26 @@ impl Analysis {
         }
     }
 
-    fn run(&mut self, hop: &Hop) {
+    /// Transforms the previous hop and this one.
+    pub(crate) fn run(&mut self, hop: &Hop) {
         let spectra = [&mut self.left, &mut self.right];
         for ((spectrum, before), now) in spectra.into_iter().zip(self.previous.sides()).zip(hop.sides()) {
             let samples = before.iter().chain(now).zip(&self.window);
             self.time.iter_mut().zip(samples).for_each(|(time, (sample, window))| *time = sample * window);
             self.transform.forward(&mut self.time, spectrum);
         }
+        self.pass(hop);
+    }
+
+    /// Takes in a hop without transforming it.
+    pub(crate) fn pass(&mut self, hop: &Hop) {
         self.previous.left.copy_from_slice(&hop.left);
         self.previous.right.copy_from_slice(&hop.right);
+    }
+
+    /// Forgets the previous hop.
+    pub(crate) fn reset(&mut self) {
+        *self.previous = Hop::SILENT;
     }
 }
 
@@ -275,7 +287,7 @@ impl PanningMatcher {
     pub fn reset(&mut self) {
         self.side = self.start_side;
         self.frame = self.start_frame;
-        *self.analysis.previous = Hop::SILENT;
+        self.analysis.reset();
         *self.overlap = Hop::SILENT;
         self.dry.reset();
         if let Some(estimator) = &mut self.adaptive {

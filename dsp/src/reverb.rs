@@ -1,5 +1,6 @@
-//! Reverb send, of vocals and other unless a recipe says otherwise, ahead of the chain (paper section 3.4): the send is shelved at both ends, convolved
-//! with a room, and added to the dry stem. No latency: the room's first hop is convolved within the hop.
+//! Reverb send, of vocals and other unless a recipe says otherwise, ahead of the chain (paper section 3.4): the send is
+//! shelved at both ends, convolved with a room, and added to the dry stem. No latency: the room's first hop is convolved
+//! within the hop.
 //!
 //! The published impulse responses are not public. [`ImpulseResponse::generate`] makes some of our own: decaying noise in
 //! three bands, seeded, so that every machine makes the same rooms. `assets/ir` holds them as files for other programs.

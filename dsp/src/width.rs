@@ -9,11 +9,12 @@
 use realfft::num_complex::Complex32;
 
 use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::{HOP_FRAMES, Hop};
+use crate::delay::{HOP_FRAMES, Hop, fade};
+use crate::panning::{Analysis, BINS, WINDOW_FRAMES};
 use crate::profile::WidthCorrection;
 use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight};
 use crate::stem::Stem;
-use crate::stft::{RealTransform, sqrt_hann};
+use crate::stft::RealTransform;
 use crate::store::{StemStore, StoreError, for_each_hop};
 use crate::targets::StemTargets;
 use crate::units::gain_from_db;
@@ -28,7 +29,7 @@ const LOWEST_CENTER_HZ: f64 = 62.5;
 /// published φ, smoothed, no longer says); above, −6 dB is as wide as a stem gets that still has a middle.
 const MOST_SIDE_DB: [f64; BANDS] = [-24.0, -20.0, -15.0, -10.0, -6.0, -6.0, -6.0, -6.0, -6.0];
 
-/// Length of the decorrelating filter, and of the meter's frames: two hops.
+/// Length of the decorrelating filter: two hops.
 const TAPS: usize = 2 * HOP_FRAMES;
 /// Time in which a stem's noise falls by 60 dB, in stem order. Short where attacks must stay crisp.
 const DECAY_SECONDS: [f64; Stem::COUNT] = [0.040, 0.025, 0.015, 0.045];
@@ -90,64 +91,38 @@ fn missing_gains(powers: &[[f64; 2]; BANDS], target: &[f64; BANDS]) -> [f32; BAN
 /// Meter: power of middle and side of a stem per band, over frames of two hops.
 #[derive(Debug)]
 pub struct WidthMeter {
-    window: Vec<f32>,
-    transform: RealTransform,
+    analysis: Analysis,
     /// First bin of each band, and the end of the last.
     edges: [usize; BANDS + 1],
-    previous: Box<Hop>,
-    time: Vec<f32>,
-    bins: Vec<Complex32>,
     powers: [[f64; 2]; BANDS],
 }
 
 impl WidthMeter {
     /// Nothing heard.
     pub fn new(sample_rate_hz: f64) -> Self {
-        let transform = hop_transform();
-        let last = transform.bins();
         let edge = |band: usize| {
             let hz = center_hz(band) * std::f64::consts::FRAC_1_SQRT_2;
-            ((hz * TAPS as f64 / sample_rate_hz).round() as usize).min(last)
+            ((hz * WINDOW_FRAMES as f64 / sample_rate_hz).round() as usize).min(BINS)
         };
-        Self {
-            window: sqrt_hann(TAPS),
-            edges: std::array::from_fn(edge),
-            previous: Box::new(Hop::SILENT),
-            time: vec![0.0; TAPS],
-            bins: vec![Complex32::default(); last],
-            transform,
-            powers: [[0.0; 2]; BANDS],
-        }
+        Self { analysis: Analysis::new(), edges: std::array::from_fn(edge), powers: [[0.0; 2]; BANDS] }
     }
 
     /// Takes in a hop; when `weight` is given, the frame that ends with it counts that much against what was before:
     /// 1 adds plainly, less turns the sums into running means.
     pub fn add(&mut self, hop: &Hop, weight: Option<f64>) {
-        if let Some(weight) = weight {
-            let keep = if weight < 1.0 { 1.0 - weight } else { 1.0 };
-            for (part, sign) in [1.0, -1.0].into_iter().enumerate() {
-                self.transform_of(hop, sign);
-                for (band, powers) in self.powers.iter_mut().enumerate() {
-                    let bins = &self.bins[self.edges[band]..self.edges[band + 1]];
-                    let power: f32 = bins.iter().map(Complex32::norm_sqr).sum();
-                    powers[part] = powers[part] * keep + f64::from(power) * weight;
-                }
+        let Some(weight) = weight else { return self.analysis.pass(hop) };
+        self.analysis.run(hop);
+        let keep = if weight < 1.0 { 1.0 - weight } else { 1.0 };
+        for (band, powers) in self.powers.iter_mut().enumerate() {
+            let bins = self.edges[band]..self.edges[band + 1];
+            let sides = self.analysis.left[bins.clone()].iter().zip(&self.analysis.right[bins]);
+            let (mid, side) = sides.fold((0f32, 0f32), |(mid, side), (left, right)| {
+                (mid + (left + right).norm_sqr(), side + (left - right).norm_sqr())
+            });
+            for (power, found) in powers.iter_mut().zip([mid, side]) {
+                *power = *power * keep + f64::from(found) * weight;
             }
         }
-        self.previous.left.copy_from_slice(&hop.left);
-        self.previous.right.copy_from_slice(&hop.right);
-    }
-
-    /// Transforms left + `sign` × right of the last two hops.
-    fn transform_of(&mut self, hop: &Hop, sign: f32) {
-        let halves = self.time.chunks_exact_mut(HOP_FRAMES).zip(self.window.chunks_exact(HOP_FRAMES));
-        for ((time, window), hop) in halves.zip([&*self.previous, hop]) {
-            for (((time, window), left), right) in time.iter_mut().zip(window).zip(&hop.left).zip(&hop.right)
-            {
-                *time = window * (left + sign * right);
-            }
-        }
-        self.transform.forward(&mut self.time, &mut self.bins);
     }
 
     /// Power of middle and side per band, in units of its own.
@@ -156,7 +131,7 @@ impl WidthMeter {
     }
 
     fn reset(&mut self) {
-        *self.previous = Hop::SILENT;
+        self.analysis.reset();
         self.powers = [[0.0; 2]; BANDS];
     }
 }
@@ -349,7 +324,10 @@ impl WidthMatcher {
 
     /// Widens one hop in place. Never allocates.
     pub fn process(&mut self, hop: &mut Hop) {
-        let fades = self.adaptive.as_mut().is_some_and(|adaptive| adaptive.redesign(hop, self.amount));
+        let fades = self
+            .adaptive
+            .as_mut()
+            .is_some_and(|adaptive| adaptive.redesign(hop, self.amount, &mut self.transform));
         if !self.widening && self.adaptive.is_none() {
             return;
         }
@@ -382,10 +360,10 @@ impl WidthMatcher {
     fn fade_to_next(&mut self) {
         let Some(adaptive) = &mut self.adaptive else { return };
         self.convolver.output(&adaptive.next, &mut self.transform, &mut adaptive.faded[..]);
-        for (frame, (side, new)) in self.side.iter_mut().zip(adaptive.faded.iter()).enumerate() {
-            let old = if self.widening { *side } else { 0.0 };
-            *side = old + (new - old) * ((frame + 1) as f32 / HOP_FRAMES as f32);
+        if !self.widening {
+            self.side.fill(0.0);
         }
+        fade(&mut self.side, &adaptive.faded);
         std::mem::swap(&mut self.kernel, &mut adaptive.next);
         self.widening = true;
         self.gains = std::array::from_fn(|band| adaptive.gains[band].value() as f32 * self.amount);
@@ -409,7 +387,7 @@ impl WidthMatcher {
 
 impl Adaptive {
     /// Listens to a hop; moves the filter toward the estimate now and then. True when `next` holds a new filter.
-    fn redesign(&mut self, hop: &Hop, amount: f32) -> bool {
+    fn redesign(&mut self, hop: &Hop, amount: f32, transform: &mut RealTransform) -> bool {
         self.hops = (self.hops + 1) % REDESIGN_HOPS;
         let listens = self.gate.is_material(hop.mean_square()) && self.hops.is_multiple_of(LISTEN_HOPS);
         let weight = listens.then(|| self.weight.next_weight());
@@ -429,7 +407,7 @@ impl Adaptive {
             return false;
         }
         let taps = self.decorrelator.taps(self.gains.iter().map(|gain| gain.value() as f32 * amount));
-        self.next.load(taps, &mut self.meter.transform);
+        self.next.load(taps, transform);
         true
     }
 

@@ -107,6 +107,17 @@ fn normalizer(recipe: &Recipe, source: ProfileSource) -> FxNormalizer {
     FxNormalizer::new(recipe, &Targets::default(), source, RATE_HZ, 512).unwrap()
 }
 
+/// What came out of a stream `latency` frames late is, bit for bit, what whole files give.
+fn assert_is_whole_file_result(recipe: &Recipe, input: &[Vec<f32>], streamed: &[Vec<f32>], latency: usize) {
+    for stem in Stem::ALL {
+        let offline =
+            normalize_stem(stem, &buffer(input, stem), recipe, &Targets::default(), RATE_HZ).unwrap().0;
+        let index = stem.index() * 2;
+        assert!(offline.left[..] == streamed[index][latency..], "{stem}, {:?}", recipe.kind);
+        assert!(offline.right[..] == streamed[index + 1][latency..], "{stem}, {:?}", recipe.kind);
+    }
+}
+
 #[test]
 fn any_partition_gives_the_same_bits() {
     let input = song(300_000);
@@ -157,13 +168,7 @@ fn a_fixed_profile_repeats_the_whole_file_result_bit_for_bit() {
         let mut streamed = input.clone();
         streamed.iter_mut().for_each(|channel| channel.resize(300_000 + latency, 0.0));
         run(&mut live, &mut streamed, || 441);
-        for stem in Stem::ALL {
-            let offline =
-                normalize_stem(stem, &buffer(&input, stem), &recipe, &Targets::default(), RATE_HZ).unwrap().0;
-            let index = stem.index() * 2;
-            assert!(offline.left[..] == streamed[index][latency..], "{stem}, {:?}", recipe.kind);
-            assert!(offline.right[..] == streamed[index + 1][latency..], "{stem}, {:?}", recipe.kind);
-        }
+        assert_is_whole_file_result(&recipe, &input, &streamed, latency);
     }
 }
 
@@ -400,13 +405,7 @@ fn a_rest_changes_no_bit_of_fixed_corrections() {
         let mut streamed = input.clone();
         streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
         assert!(run_with_rest(&mut chain, &mut streamed, rest_frames));
-        for stem in Stem::ALL {
-            let offline =
-                normalize_stem(stem, &buffer(&input, stem), &recipe, &Targets::default(), RATE_HZ).unwrap().0;
-            let index = stem.index() * 2;
-            assert!(offline.left[..] == streamed[index][latency..], "{stem}, {:?}", recipe.kind);
-            assert!(offline.right[..] == streamed[index + 1][latency..], "{stem}, {:?}", recipe.kind);
-        }
+        assert_is_whole_file_result(&recipe, &input, &streamed, latency);
     }
 }
 
