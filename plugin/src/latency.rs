@@ -6,7 +6,7 @@
 //! As with the rest of the state any JSON is accepted: what cannot be read, or names a mode of a newer version, is kept as
 //! it came until the user chooses, and means the standard mode.
 
-use crate::session::Document;
+use crate::session::{self, Document};
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::PluginState;
 use serde_json::{Value, json};
@@ -132,10 +132,7 @@ impl PersistentField<'_, Document> for LatencyField {
 /// Mends a state before the framework reads it: a field that is not JSON becomes a JSON string, and one that is absent
 /// means the standard mode – the framework would leave the mode of the project before it.
 pub fn mend(state: &mut PluginState) {
-    let text = state.fields.entry(FIELD.into()).or_insert_with(|| "null".into());
-    if serde_json::from_str::<Value>(text).is_err() {
-        *text = Value::String(std::mem::take(text)).to_string();
-    }
+    session::mend_or_clear_field(state, FIELD);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! came until something is learned or forgotten, and said in the editor. A profile that was learned for another
 //! normalization is kept too, while running estimates do its work: with its model it comes back.
 
-use crate::session::Document;
+use crate::session::{self, Document};
 use nice_plug::params::persist::PersistentField;
 use nice_plug::prelude::PluginState;
 use serde_json::{Value, json};
@@ -174,10 +174,7 @@ impl PersistentField<'_, Document> for LearnedField {
 /// Mends a state before the framework reads it: a field that is not JSON becomes a JSON string, and one that is absent
 /// says that nothing was learned – the framework would leave what the project before it had learned in force.
 pub fn mend(state: &mut PluginState) {
-    let text = state.fields.entry(FIELD.into()).or_insert_with(|| "null".into());
-    if serde_json::from_str::<Value>(text).is_err() {
-        *text = Value::String(std::mem::take(text)).to_string();
-    }
+    session::mend_or_clear_field(state, FIELD);
 }
 
 #[cfg(test)]

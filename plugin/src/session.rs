@@ -174,11 +174,22 @@ fn unreadable(document: Value) -> (Loaded, Option<String>) {
 /// Mends a state before the framework reads it: a field that is not JSON becomes a JSON string, so that it reaches
 /// [`SessionField`] and is kept there instead of being dropped with a log line.
 pub fn mend(state: &mut PluginState) {
-    if let Some(text) = state.fields.get_mut(FIELD)
+    mend_field(state, FIELD);
+}
+
+/// [`mend`] for the field of any [`Document`].
+fn mend_field(state: &mut PluginState, field: &str) {
+    if let Some(text) = state.fields.get_mut(field)
         && serde_json::from_str::<Value>(text).is_err()
     {
         *text = Value::String(std::mem::take(text)).to_string();
     }
+}
+
+/// The same, and an absent field becomes `null`: the framework would leave in force what the project before it had there.
+pub(crate) fn mend_or_clear_field(state: &mut PluginState, field: &str) {
+    state.fields.entry(field.into()).or_insert_with(|| "null".into());
+    mend_field(state, field);
 }
 
 #[cfg(test)]
