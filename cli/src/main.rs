@@ -5,6 +5,7 @@
 
 mod before_after;
 mod commands;
+mod features;
 mod ledger;
 mod listen;
 mod metrics;

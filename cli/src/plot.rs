@@ -1,5 +1,6 @@
 //! Draws features of stems as SVG: one row per stem with spectrum, left/right similarity and, where there is one, the
-//! compressor's gain reduction; one line per data set or song. Text and lines only, so that it reads the same in a browser, a README and a paper.
+//! compressor's gain reduction; one line per data set or song. Text and lines only, so that it reads the same in a
+//! browser, a README and a paper.
 
 use std::fmt::Write;
 

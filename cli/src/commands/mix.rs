@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use tributary_dsp::{
     CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, normalize_in_place,
@@ -58,8 +59,8 @@ pub struct Args {
     profile: Profile,
     /// Window of the network, as in the plug-in: how much of the future it sees, how much it makes at a time; "monitor" is
     /// the sum of the normalized stems
-    #[arg(long, value_enum, default_value_t = Latency::Standard)]
-    latency_mode: Latency,
+    #[arg(long, default_value = LatencyMode::default().name(), value_parser = latency_modes())]
+    latency_mode: LatencyMode,
     /// With --profile file: let the network's averages follow the song instead of running it once over all of it before.
     /// Takes half the time, as the plug-in does before it has learned the song
     #[arg(long)]
@@ -81,24 +82,11 @@ enum Profile {
     Adaptive,
 }
 
-/// The plug-in's latency modes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Latency {
-    Low,
-    Standard,
-    High,
-    Monitor,
-}
-
-impl From<Latency> for LatencyMode {
-    fn from(latency: Latency) -> Self {
-        match latency {
-            Latency::Low => Self::Low,
-            Latency::Standard => Self::Standard,
-            Latency::High => Self::High,
-            Latency::Monitor => Self::Monitor,
-        }
-    }
+/// Reads the plug-in's latency modes by their names.
+fn latency_modes() -> impl TypedValueParser<Value = LatencyMode> {
+    let named = |name: String| LatencyMode::ALL.into_iter().find(|mode| mode.name() == name);
+    PossibleValuesParser::new(LatencyMode::ALL.map(LatencyMode::name))
+        .map(move |name| named(name).unwrap_or_default())
 }
 
 /// Mixes one song.
@@ -107,7 +95,7 @@ impl From<Latency> for LatencyMode {
 /// No usable stem, no model, or a result that cannot be written; nothing is left half-written.
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
-    let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode.into());
+    let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode);
     let Normalization { recipe, targets, rooms } =
         args.normalization.resolve_from(choice.recipe(), choice.targets(), choice.sample_rate_hz())?;
     if rooms.len() > 1 {
@@ -323,7 +311,7 @@ impl Outcome {
             "recipe": recipe,
             "profile": args.profile,
             "statistics": if self.learned { "learned" } else { "running" },
-            "latency_mode": LatencyMode::from(args.latency_mode),
+            "latency_mode": args.latency_mode,
             "sample_rate_hz": song.sample_rate_hz,
             "frames": song.frames,
             "duration_s": self.duration_s,

@@ -4,21 +4,18 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
-use tributary_dsp::{Effect, Feature, Recipe, Stem, StemStore, measure_feature_of};
+use serde_json::json;
+use tributary_dsp::Stem;
 
+use crate::before_after::Measured;
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::commands::targets::of_targets;
+use crate::features::Features;
 use crate::file_output::{check_output, folder_of};
 use crate::normalization::NormalizationArgs;
 use crate::report::{self, Table};
 use crate::song::{Rate, Song, spaces_in};
 use crate::{audio_file, batch, before_after, dataset, plot};
-
-/// Spacing of the bins of the 65,536-point transform, in Hz.
-const BIN_HZ: f64 = TRAINING_RATE_HZ as f64 / 65_536.0;
-/// Magnitudes below this are written as this, so that an empty bin is a number, in dB.
-const FLOOR_DB: f64 = -200.0;
 
 /// Arguments of `tributary profile`.
 #[derive(Debug, clap::Args)]
@@ -50,23 +47,26 @@ pub fn run(args: &Args) -> Result<()> {
     let spaces = spaces_in(&folder_of(&args.output));
     let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
-    let profiles = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {
-        audio.map(|mut audio| measure(&mut audio, recipe)).transpose()
+    let measured = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {
+        audio.map(|mut audio| Ok((Features::measure(&mut audio, recipe)?, audio))).transpose()
     });
+    let mut raw = Measured::default();
     let mut stems = serde_json::Map::new();
     let mut table = Table::new(&["stem", "LUFS", "peaks dB", "spread dB"]);
-    for (stem, profile) in Stem::ALL.into_iter().zip(profiles) {
-        let Some(profile) = profile.with_context(|| format!("cannot measure the {stem} stem"))? else {
+    for (stem, found) in Stem::ALL.into_iter().zip(measured) {
+        let found: Result<_> = found;
+        let Some((features, audio)) = found.with_context(|| format!("cannot measure the {stem} stem"))?
+        else {
             continue;
         };
-        let number = |key: &str| report::level(profile[key].as_f64());
         table.row(vec![
             stem.name().into(),
-            number("loudness_lufs"),
-            number("peak_db"),
-            number("peak_std_db"),
+            report::level(features.loudness_lufs),
+            report::level(features.peaks_db.map(|[mean, _]| mean)),
+            report::level(features.peaks_db.map(|[_, spread]| spread)),
         ]);
-        stems.insert(stem.name().into(), profile);
+        stems.insert(stem.name().into(), features.to_json());
+        raw[stem.index()] = Some((features, audio));
     }
     let profile = json!({
         "format": 1,
@@ -80,40 +80,13 @@ pub fn run(args: &Args) -> Result<()> {
     print!("{table}");
     println!("{}", args.output.display());
     if let Some(path) = &args.picture {
-        let read = || Ok(Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?.stems);
-        let [before, after] = before_after::curves(read, &normalization, f64::from(TRAINING_RATE_HZ))?;
+        // The raw stems once more: normalization leaves nothing of the others.
+        let again = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?.stems;
+        let [before, after] = before_after::curves(raw, again, &normalization)?;
         let target = of_targets(&normalization.targets, "target");
         audio_file::write_text(path, &plot::svg(&[before, after, target]))
             .with_context(|| path.display().to_string())?;
         println!("{}", path.display());
     }
     Ok(())
-}
-
-/// All features of one raw stem; null where the stem has none.
-fn measure(audio: &mut dyn StemStore, recipe: &Recipe) -> Result<Value> {
-    let mut profile = json!({
-        "loudness_lufs": null, "peak_db": null, "peak_std_db": null, "spectrum": null, "phi": null,
-    });
-    for effect in Effect::ALL {
-        match measure_feature_of(effect, audio, recipe, f64::from(TRAINING_RATE_HZ))? {
-            None => {}
-            Some(Feature::Spectrum(bins)) => {
-                profile["spectrum"] = pairs(&bins, |magnitude| (20.0 * magnitude.log10()).max(FLOOR_DB));
-            }
-            Some(Feature::Peaks { peak_db, peak_std_db }) => {
-                profile["peak_db"] = peak_db.into();
-                profile["peak_std_db"] = peak_std_db.into();
-            }
-            Some(Feature::Phi(bins)) => profile["phi"] = pairs(&bins, |phi| phi),
-            Some(Feature::Loudness(lufs)) => profile["loudness_lufs"] = lufs.into(),
-        }
-    }
-    Ok(profile)
-}
-
-/// `[Hz, value]` of every bin, rounded to what the measurement carries.
-fn pairs(bins: &[f64], value: impl Fn(f64) -> f64) -> Value {
-    let round = |x: f64| (x * 1e6).round() / 1e6;
-    bins.iter().enumerate().map(|(bin, &x)| json!([round(bin as f64 * BIN_HZ), round(value(x))])).collect()
 }
