@@ -1,6 +1,6 @@
 //! A model bundle on disk: the folder with contract, targets, graphs and parity vectors. Opening one reads and checks
-//! the small files only – contract, targets, an impulse response – so that a plug-in knows its latency at once; graphs are read, hashed and handed to
-//! ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
+//! the small files only – contract, targets, an impulse response – so that a plug-in knows its latency at once; graphs
+//! are read, hashed and handed to ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tributary_dsp::recipe::RoomFile;
 use tributary_dsp::{CHANNELS, Recipe, Targets};
 
 use crate::contract::{
@@ -51,10 +50,9 @@ impl ModelBundle {
             Targets::from_json(&targets).map_err(|e| BundleError::Targets { reason: e.to_string() })?;
         let rate_hz = contract.sample_rate_hz;
         let reverb = &mut contract.recipe.reverb;
-        if let (true, Some(RoomFile { file, sha256 })) = (reverb.enabled, &reverb.impulse_response) {
-            let reference = FileReference { file: file.clone(), sha256: sha256.clone() };
-            let bytes = read_checked(&folder, &reference, ROOM_LIMIT_BYTES)?;
-            reverb.room = Some(Arc::new(room::decode(&folder.join(file), bytes, rate_hz)?));
+        if let (true, Some(wanted)) = (reverb.enabled, &reverb.impulse_response) {
+            let bytes = read_checked(&folder, &wanted.into(), ROOM_LIMIT_BYTES)?;
+            reverb.room = Some(Arc::new(room::decode(&folder.join(&wanted.file), bytes, rate_hz)?));
         }
         Ok(Self { folder, contract, contract_sha256, targets, mode: LatencyMode::Standard })
     }

@@ -45,6 +45,12 @@ pub struct FileReference {
     pub sha256: String,
 }
 
+impl From<&RoomFile> for FileReference {
+    fn from(room: &RoomFile) -> Self {
+        Self { file: room.file.clone(), sha256: room.sha256.clone() }
+    }
+}
+
 /// Window lengths as written in the contract, in frames at the model's rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,8 +192,8 @@ impl Contract {
             return Err(format!("limiter.ceiling_dbtp is {ceiling_dbtp}; expected {lowest} to {highest}"));
         }
         check_file(&self.targets)?;
-        if let Some(RoomFile { file, sha256 }) = &self.recipe.reverb.impulse_response {
-            check_file(&FileReference { file: file.clone(), sha256: sha256.clone() })?;
+        if let Some(room) = &self.recipe.reverb.impulse_response {
+            check_file(&room.into())?;
         }
         self.network.check(&self.window)?;
         self.parity.as_ref().map_or(Ok(()), check_parity)

@@ -1,7 +1,7 @@
 //! Learned profiles: the plug-in listens while the song plays once, measures the four stems as a whole file, runs the
-//! network over them for what it averages, and keeps the result. [`Learning`] is the main thread's handle, to be shared with an editor; the work is done on a thread of
-//! its own, which takes chunks from the worker's tap, writes them to a temporary file, measures it, and hands the
-//! worker the finished corrections. Nothing here is known to the audio thread.
+//! network over them for what it averages, and keeps the result. [`Learning`] is the main thread's handle, to be shared
+//! with an editor; the work is done on a thread of its own, which takes chunks from the worker's tap, writes them to a
+//! temporary file, measures it, and hands the worker the finished corrections. Nothing here is known to the audio thread.
 //!
 //! ```text
 //! Adaptive ──start──▶ Listening ──finish, or the limit──▶ Analyzing ──▶ Learned ──forget──▶ Adaptive
