@@ -87,6 +87,14 @@ pub enum ModelError {
     /// ONNX Runtime is missing.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// The graph holds what no graph may hold; ONNX Runtime has not seen it.
+    #[error("The model's graph {graph} is refused: {reason}.")]
+    Refused {
+        /// File name of the graph.
+        graph: String,
+        /// What it holds.
+        reason: String,
+    },
     /// ONNX Runtime refuses the graph.
     #[error("The model's graph {graph} cannot be loaded: {reason}.")]
     Load {

@@ -1,13 +1,15 @@
 //! Networks through ONNX Runtime: the only place in the workspace that names `ort`. A graph is hostile input like the
-//! rest of a bundle: it is checked against its checksum and the contract's shapes, given to the runtime from memory (so
-//! that it cannot refer to files outside itself), and its first run is limited in time. Sessions use one thread and no
+//! rest of a bundle: it is checked against its checksum, [inspected](inspect) in its bytes, given to the runtime from
+//! memory, checked against the contract's shapes, and its first run is limited in time. Sessions use one thread and no
 //! spinning: several instances share the cores with a host, and two spinning threads run slower than one.
 
 mod ends;
 mod incremental;
+mod inspect;
 pub mod library;
 mod split;
 mod whole;
+mod wire;
 
 pub use library::OnnxLibrary;
 
@@ -101,8 +103,10 @@ impl Graph {
         reference: &FileReference,
     ) -> Result<Self, ModelError> {
         let bytes = bundle.read_graph(reference)?;
-        let refused = |reason: String| ModelError::Load { graph: reference.file.clone(), reason };
-        let session = build_session(library, &bytes).map_err(refused)?;
+        let graph = || reference.file.clone();
+        inspect::inspect(&bytes).map_err(|reason| ModelError::Refused { graph: graph(), reason })?;
+        let session =
+            build_session(library, &bytes).map_err(|reason| ModelError::Load { graph: graph(), reason })?;
         Ok(Self { name: reference.file.clone(), session })
     }
 

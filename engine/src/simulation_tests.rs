@@ -14,7 +14,7 @@ use crate::error::ModelError;
 use crate::model::{MixHop, MixModel, SumModel};
 use crate::realtime::{AudioRings, AudioSide};
 use crate::settings::{DrySource, Settings};
-use crate::test_support::custom_source;
+use crate::test_support::{Noise, custom_source};
 use crate::window::StemWindow;
 
 #[path = "../tests/engine/alloc.rs"]
@@ -52,24 +52,11 @@ fn let_pass(time: Duration) {
     NOW.with(|now| now.set(now.get().map(|(start, passed)| (start, passed + time))));
 }
 
-/// A seeded generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % limit as u64) as usize
-    }
-}
-
 /// The host: plays a chord, block by block, and keeps what comes out.
 struct Host {
     audio: AudioSide,
     telemetry: Arc<Telemetry>,
-    random: Random,
+    random: Noise,
     out: Vec<f32>,
     underrun_times: Vec<u64>,
     /// Parameters move and the transport jumps.
@@ -131,7 +118,7 @@ struct Late {
 
 /// How many blocks pass at each opportunity.
 struct Delays {
-    random: Random,
+    random: Noise,
     on: bool,
 }
 
@@ -178,7 +165,7 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64) -> Self {
         let host = Arc::new(Mutex::new(None));
-        let delays = Arc::new(Mutex::new(Delays { random: Random(seed), on: false }));
+        let delays = Arc::new(Mutex::new(Delays { random: Noise(seed), on: false }));
         let (late_host, late_delays) = (Arc::clone(&host), Arc::clone(&delays));
         let model = custom_source(GEOMETRY, move || {
             Box::new(Late { inner: SumModel::new(GEOMETRY), host: late_host, delays: late_delays })
@@ -212,7 +199,7 @@ impl Simulation {
             MAX_BLOCK,
         )
         .with_clock(now);
-        let random = Random(seed ^ 0x5eed);
+        let random = Noise(seed ^ 0x5eed);
         *host.lock().unwrap() = Some(Host {
             audio,
             telemetry,

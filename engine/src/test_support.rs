@@ -1,5 +1,5 @@
-//! Doubles for tests and benches of this and other crates: a model that takes its time, and normalizers that change
-//! nothing. Not part of the product.
+//! Doubles for tests and benches of this and other crates: a model that takes its time, normalizers that change
+//! nothing, chance that repeats. Not part of the product.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -26,6 +26,32 @@ pub const SMALL_GEOMETRY: WindowGeometry = WindowGeometry {
 /// A recipe in which every effect's amount is 0: the normalizer only delays.
 pub fn neutral_recipe() -> Recipe {
     Recipe::bypass()
+}
+
+/// A seeded generator (splitmix64): tests must not depend on chance.
+#[derive(Debug, Clone)]
+pub struct Noise(pub u64);
+
+impl Noise {
+    /// 64 bits.
+    #[allow(clippy::should_implement_trait)] // No iterator: it has no end.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in 0 to `limit` − 1.
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    /// Uniform in −1 to 1.
+    pub fn sample(&mut self) -> f32 {
+        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
 }
 
 /// How long a [`SlowModel`] takes per run, settable from outside while it runs, in microseconds.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use tributary::Tributary;
 use tributary_dsp::profile::{CURVE_POINTS, EqualizationCorrection, LoudnessCorrection};
 use tributary_dsp::{SongProfile, StemProfile};
+use tributary_engine::test_support::Noise;
 
 thread_local! {
     /// Bytes this thread holds, and the most it has held.
@@ -52,19 +53,6 @@ fn peak_bytes<T>(work: impl FnOnce() -> T) -> (T, usize) {
     });
     let result = work();
     (result, HELD.with(|held| held.get().1 - before) as usize)
-}
-
-/// A seeded generator (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % limit.max(1) as u64) as usize
-    }
 }
 
 type Fields = BTreeMap<String, String>;
@@ -142,7 +130,7 @@ fn a_good_state_comes_back() {
 
 #[test]
 fn random_bytes_are_survived() {
-    let mut random = Random(71);
+    let mut random = Noise(71);
     for name in names() {
         for round in 0..300 {
             let length = random.below(1 << (round % 13));
@@ -158,7 +146,7 @@ fn random_bytes_are_survived() {
 }
 
 /// Values that parsers and arithmetic stumble over.
-fn strange(random: &mut Random) -> Value {
+fn strange(random: &mut Noise) -> Value {
     match random.below(12) {
         0 => json!(1e308),
         1 => json!(-1e308),
@@ -176,7 +164,7 @@ fn strange(random: &mut Random) -> Value {
 }
 
 /// Replaces a random node.
-fn mutate(value: &mut Value, random: &mut Random) {
+fn mutate(value: &mut Value, random: &mut Noise) {
     let children = match value {
         Value::Array(items) => items.len(),
         Value::Object(members) => members.len(),
@@ -200,7 +188,7 @@ fn mutate(value: &mut Value, random: &mut Random) {
 
 #[test]
 fn mutated_documents_are_survived() {
-    let mut random = Random(72);
+    let mut random = Noise(72);
     let good = load(&good_fields());
     for name in names() {
         for _ in 0..200 {

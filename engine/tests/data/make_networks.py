@@ -131,6 +131,15 @@ def main():
                  tensor("one", np.array([1], np.int64))]
     write("endless", loop, [port("stems", 8, "t")], [port("mix", 2, "t")], constants)
 
+    # Slow without a loop: five hundred multiplications of matrices, each some tenths of a second. The matrix depends on
+    # the input, so that it cannot be folded before the run.
+    chain = [node("ReduceMean", "stems", "one_number", axes=[1, 2], keepdims=1), node("Expand", "one_number square", "m0")]
+    chain += [node("MatMul", f"m{n} m{n}", f"m{n + 1}") for n in range(500)]
+    chain += [node("ReduceMean", "m500", "end", axes=[1, 2], keepdims=1), node("Slice", "stems zero two one", "pair"),
+              node("Add", "pair end", "mix")]
+    constants += [tensor("square", np.array([1, 2048, 2048], np.int64))]
+    write("slow", chain, [port("stems", 8, "t")], [port("mix", 2, "t")], constants)
+
 
 if __name__ == "__main__":
     main()

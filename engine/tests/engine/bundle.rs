@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use tributary_dsp::reverb::{ImpulseResponse, RoomName};
 use tributary_engine::{BundleError, Contract, ModelBundle, room};
 
-use crate::common::{Noise, TemporaryFolder, repository};
+use crate::common::{TemporaryFolder, repository};
 
 fn sum_contract() -> Value {
     let path = repository("assets/models/sum/contract.json");
@@ -98,7 +98,7 @@ fn unknown_and_missing_fields_are_refused() {
     Contract::from_json(&contract.to_string()).unwrap();
 }
 
-fn split_contract() -> Value {
+pub fn split_contract() -> Value {
     let graph = |name: &str| json!({ "file": name, "sha256": "0".repeat(64) });
     let mut contract = sum_contract();
     contract["network"] = json!({
@@ -157,7 +157,7 @@ fn damaged_folders_are_explained() {
 }
 
 /// A copy of the sum bundle whose recipe names an impulse response with these bytes.
-fn bundle_with_room(name: &str, bytes: &[u8]) -> TemporaryFolder {
+pub fn bundle_with_room(name: &str, bytes: &[u8]) -> TemporaryFolder {
     let folder = TemporaryFolder::copy_of(name, &repository("assets/models/sum"));
     std::fs::write(folder.0.join("room.wav"), bytes).unwrap();
     let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -171,7 +171,7 @@ fn bundle_with_room(name: &str, bytes: &[u8]) -> TemporaryFolder {
 }
 
 /// A WAV file of decaying taps, in 32-bit floats.
-fn room_wav(channels: u16, sample_rate_hz: u32, frames: usize, level: f32) -> Vec<u8> {
+pub fn room_wav(channels: u16, sample_rate_hz: u32, frames: usize, level: f32) -> Vec<u8> {
     let spec = hound::WavSpec {
         channels,
         sample_rate: sample_rate_hz,
@@ -260,40 +260,4 @@ fn impulse_responses_are_hostile_input() {
     contract["recipe"]["reverb"]["impulse_response"] =
         json!({ "file": "../room.wav", "sha256": "0".repeat(64) });
     assert!(error_of(&contract).contains("not a plain file name"));
-}
-
-#[test]
-fn random_damage_never_panics_and_never_passes_silently() {
-    let original = split_contract().to_string();
-    let mut noise = Noise(11);
-    let mut refused = 0;
-    for _ in 0..5_000 {
-        let mut bytes = original.clone().into_bytes();
-        for _ in 0..1 + noise.below(4) {
-            let at = noise.below(bytes.len());
-            match noise.below(3) {
-                0 => bytes[at] = noise.next() as u8,
-                1 => bytes.truncate(at),
-                _ => {
-                    let again = bytes[at..].to_vec();
-                    bytes.extend(again);
-                }
-            }
-            if bytes.is_empty() {
-                break;
-            }
-        }
-        if let Ok(text) = String::from_utf8(bytes) {
-            match Contract::from_json(&text) {
-                Ok(contract) => contract.geometry().check().unwrap(),
-                Err(error) => {
-                    assert!(!error.to_string().is_empty());
-                    refused += 1;
-                }
-            }
-        }
-    }
-    assert!(refused > 2_000, "{refused}");
-    let deep = format!("{{\"format\":1,\"notes\":{}1{}}}", "[".repeat(20_000), "]".repeat(20_000));
-    assert!(Contract::from_json(&deep).is_err());
 }

@@ -1,6 +1,7 @@
 //! Signals and comparisons shared by the engine's tests.
 
 use tributary_dsp::{CHANNELS, ProfileSource, Targets};
+pub use tributary_engine::test_support::Noise;
 use tributary_engine::test_support::neutral_recipe;
 use tributary_engine::{MixModel, Pipeline};
 
@@ -34,28 +35,6 @@ impl TemporaryFolder {
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A seeded generator (splitmix64): tests must not depend on chance.
-pub struct Noise(pub u64);
-
-impl Noise {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-
-    /// Uniform in −1 to 1.
-    pub fn sample(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1 << 23) as f32 - 1.0
     }
 }
 

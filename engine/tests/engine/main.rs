@@ -5,6 +5,7 @@
 mod alloc;
 mod bundle;
 mod common;
+mod hostile;
 mod idle;
 mod incremental;
 mod learned_statistics;

@@ -24,7 +24,7 @@ pub fn library(test: &str) -> Option<OnnxLibrary> {
     }
 }
 
-fn sha256(path: &Path) -> String {
+pub fn sha256(path: &Path) -> String {
     Sha256::digest(std::fs::read(path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -67,7 +67,7 @@ fn split_bundle(name: &str, context_frames: usize) -> TemporaryFolder {
     bundle(name, network, window(context_frames, 640))
 }
 
-fn whole_bundle(name: &str, graph_file: &str, context_frames: usize) -> TemporaryFolder {
+pub fn whole_bundle(name: &str, graph_file: &str, context_frames: usize) -> TemporaryFolder {
     let network = |graph: &dyn Fn(&str) -> Value| json!({ "kind": "whole", "graph": graph(graph_file), "input": "stems", "output": "mix" });
     bundle(name, network, window(context_frames, 512))
 }
@@ -204,14 +204,19 @@ fn damaged_and_malicious_graphs_are_refused_with_a_sentence() {
     std::fs::write(&outside, vec![0_u8; 6 * 8 * 64 * 4]).unwrap();
     let error = load(&external, &library).err().expect("external data must be refused");
     std::fs::remove_file(outside).unwrap();
-    assert!(matches!(error, ModelError::Load { .. }), "{error}");
+    assert!(matches!(error, ModelError::Refused { .. }), "{error}");
+    assert!(error.to_string().ends_with("external.onnx is refused: it refers to another file."), "{error}");
 
     let mono = load(&whole_bundle("mono", "mono.onnx", 4096), &library).err().unwrap();
     assert!(matches!(mono, ModelError::Shape { .. }), "{mono}");
     assert!(mono.to_string().contains("expected outputs mix float (1, 2, any)"), "{mono}");
 
     let endless = load(&whole_bundle("endless", "endless.onnx", 4096), &library).err().unwrap();
-    assert!(matches!(endless, ModelError::TooSlow { .. }), "{endless}");
+    assert!(matches!(endless, ModelError::Refused { .. }), "{endless}");
+    assert!(endless.to_string().contains("the operator “Loop”"), "{endless}");
+
+    let slow = load(&whole_bundle("slow", "slow.onnx", 4096), &library).err().unwrap();
+    assert!(matches!(slow, ModelError::TooSlow { .. }), "{slow}");
 
     // Checksum right, content wrong.
     let garbage = whole_bundle("garbage", "whole.onnx", 4096);
@@ -224,7 +229,7 @@ fn damaged_and_malicious_graphs_are_refused_with_a_sentence() {
     json["network"]["graph"]["sha256"] = json!(sha256(&graph));
     std::fs::write(&contract, json.to_string()).unwrap();
     let error = load(&garbage, &library).err().unwrap();
-    assert!(matches!(error, ModelError::Load { .. }), "{error}");
+    assert!(matches!(error, ModelError::Refused { .. }), "{error}");
 }
 
 #[test]
