@@ -85,7 +85,7 @@ impl ModelChoice {
     ) -> Result<Option<Statistics>> {
         match self {
             Self::Bundle(bundle) if bundle.mode() != LatencyMode::Monitor => {
-                bundle.song_statistics(None, stems, progress).map_err(anyhow::Error::msg)
+                bundle.song_statistics(None, stems, true, progress).map_err(anyhow::Error::msg)
             }
             Self::Bundle(_) | Self::PlainSum => Ok(None),
         }

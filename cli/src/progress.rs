@@ -25,6 +25,27 @@ pub fn set_fraction(bar: &ProgressBar, fraction: f64) {
     bar.set_position((fraction.clamp(0.0, 1.0) * FRACTION_STEPS as f64) as u64);
 }
 
+/// One of several equal parts of a fraction bar, done at the same time.
+pub struct Part {
+    bar: ProgressBar,
+    steps: u64,
+    shown: u64,
+}
+
+impl Part {
+    /// One of `count` parts.
+    pub fn of(bar: &ProgressBar, count: usize) -> Self {
+        Self { bar: bar.clone(), steps: FRACTION_STEPS / count as u64, shown: 0 }
+    }
+
+    /// Moves the bar by what this part has come on.
+    pub fn set_fraction(&mut self, fraction: f64) {
+        let steps = (fraction.clamp(0.0, 1.0) * self.steps as f64) as u64;
+        self.bar.inc(steps.saturating_sub(self.shown));
+        self.shown = self.shown.max(steps);
+    }
+}
+
 /// Indicatif hides the bar by itself when standard error is not a terminal.
 fn bar(length: u64, template: &str, what: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());

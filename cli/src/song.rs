@@ -62,7 +62,7 @@ fn store_error(error: std::io::Error) -> StoreError {
 }
 
 /// Makes empty spaces for stems.
-pub type Spaces<'a, S> = dyn Fn() -> Result<S> + 'a;
+pub type Spaces<'a, S> = dyn Fn() -> Result<S> + Sync + 'a;
 
 /// Spaces in temporary files of a folder: 8 bytes per frame, gone when dropped.
 pub fn spaces_in(folder: &Path) -> impl Fn() -> Result<StemFile> + use<> {

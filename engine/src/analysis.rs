@@ -42,7 +42,7 @@ impl LearnedNetwork {
             std::thread::sleep(PAUSE);
             progress(share as f32)
         };
-        let statistics = self.bundle.song_statistics(self.library.as_deref(), stems, &mut watch)?;
+        let statistics = self.bundle.song_statistics(self.library.as_deref(), stems, false, &mut watch)?;
         let model_sha256 = self.bundle.sha256().to_owned();
         Ok(statistics.map(|statistics| LearnedStatistics { model_sha256, statistics }))
     }

@@ -49,6 +49,22 @@ pub trait MixModel: Send {
         statistics.map_or(Ok(()), |_| Err(ModelError::Statistics))
     }
 
+    /// From now on the model may use a second thread, for what the next hop needs and [`StemWindow::shows_next`]. What it makes
+    /// stays the same to the bit. Returns whether it can make use of one.
+    fn look_ahead(&mut self) -> bool {
+        false
+    }
+
+    /// Hears one hop as [`Self::run`] does, for what it averages, and makes nothing of it.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    fn listen(&mut self, window: &StemWindow) -> Result<(), ModelError> {
+        let frames = self.geometry().mix_frames();
+        let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
+        self.run(window, &mut MixHop { left: &mut left, right: &mut right })
+    }
+
     /// Makes one hop. `window` holds context + hop + lookahead frames of all eight channels, and says by
     /// [`StemWindow::advanced_frames`] how many of its newest frames are new since the last run.
     ///

@@ -141,6 +141,15 @@ impl Pipeline {
         self
     }
 
+    /// The same pipeline on two cores, if the model can make use of them: it makes a hop once the next one is there as well,
+    /// with the same bits. Output comes one hop later than [`Self::latency`] says, so this is for offline work.
+    pub fn on_two_cores(mut self) -> Self {
+        if self.model.look_ahead() {
+            self.stage.window = self.stage.window.showing_next();
+        }
+        self
+    }
+
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
         self.stage.meters.as_ref()

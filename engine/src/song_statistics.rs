@@ -8,7 +8,7 @@ use tributary_dsp::{CHANNELS, Stem, StemStore};
 
 use crate::bundle::ModelBundle;
 use crate::contract::{LatencyMode, Network};
-use crate::model::{MixHop, MixModel};
+use crate::model::MixModel;
 use crate::statistics::Statistics;
 use crate::window::StemWindow;
 
@@ -31,8 +31,9 @@ impl ModelBundle {
         }
     }
 
-    /// What the network averages over a song. Loads a model of its own and runs it once over the whole song: takes as long
-    /// as mixing it. `None` when the network averages nothing, or the song is shorter than its window.
+    /// What the network averages over a song. Loads a model of its own and runs it once over the whole song, on two cores if
+    /// `looks_ahead`, with the same result: takes almost as long as mixing it. `None` when the network averages nothing, or
+    /// the song is shorter than its window.
     ///
     /// # Errors
     /// A sentence on what cannot be loaded, run or read, or the reason of `progress`.
@@ -40,6 +41,7 @@ impl ModelBundle {
         &self,
         library: Option<&Path>,
         stems: NormalizedStems<'_>,
+        looks_ahead: bool,
         progress: &mut Progress<'_>,
     ) -> Result<Option<Statistics>, String> {
         if !self.has_statistics() {
@@ -47,7 +49,11 @@ impl ModelBundle {
         }
         let bundle = self.clone().in_mode(LatencyMode::Standard);
         let mut model = bundle.find_library_and_load(library).map_err(|error| error.to_string())?;
-        let statistics = run_over(&mut *model, stems, progress)?;
+        let mut window = StemWindow::new(model.geometry());
+        if looks_ahead && model.look_ahead() {
+            window = window.showing_next();
+        }
+        let statistics = run_over(&mut *model, window, stems, progress)?;
         Ok(statistics.filter(|statistics| self.accepts(statistics)))
     }
 }
@@ -56,27 +62,32 @@ impl ModelBundle {
 /// frames, less than a hop, are left out.
 fn run_over(
     model: &mut dyn MixModel,
+    mut window: StemWindow,
     mut stems: NormalizedStems<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Statistics>, String> {
     let geometry = model.geometry();
     let frames = stems.iter().flatten().map(|stem| stem.frames()).max().unwrap_or(0);
-    let mut window = StemWindow::new(geometry);
     let mut piece: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; geometry.hop_frames]);
-    let mut mix = [vec![0.0; geometry.mix_frames()], vec![0.0; geometry.mix_frames()]];
     for at in (0..frames).step_by(geometry.hop_frames) {
         let count = (frames - at).min(geometry.hop_frames);
         read(&mut stems, at, count, &mut piece)?;
         window.append(std::array::from_fn(|channel| &piece[channel][..count]));
-        while window.is_complete() {
-            let [left, right] = &mut mix;
-            model.run(&window, &mut MixHop { left, right }).map_err(|error| error.to_string())?;
-            window.advance(true);
-        }
+        listen(model, &mut window)?;
         progress(at as f64 / frames as f64)?;
     }
+    listen(model, &mut window.showing_itself())?;
     progress(1.0)?;
     Ok(model.statistics())
+}
+
+/// Listens to every window that is complete.
+fn listen(model: &mut dyn MixModel, window: &mut StemWindow) -> Result<(), String> {
+    while window.is_complete() {
+        model.listen(window).map_err(|error| error.to_string())?;
+        window.advance(true);
+    }
+    Ok(())
 }
 
 /// Reads frames of all stems; behind a stem's end lies silence.

@@ -20,6 +20,8 @@ pub struct StemWindow {
     channels: [Vec<f32>; CHANNELS],
     /// Index into `channels` of the current window's oldest frame.
     start: usize,
+    /// Frames beyond the current window that must have arrived before it counts as complete.
+    foresight_frames: usize,
     /// Frames by which the window moved since the model last ran.
     advanced: usize,
     /// One past the newest frame that is not silent among those before `examined`, as an index into `channels`.
@@ -37,7 +39,15 @@ impl StemWindow {
             samples.resize(geometry.context_frames, 0.0);
             samples
         });
-        Self { geometry, channels, start: 0, advanced: fresh_frames(geometry), sound_end: 0, examined: 0 }
+        Self {
+            geometry,
+            channels,
+            start: 0,
+            foresight_frames: 0,
+            advanced: fresh_frames(geometry),
+            sound_end: 0,
+            examined: 0,
+        }
     }
 
     /// Back to an empty stream without releasing memory.
@@ -58,14 +68,30 @@ impl StemWindow {
         }
     }
 
+    /// The window lengths.
+    pub fn geometry(&self) -> WindowGeometry {
+        self.geometry
+    }
+
+    /// The same window, complete only when every frame of the next one has arrived as well: a model can then look ahead.
+    pub fn showing_next(self) -> Self {
+        Self { foresight_frames: self.geometry.hop_frames, ..self }
+    }
+
+    /// The same window, complete as soon as its own frames have arrived: for the end of a song.
+    pub fn showing_itself(self) -> Self {
+        Self { foresight_frames: 0, ..self }
+    }
+
     /// Whether every frame of the current window has arrived.
     pub fn is_complete(&self) -> bool {
-        self.channels[0].len() >= self.start + self.geometry.window_frames()
+        self.missing_frames() == 0
     }
 
     /// Frames that must still arrive before the current window is complete.
     pub fn missing_frames(&self) -> usize {
-        (self.start + self.geometry.window_frames()).saturating_sub(self.channels[0].len())
+        let end = self.start + self.geometry.window_frames() + self.foresight_frames;
+        end.saturating_sub(self.channels[0].len())
     }
 
     /// Whether the whole current window is silent. What lies ahead of it does not count: how much that is depends on how
@@ -95,6 +121,21 @@ impl StemWindow {
     /// When the window is not complete.
     pub fn channel(&self, channel: usize) -> &[f32] {
         &self.channels[channel][self.start..self.start + self.geometry.window_frames()]
+    }
+
+    /// Whether every frame of the next window has arrived.
+    pub fn shows_next(&self) -> bool {
+        let end = self.start + self.geometry.window_frames() + self.geometry.hop_frames;
+        self.channels[0].len() >= end
+    }
+
+    /// One channel of the next window, as [`Self::channel`] of the current one.
+    ///
+    /// # Panics
+    /// When [`Self::shows_next`] is false.
+    pub fn next_channel(&self, channel: usize) -> &[f32] {
+        let start = self.start + self.geometry.hop_frames;
+        &self.channels[channel][start..start + self.geometry.window_frames()]
     }
 
     /// How many of the window's newest frames the model has not seen in its last run: one hop normally, more after

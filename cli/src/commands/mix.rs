@@ -4,6 +4,7 @@
 //! plug-in makes live, bit for bit; with `--profile file`, the default, every stem is measured as a whole first and the
 //! network is run once over the song for its averages: what the plug-in plays once it has learned the song.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -119,7 +120,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
-    let mut pipeline = Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters();
+    let mut pipeline =
+        Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters().on_two_cores();
     let learned = statistics.is_some();
     pipeline.freeze_statistics(statistics)?;
     let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output)?;
@@ -165,7 +167,7 @@ fn files(args: &Args) -> Result<SongFiles> {
 /// The stems at the model's rate, normalized.
 type Normalized = [Option<StemFile>; Stem::COUNT];
 
-/// Measures the stems at the model's rate, where the corrections are applied; returns them normalized as well.
+/// Measures the stems at the model's rate, where the corrections are applied, two at a time; returns them normalized as well.
 fn whole_file_profile(
     song: &mut Song<StemFile>,
     recipe: &Recipe,
@@ -174,21 +176,34 @@ fn whole_file_profile(
     spaces: &Spaces<'_, StemFile>,
 ) -> Result<(SongProfile, Normalized)> {
     let bar = progress::fraction("measuring");
-    let mut profile = SongProfile::default();
-    let mut normalized = Normalized::default();
-    for stem in Stem::ALL {
-        let Some(audio) = &mut song.stems[stem.index()] else { continue };
+    let song_rate_hz = song.sample_rate_hz;
+    let measure = |stem: Stem, audio: &mut StemFile| {
         // Measuring works on a copy: the stem itself is still to be mixed.
-        let mut copy = resample(audio, song.sample_rate_hz, model_rate_hz, spaces()?)?;
-        let mut report = |share: f64| {
-            progress::set_fraction(&bar, (stem.index() as f64 + share) / Stem::COUNT as f64);
-        };
-        let rate_hz = f64::from(model_rate_hz);
-        profile.0[stem.index()] = normalize_in_place(stem, &mut copy, recipe, targets, rate_hz, &mut report)
+        let mut copy = resample(audio, song_rate_hz, model_rate_hz, spaces()?)?;
+        let mut part = progress::Part::of(&bar, Stem::COUNT);
+        let (rate_hz, mut report) = (f64::from(model_rate_hz), |share: f64| part.set_fraction(share));
+        let corrections = normalize_in_place(stem, &mut copy, recipe, targets, rate_hz, &mut report)
             .with_context(|| format!("the {stem} stem cannot be measured"))?;
+        Ok((stem, corrections, copy))
+    };
+    let there =
+        song.stems.iter_mut().zip(Stem::ALL).filter_map(|(audio, stem)| Some((stem, audio.as_mut()?)));
+    let mut there: Vec<(Stem, &mut StemFile)> = there.collect();
+    let half = there.len().div_ceil(2);
+    let measured: Vec<Result<_>> = std::thread::scope(|scope| {
+        let halves = there.chunks_mut(half.max(1)).map(|half| {
+            scope.spawn(|| half.iter_mut().map(|(stem, audio)| measure(*stem, audio)).collect::<Vec<_>>())
+        });
+        let halves: Vec<_> = halves.collect();
+        halves.into_iter().flat_map(|half| half.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    bar.finish_and_clear();
+    let (mut profile, mut normalized) = (SongProfile::default(), Normalized::default());
+    for measured in measured {
+        let (stem, corrections, copy) = measured?;
+        profile.0[stem.index()] = corrections;
         normalized[stem.index()] = Some(copy);
     }
-    bar.finish_and_clear();
     Ok((profile, normalized))
 }
 

@@ -1,12 +1,15 @@
 //! Front and back end of CRAFx2, which every form of the network in parts shares: both are local in time, so they run on
 //! new samples only and a [`History`] keeps what they made.
 
+use std::ops::Range;
+use std::thread::JoinHandle;
+
 use ort::session::{RunOptions, Session};
 use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
 use super::{Graph, Port, run_error};
-use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN};
+use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::error::ModelError;
 use crate::window::StemWindow;
 
@@ -50,36 +53,66 @@ impl History {
     }
 
     /// Appends these frames of every row to `out`, planar.
-    pub(super) fn copy(&self, frames: std::ops::Range<usize>, out: &mut Vec<f32>) {
+    pub(super) fn copy(&self, frames: Range<usize>, out: &mut Vec<f32>) {
         for row in self.rows.chunks_exact(self.frames) {
             out.extend_from_slice(&row[frames.clone()]);
         }
     }
 }
 
-/// The front end's graph with what every caller needs around it.
+/// The front end's graph with what every caller needs around it. It is local in time, so what the next hop needs of it can
+/// be made in another thread while this hop goes on: the same runs on the same samples, hence the same bits.
 pub(super) struct FrontRun {
-    graph: Graph,
+    /// Not here while it runs ahead.
+    graph: Option<Graph>,
+    ahead: Option<Ahead>,
+    looks_ahead: bool,
     /// What the front end makes of silence, per filter: what lies before a stream.
     silent_latent: Vec<f32>,
     gathered: Vec<f32>,
 }
 
+/// Runs of the next hop in a thread of their own.
+struct Ahead {
+    /// Frames the runs cover.
+    frames: usize,
+    thread: JoinHandle<(Graph, Result<Vec<Made>, ModelError>)>,
+}
+
+/// What one run made.
+struct Made {
+    latent: Vec<f32>,
+    level: Vec<f32>,
+    bands: Vec<f32>,
+    frames: usize,
+}
+
 impl FrontRun {
     pub(super) fn new(graph: Graph, filters: usize) -> Self {
-        Self { graph, silent_latent: vec![0.0; filters], gathered: Vec::new() }
+        let silent_latent = vec![0.0; filters];
+        Self { graph: Some(graph), ahead: None, looks_ahead: false, silent_latent, gathered: Vec::new() }
+    }
+
+    /// From now on uses a second thread whenever the window shows the next hop.
+    pub(super) fn look_ahead(&mut self) {
+        self.looks_ahead = true;
+    }
+
+    /// Forgets what was made ahead: the stream goes on elsewhere.
+    pub(super) fn forget(&mut self) {
+        drop(self.end_ahead());
     }
 
     /// Finds out what silence looks like.
     pub(super) fn learn_silence(&mut self, options: &RunOptions) -> Result<(), ModelError> {
         self.gathered.clear();
         self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
-        let silent = &mut self.silent_latent;
-        run_front(&mut self.graph, options, &self.gathered, |latent, _, _| silent.copy_from_slice(latent))
+        let Self { graph, silent_latent, gathered, .. } = self;
+        run_front(here(graph)?, options, gathered, |latent, _, _| silent_latent.copy_from_slice(latent))
     }
 
     /// Fills columns of `rows` (filters, `columns`) with the latents of silence.
-    pub(super) fn place_silence(&self, rows: &mut [f32], columns: usize, range: std::ops::Range<usize>) {
+    pub(super) fn place_silence(&self, rows: &mut [f32], columns: usize, range: Range<usize>) {
         for (row, &silent) in rows.chunks_exact_mut(columns).zip(&self.silent_latent) {
             row[range.clone()].fill(silent);
         }
@@ -98,7 +131,7 @@ impl FrontRun {
             self.gathered.extend_from_slice(channel);
             self.gathered.extend([0.0; MARGIN]);
         }
-        run_front(&mut self.graph, options, &self.gathered, take)
+        run_front(here(&mut self.graph)?, options, &self.gathered, take)
     }
 
     /// The newest `behind` frames before the window's edge to latent, level, bands and their number, in pieces.
@@ -106,25 +139,90 @@ impl FrontRun {
         &mut self,
         options: &RunOptions,
         window: &StemWindow,
-        mut behind: usize,
+        behind: usize,
         mut take: impl FnMut(&[f32], &[f32], &[f32], usize),
     ) -> Result<(), ModelError> {
-        let length = window.channel(0).len();
-        while behind > 0 {
-            let count = behind.min(FRONT_FRAMES);
-            let from = length - behind - 2 * MARGIN;
-            self.gathered.clear();
-            for channel in 0..CHANNELS {
-                let samples = &window.channel(channel)[from..from + count + 2 * MARGIN];
-                self.gathered.extend_from_slice(samples);
+        match self.end_ahead().filter(|(frames, _)| *frames == behind) {
+            Some((_, made)) => {
+                made?.iter().for_each(|made| take(&made.latent, &made.level, &made.bands, made.frames));
             }
-            run_front(&mut self.graph, options, &self.gathered, |latent, level, band| {
-                take(latent, level, band, count);
-            })?;
-            behind -= count;
+            None => {
+                let Self { graph, gathered, .. } = self;
+                let graph = here(graph)?;
+                for range in pieces(window.geometry(), behind) {
+                    let frames = range.len() - 2 * MARGIN;
+                    gathered.clear();
+                    gather(gathered, range, |channel| window.channel(channel));
+                    run_front(graph, options, gathered, |latent, level, bands| {
+                        take(latent, level, bands, frames);
+                    })?;
+                }
+            }
+        }
+        if self.looks_ahead && window.shows_next() {
+            self.start_ahead(window);
         }
         Ok(())
     }
+
+    /// Starts what the next hop will need, if no hop is skipped until then.
+    fn start_ahead(&mut self, window: &StemWindow) {
+        let Some(mut graph) = self.graph.take() else { return };
+        let frames = window.geometry().hop_frames;
+        let inputs: Vec<Vec<f32>> = pieces(window.geometry(), frames)
+            .map(|range| {
+                let mut input = Vec::with_capacity(CHANNELS * range.len());
+                gather(&mut input, range, |channel| window.next_channel(channel));
+                input
+            })
+            .collect();
+        let thread = std::thread::spawn(move || {
+            let made = inputs.iter().map(|input| make(&mut graph, input)).collect();
+            (graph, made)
+        });
+        self.ahead = Some(Ahead { frames, thread });
+    }
+
+    /// Waits for what was started and takes the graph back.
+    fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
+        let Ahead { frames, thread } = self.ahead.take()?;
+        // If it panicked, the graph is lost, and `here` says so.
+        let (graph, made) = thread.join().ok()?;
+        self.graph = Some(graph);
+        Some((frames, made))
+    }
+}
+
+/// The graph, unless the thread that had it ended badly.
+fn here(graph: &mut Option<Graph>) -> Result<&mut Graph, ModelError> {
+    graph.as_mut().ok_or_else(|| ModelError::Run { reason: "the front end's thread has failed".into() })
+}
+
+/// Where in the window the newest `behind` frames before its edge lie, margins included, piece by piece.
+fn pieces(geometry: WindowGeometry, behind: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = geometry.window_frames();
+    (0..behind.div_ceil(FRONT_FRAMES)).map(move |piece| {
+        let from = length - behind - 2 * MARGIN + piece * FRONT_FRAMES;
+        from..length.min(from + FRONT_FRAMES + 2 * MARGIN)
+    })
+}
+
+/// The same frames of all channels, one after the other.
+fn gather<'a>(gathered: &mut Vec<f32>, range: Range<usize>, channel: impl Fn(usize) -> &'a [f32]) {
+    (0..CHANNELS).for_each(|number| gathered.extend_from_slice(&channel(number)[range.clone()]));
+}
+
+/// One run whose results outlive it.
+fn make(graph: &mut Graph, stems: &[f32]) -> Result<Made, ModelError> {
+    let options = RunOptions::new().map_err(run_error)?;
+    let frames = stems.len() / CHANNELS - 2 * MARGIN;
+    let mut made = Made { latent: Vec::new(), level: Vec::new(), bands: Vec::new(), frames };
+    run_front(graph, &options, stems, |latent, level, bands| {
+        made.latent.extend_from_slice(latent);
+        made.level.extend_from_slice(level);
+        made.bands.extend_from_slice(bands);
+    })?;
+    Ok(made)
 }
 
 /// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).

@@ -324,6 +324,7 @@ impl IncrementalModel {
 
     /// Forgets the stream but keeps what it averaged.
     fn restart(&mut self) {
+        self.front.forget();
         self.mixer.restart();
         for history in [&mut self.bands, &mut self.levels, &mut self.mixed] {
             history.rows.fill(0.0);
@@ -368,6 +369,18 @@ impl IncrementalModel {
         })?;
         let now = if self.fresh { fresh_frames - self.ahead } else { fresh_frames };
         self.fresh = false;
+        Ok(now)
+    }
+
+    /// Brings everything up to the window's edge but the mix; returns how many mask frames are new.
+    fn hear(&mut self, window: &StemWindow) -> Result<usize, ModelError> {
+        let now = self.advance(window)?;
+        let (end, delay, ahead) = (self.mixed.frames - self.ahead, self.mixer.sizes.delay, self.ahead);
+        let (mut current, mut after, mut level) = (Vec::new(), Vec::new(), Vec::new());
+        self.mixed.copy(end - now..end, &mut current);
+        self.mixed.copy(end..end + ahead, &mut after);
+        self.levels.copy(end - delay - now..end - delay, &mut level);
+        self.mixer.step_recurrent(&self.options, &current, &after, &level)?;
         Ok(now)
     }
 
@@ -420,15 +433,19 @@ impl MixModel for IncrementalModel {
         Ok(())
     }
 
-    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
-        let now = self.advance(window)?;
-        let (end, delay, ahead) = (self.mixed.frames - self.ahead, self.mixer.sizes.delay, self.ahead);
-        let (mut current, mut after, mut level) = (Vec::new(), Vec::new(), Vec::new());
-        self.mixed.copy(end - now..end, &mut current);
-        self.mixed.copy(end..end + ahead, &mut after);
-        self.levels.copy(end - delay - now..end - delay, &mut level);
-        self.mixer.step_recurrent(&self.options, &current, &after, &level)?;
+    fn look_ahead(&mut self) -> bool {
+        self.front.look_ahead();
+        true
+    }
 
+    fn listen(&mut self, window: &StemWindow) -> Result<(), ModelError> {
+        let now = self.hear(window)?;
+        self.gather_mask(now);
+        Ok(())
+    }
+
+    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
+        let now = self.hear(window)?;
         let mask_samples = self.gather_mask(now);
         let made = self.geometry.mix_frames();
         let band_frames = made + 2 * FRAME_RATIO;

@@ -219,3 +219,31 @@ fn impossible_numbers_are_refused() {
     refuse("lstm_units", json!(5), "recurrent.onnx has another shape");
     refuse("extra", json!(1), "unknown field");
 }
+
+#[test]
+fn looking_ahead_changes_no_bit() {
+    let Some(library) = library("incremental::looking_ahead_changes_no_bit") else { return };
+    let stems = song(77);
+    // Hops shorter and longer than one run of the front end takes.
+    for hop_frames in [1024, 20_480] {
+        let folder = incremental("ahead", hop_frames, LOOKAHEAD_FRAMES);
+        let mut plain = load(&folder, &library).unwrap();
+        let mut ahead = load(&folder, &library).unwrap();
+        assert!(ahead.look_ahead());
+        let some = |hop: usize| [1, 5, 6, 20].contains(&hop);
+        for skip in [&(|_: usize| false) as &dyn Fn(usize) -> bool, &some] {
+            let (wanted, found) = (stream(&mut *plain, &stems, skip), stream(&mut *ahead, &stems, skip));
+            assert!(wanted[0].iter().any(|x| x.abs() > 0.01));
+            assert_eq!(found, wanted);
+            assert_eq!(ahead.statistics(), plain.statistics());
+        }
+        // Given up in the middle: what was made ahead belongs to another stream.
+        let mut window = StemWindow::new(ahead.geometry());
+        window.append(part(&stems, 30_000..SONG_FRAMES));
+        assert!(window.shows_next());
+        run(&mut *ahead, &window);
+        assert_eq!(stream(&mut *ahead, &stems, |_| false), stream(&mut *plain, &stems, |_| false));
+        // Dropped while the other thread works.
+        run(&mut *ahead, &window);
+    }
+}

@@ -44,8 +44,11 @@ fn offline(bundle: &ModelBundle, stems: &[Vec<f32>; CHANNELS]) -> (SongProfile, 
         profile.0[stem.index()] = Some(made);
         audio
     });
-    let stores = normalized.each_mut().map(|stem| Some(stem as &mut dyn StemStore));
-    let statistics = bundle.song_statistics(None, stores, &mut |_| Ok(())).unwrap().unwrap();
+    let [statistics, on_two_cores] = [false, true].map(|looks_ahead| {
+        let stores = normalized.each_mut().map(|stem| Some(stem as &mut dyn StemStore));
+        bundle.song_statistics(None, stores, looks_ahead, &mut |_| Ok(())).unwrap().unwrap()
+    });
+    assert_eq!(statistics, on_two_cores);
     (profile, statistics)
 }
 

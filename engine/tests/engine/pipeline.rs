@@ -1,5 +1,8 @@
 //! The synchronous pipeline: alignment, partition independence, reset, rest, skipped hops, bad samples, latency.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use crate::common::{difference, neutral_pipeline, noise_stems, part, plain_sum, pull, run_pipeline};
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 use tributary_engine::pipeline::{HopOutcome, is_missing};
@@ -261,5 +264,42 @@ fn contradictory_windows_and_rates_are_refused() {
     assert!(message.contains("lookahead_frames is 64"), "{message}");
     for rate_hz in [0.0, f64::NAN, 1e9] {
         assert!(build(SMALL_GEOMETRY, rate_hz).is_err());
+    }
+}
+
+/// The sum, by a model that wants to look ahead and counts the hops at which it could.
+struct Looking {
+    inner: SumModel,
+    seen: Arc<AtomicUsize>,
+}
+
+impl MixModel for Looking {
+    fn geometry(&self) -> WindowGeometry {
+        self.inner.geometry()
+    }
+
+    fn reset(&mut self) {}
+
+    fn look_ahead(&mut self) -> bool {
+        true
+    }
+
+    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
+        self.seen.fetch_add(usize::from(window.shows_next()), Relaxed);
+        self.inner.run(window, mix)
+    }
+}
+
+#[test]
+fn on_two_cores_every_hop_shows_the_next_and_the_mix_is_the_same() {
+    let stems = noise_stems(60_000, 8);
+    let (wanted, _) = run_pipeline(&mut sum_pipeline(48_000.0), &stems, &[700]);
+    for pieces in [&[4096][..], &[1, 3000, 17]] {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let model = Looking { inner: SumModel::new(SMALL_GEOMETRY), seen: Arc::clone(&seen) };
+        let mut pipeline = neutral_pipeline(Box::new(model), 48_000.0).on_two_cores();
+        let (found, _) = run_pipeline(&mut pipeline, &stems, pieces);
+        assert_eq!(found, wanted);
+        assert!(seen.load(Relaxed) * SMALL_GEOMETRY.hop_frames >= 55_000, "{seen:?}");
     }
 }
