@@ -3,39 +3,20 @@
 //! `cargo test --release -p tributary-cli --test memory -- --ignored --nocapture`.
 #![cfg(target_os = "linux")]
 
+#[path = "support/peak.rs"]
+mod peak;
 mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use support::{Wav, folder, write};
 
 /// Runs `tributary` to its end; returns its highest resident memory in MiB.
 fn highest_mib(arguments: &[&str]) -> f64 {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tributary"))
-        .args(arguments)
-        .env_remove("TRIBUTARY_MODEL")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the built program can be run");
-    let status = format!("/proc/{}/status", child.id());
-    let mut highest_kib = 0.0f64;
-    loop {
-        // The kernel keeps the highest value itself; it is gone with the process, so it is asked until then.
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        highest_kib = highest_kib.max(kib.unwrap_or(0.0));
-        if let Some(exit) = child.try_wait().expect("waited for") {
-            assert!(exit.success(), "{arguments:?}");
-            assert!(highest_kib > 0.0, "the program ended before it was looked at");
-            return highest_kib / 1024.0;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+    peak::run_to_end(command.args(arguments).env_remove("TRIBUTARY_MODEL")).mib
 }
 
 /// Every command on a song of two stems of this length, one of them at another rate.

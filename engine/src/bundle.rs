@@ -18,7 +18,7 @@ use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
 use crate::onnx::OnnxLibrary;
 use crate::room::{self, ROOM_LIMIT_BYTES};
-use crate::statistics::Statistics;
+use crate::statistics::Prior;
 
 /// An opened and checked bundle. Cheap to clone; holds no graph.
 #[derive(Debug, Clone)]
@@ -107,21 +107,22 @@ impl ModelBundle {
         read_checked(&self.folder, reference, GRAPH_LIMIT_BYTES)
     }
 
-    /// Reads the statistics an incremental network of `norms` norms and `filters` filters starts from.
-    pub(crate) fn read_statistics(
+    /// Reads what an incremental network of `norms` norms and `filters` filters starts from.
+    pub(crate) fn read_prior(
         &self,
         reference: &FileReference,
         norms: usize,
         filters: usize,
-    ) -> Result<Statistics, BundleError> {
-        let count = 2 * norms + filters;
-        let bytes = read_checked(&self.folder, reference, 4 * count as u64)?;
+    ) -> Result<Prior, BundleError> {
+        let most_bytes = 4 * Prior::most_values(norms, filters) as u64;
+        let bytes = read_checked(&self.folder, reference, most_bytes)?;
         let values: Vec<f32> =
             bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Statistics::from_values(&values, norms, filters).filter(|_| bytes.len() == 4 * count).ok_or_else(
-            || BundleError::Unreadable {
-                path: self.folder.join(&reference.file),
-                reason: format!("it does not hold {count} possible statistics"),
+        Prior::from_values(&values, norms, filters).filter(|_| bytes.len().is_multiple_of(4)).ok_or_else(
+            || {
+                let reason =
+                    format!("it does not hold possible statistics of {norms} norms and {filters} filters");
+                BundleError::Unreadable { path: self.folder.join(&reference.file), reason }
             },
         )
     }

@@ -62,7 +62,7 @@ pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dy
                 lstm_rows: 2 * lstm_layers,
                 lstm_units: *lstm_units,
             };
-            let prior = bundle.read_statistics(statistics, sizes.norms, sizes.filters)?;
+            let prior = bundle.read_prior(statistics, sizes.norms, sizes.filters)?;
             let open = |graph| Graph::open(bundle, library, graph);
             let graphs = incremental::Graphs {
                 front: open(front)?,

@@ -36,21 +36,93 @@ impl Statistics {
             mean.abs() <= VARIANCE_LIMIT && (0.0..=VARIANCE_LIMIT).contains(&variance)
         }) && self.gate.iter().all(|level| (0.0..=VARIANCE_LIMIT).contains(level))
     }
+}
 
-    /// Reads `norms` pairs and `filters` levels from a bundle's file; `None` when they do not fit.
+/// What a bundle ships: statistics to start from, and how the norms answer to each other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Prior {
+    pub(crate) statistics: Statistics,
+    pub(crate) response: Option<Response>,
+}
+
+impl Prior {
+    /// Values of a prior with a response.
+    pub(crate) fn most_values(norms: usize, filters: usize) -> usize {
+        2 * norms + filters + 4 * norms * norms
+    }
+
+    /// Reads `norms` pairs, `filters` levels and the response, if there is one, from a bundle's file; `None` when they do
+    /// not fit.
     pub(crate) fn from_values(values: &[f32], norms: usize, filters: usize) -> Option<Self> {
-        let (pairs, gate) = values.split_at_checked(2 * norms)?;
-        let statistics = Self {
+        let (pairs, rest) = values.split_at_checked(2 * norms)?;
+        let (gate, response) = rest.split_at_checked(filters)?;
+        let statistics = Statistics {
             norms: pairs.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect(),
             gate: gate.to_vec(),
         };
-        statistics.fits(norms, filters).then_some(statistics)
+        let response = match response.len() {
+            0 => None,
+            count if count == 4 * norms * norms && response.iter().all(|x| x.is_finite()) => {
+                Some(Response { rows: response.to_vec() })
+            }
+            _ => return None,
+        };
+        statistics.fits(norms, filters).then_some(Self { statistics, response })
+    }
+}
+
+/// GroupNorm's epsilon; keeps spreads above zero.
+const EPSILON: f64 = 1e-5;
+/// A norm is believed to settle at most this far from what was observed, in units of its spread and of its logarithm.
+const SETTLE_LIMIT: f64 = 1.0;
+
+/// How what each norm observes answers to the statistics given to the norms before it: derivatives, (2 · norms, 2 · norms)
+/// by rows. Coordinates are each norm's mean in units of its spread, then the logarithm of its spread, in which they hardly
+/// differ from song to song. Found when the network is exported (`norm_response` in `crafx2/incremental.py`).
+///
+/// While a song is heard for the first time every norm uses what is known so far, so those behind it observe something else
+/// than they would with the song's final statistics, and no second or third pass with what was observed mends that: an error
+/// only moves on by one norm. To first order, though, it is known: the sum of the responses times how far what was used, in
+/// the mean, lies from what is right. Each norm answers only to those before it, so one walk in their order solves for all.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Response {
+    rows: Vec<f32>,
+}
+
+impl Response {
+    /// From what was `observed` over a stream, and what was `used` for it in the mean, to the statistics that would be
+    /// observed if they themselves were used. `None` when they lie too far away to be believed.
+    fn settle(&self, observed: &[[f64; 2]], used: &[[f64; 2]]) -> Option<Vec<[f64; 2]>> {
+        let columns = 2 * observed.len();
+        // How far what is right lies from what was used, norm by norm.
+        let mut shifts: Vec<f64> = Vec::with_capacity(columns);
+        let mut settled = Vec::with_capacity(observed.len());
+        for (norm, (&own, &given)) in observed.iter().zip(used).enumerate() {
+            let spread = (own[1] + EPSILON).sqrt();
+            let coordinates = |pair: [f64; 2]| [pair[0] / spread, (pair[1] + EPSILON).ln() / 2.0];
+            let (own, given) = (coordinates(own), coordinates(given));
+            let rows = self.rows.chunks_exact(columns).skip(2 * norm);
+            let moves = rows.take(2).map(|row| -> f64 {
+                row.iter().zip(&shifts).map(|(&response, shift)| f64::from(response) * shift).sum()
+            });
+            let mut right = own;
+            for (right, by) in right.iter_mut().zip(moves) {
+                *right += by;
+                // No NaN lies in a range.
+                if !(-SETTLE_LIMIT..=SETTLE_LIMIT).contains(&by) {
+                    return None;
+                }
+            }
+            shifts.extend([right[0] - given[0], right[1] - given[1]]);
+            settled.push([right[0] * spread, ((2.0 * right[1]).exp() - EPSILON).max(0.0)]);
+        }
+        Some(settled)
     }
 }
 
 /// Statistics in use, how much they weigh, and what the stream's own mean is so far.
 pub(crate) struct RunningStatistics {
-    prior: Statistics,
+    prior: Prior,
     frozen: Option<Statistics>,
     norms: Track<[f64; 2]>,
     gate: Track<f64>,
@@ -58,10 +130,10 @@ pub(crate) struct RunningStatistics {
 
 impl RunningStatistics {
     /// `frames_per_s` is the network's latent frame rate.
-    pub(crate) fn new(prior: Statistics, frames_per_s: f64) -> Self {
+    pub(crate) fn new(prior: Prior, frames_per_s: f64) -> Self {
         let (prior_frames, memory_frames) = (PRIOR_S * frames_per_s, MEMORY_S * frames_per_s);
-        let norms = Track::new(prior.norms.len(), prior_frames, memory_frames);
-        let gate = Track::new(prior.gate.len(), prior_frames, memory_frames);
+        let norms = Track::new(prior.statistics.norms.len(), prior_frames, memory_frames);
+        let gate = Track::new(prior.statistics.gate.len(), prior_frames, memory_frames);
         let mut statistics = Self { prior, frozen: None, norms, gate };
         statistics.reset();
         statistics
@@ -69,12 +141,12 @@ impl RunningStatistics {
 
     /// What the bundle ships.
     pub(crate) fn prior(&self) -> &Statistics {
-        &self.prior
+        &self.prior.statistics
     }
 
     /// Back to the start of a stream. What is frozen stays frozen.
     pub(crate) fn reset(&mut self) {
-        let start = self.frozen.as_ref().unwrap_or(&self.prior);
+        let start = self.frozen.as_ref().unwrap_or(&self.prior.statistics);
         self.norms.reset(start.norms.iter().map(|pair| pair.map(f64::from)));
         self.gate.reset(start.gate.iter().map(|&level| f64::from(level)));
     }
@@ -119,11 +191,18 @@ impl RunningStatistics {
         self.gate.hear(observed.iter().map(|&x| f64::from(x)), frames, self.frozen.is_some());
     }
 
-    /// The stream's own statistics since its start; `None` before anything was heard.
+    /// The stream's own statistics since its start, as they would be had they been used from the start; `None` before
+    /// anything was heard.
     pub(crate) fn learned(&self) -> Option<Statistics> {
-        (self.norms.heard > 0.0 && self.gate.heard > 0.0).then(|| Statistics {
-            norms: self.norms.own.iter().map(|pair| pair.map(|x| x as f32)).collect(),
-            gate: self.gate.own.iter().map(|&x| x as f32).collect(),
+        let heard = self.norms.heard > 0.0 && self.gate.heard > 0.0;
+        let settle = |response: &Response| response.settle(&self.norms.own, &self.norms.given);
+        heard.then(|| {
+            let settled = self.prior.response.as_ref().and_then(settle);
+            let norms = settled.as_ref().unwrap_or(&self.norms.own);
+            Statistics {
+                norms: norms.iter().map(|pair| pair.map(|x| x as f32)).collect(),
+                gate: self.gate.own.iter().map(|&x| x as f32).collect(),
+            }
         })
     }
 }
@@ -132,11 +211,18 @@ impl RunningStatistics {
 trait Mean: Copy + Default {
     /// `self` with a share `rate` of `other` mixed in.
     fn toward(self, other: Self, rate: f64) -> Self;
+
+    /// The plain mean, number by number, with a share `rate` of `other`.
+    fn plainly_toward(self, other: Self, rate: f64) -> Self;
 }
 
 impl Mean for f64 {
     fn toward(self, other: Self, rate: f64) -> Self {
         self + rate * (other - self)
+    }
+
+    fn plainly_toward(self, other: Self, rate: f64) -> Self {
+        self.toward(other, rate)
     }
 }
 
@@ -146,12 +232,17 @@ impl Mean for [f64; 2] {
         let shift = other[0] - self[0];
         [self[0] + rate * shift, self[1] + rate * (other[1] - self[1] + (1.0 - rate) * shift * shift)]
     }
+
+    fn plainly_toward(self, other: Self, rate: f64) -> Self {
+        [self[0].toward(other[0], rate), self[1].toward(other[1], rate)]
+    }
 }
 
-/// One kind of statistics: those in use, and the plain mean of the stream.
+/// One kind of statistics: those in use, what the stream showed, and what was given for it in the mean.
 struct Track<T> {
     used: Vec<T>,
     own: Vec<T>,
+    given: Vec<T>,
     /// Frames that `used` and `own` are worth.
     weight: f64,
     heard: f64,
@@ -162,7 +253,8 @@ struct Track<T> {
 impl<T: Mean> Track<T> {
     fn new(count: usize, prior_frames: f64, memory_frames: f64) -> Self {
         let values = || vec![T::default(); count];
-        Self { used: values(), own: values(), weight: 0.0, heard: 0.0, prior_frames, memory_frames }
+        let (used, own, given) = (values(), values(), values());
+        Self { used, own, given, weight: 0.0, heard: 0.0, prior_frames, memory_frames }
     }
 
     /// Uses these values from now on.
@@ -173,6 +265,7 @@ impl<T: Mean> Track<T> {
     fn reset(&mut self, start: impl Iterator<Item = T>) {
         self.take_up(start);
         self.own.fill(T::default());
+        self.given.fill(T::default());
         self.weight = self.prior_frames;
         self.heard = 0.0;
     }
@@ -183,11 +276,14 @@ impl<T: Mean> Track<T> {
 
     fn hear(&mut self, observed: impl Iterator<Item = T>, frames: usize, frozen: bool) {
         let (rate, share) = (self.rate(frames), frames as f64 / (self.heard + frames as f64));
-        for ((used, own), observed) in self.used.iter_mut().zip(&mut self.own).zip(observed) {
+        let tracks = self.used.iter_mut().zip(&mut self.own).zip(&mut self.given);
+        for (((used, own), given), observed) in tracks.zip(observed) {
             if !frozen {
                 *used = used.toward(observed, rate);
             }
             *own = own.toward(observed, share);
+            // The network moved what it holds by the same rate before it used it.
+            *given = given.plainly_toward(*used, share);
         }
         self.weight = (self.weight + frames as f64).min(self.memory_frames);
         self.heard += frames as f64;
@@ -198,8 +294,12 @@ impl<T: Mean> Track<T> {
 mod tests {
     use super::*;
 
-    fn prior() -> Statistics {
+    fn statistics() -> Statistics {
         Statistics { norms: vec![[1.0, 4.0]], gate: vec![0.5] }
+    }
+
+    fn prior() -> Prior {
+        Prior { statistics: statistics(), response: None }
     }
 
     #[test]
@@ -238,7 +338,7 @@ mod tests {
         let left = running.norms().next().unwrap() / 3.0;
         assert!((0.33..0.40).contains(&left), "{left}");
 
-        running.freeze(Some(prior()));
+        running.freeze(Some(statistics()));
         assert_eq!(running.rates(5, 5), (0.0, 0.0));
         running.hear_norms(&[9.0, 9.0], 5);
         assert_eq!(running.norms().collect::<Vec<_>>(), [1.0, 4.0]);
@@ -249,13 +349,58 @@ mod tests {
         assert!(running.norms().next().unwrap() > 1.0);
     }
 
+    /// Three norms in a row, each of which passes on what it was given too much or too little: what settles is what is
+    /// observed when it is given.
+    #[test]
+    fn a_response_finds_what_repeated_passes_end_at() {
+        // Coordinates as in `Response`; the first norm hears the signal itself.
+        let couplings = [[0.0, 0.0, 0.0], [-0.9, 0.0, 0.0], [0.4, -1.1, 0.0]];
+        let target = [0.3, -0.2, 0.1];
+        let observe = |given: &[[f64; 2]; 3]| -> [[f64; 2]; 3] {
+            std::array::from_fn(|norm| {
+                let log = |pair: [f64; 2]| (pair[1] + EPSILON).ln() / 2.0;
+                let moved: f64 = (0..3).map(|from| couplings[norm][from] * log(given[from])).sum();
+                [0.5, (2.0 * (target[norm] + moved)).exp() - EPSILON]
+            })
+        };
+        let mut rows = vec![0.0; 36];
+        for norm in 0..3 {
+            for from in 0..3 {
+                rows[(2 * norm + 1) * 6 + 2 * from + 1] = couplings[norm][from] as f32;
+            }
+        }
+        let mut settled = [[0.5, 1.0]; 3];
+        (0..3).for_each(|_| settled = observe(&settled));
+        let given = [[0.5, 1.4], [0.5, 0.8], [0.5, 1.1]];
+        let observed = observe(&given);
+        let found = Response { rows: rows.clone() }.settle(&observed, &given).unwrap();
+        for ((found, wanted), observed) in found.iter().zip(settled).zip(observed).skip(1) {
+            assert!((found[1] - wanted[1]).abs() < 1e-6 * wanted[1], "{found:?} {wanted:?}");
+            assert!(
+                (observed[1] - wanted[1]).abs() > 0.05 * wanted[1],
+                "one pass alone is far: {observed:?}"
+            );
+        }
+        // What explains nothing is not believed.
+        for wild in [1e6, f32::NAN] {
+            rows.iter_mut().filter(|x| **x != 0.0).for_each(|x| *x = wild);
+            assert_eq!(Response { rows: rows.clone() }.settle(&observed, &given), None);
+        }
+    }
+
     #[test]
     fn impossible_statistics_do_not_fit() {
-        assert!(prior().fits(1, 1) && !prior().fits(2, 1) && !prior().fits(1, 2));
-        assert!(Statistics::from_values(&[0.0, 1.0, 0.1], 1, 1).is_some());
+        let prior = statistics();
+        assert!(prior.fits(1, 1) && !prior.fits(2, 1) && !prior.fits(1, 2));
+        let good = [0.0, 1.0, 0.1];
+        assert_eq!(Prior::from_values(&good, 1, 1).map(|prior| prior.response), Some(None));
+        let with_response = [&good[..], &[0.0; 4]].concat();
+        assert!(Prior::from_values(&with_response, 1, 1).unwrap().response.is_some());
         for bad in [[f32::NAN, 1.0, 0.1], [0.0, -1.0, 0.1], [0.0, 1.0, f32::INFINITY]] {
-            assert!(Statistics::from_values(&bad, 1, 1).is_none(), "{bad:?}");
+            assert!(Prior::from_values(&bad, 1, 1).is_none(), "{bad:?}");
         }
-        assert!(Statistics::from_values(&[0.0], 1, 1).is_none());
+        assert!(Prior::from_values(&[0.0], 1, 1).is_none());
+        assert!(Prior::from_values(&with_response[..5], 1, 1).is_none());
+        assert!(Prior::from_values(&[&good[..], &[f32::NAN; 4]].concat(), 1, 1).is_none());
     }
 }

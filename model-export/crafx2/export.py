@@ -38,7 +38,7 @@ from .dataset import SongFiles, read_crop
 from .errors import ParityError
 from .front_end import FRAME_RATIO
 from .graphs import Back, Front, Latent, Whole
-from .incremental import Recurrent, Statistics, Temporal
+from .incremental import Recurrent, Statistics, Temporal, norm_response
 from .model import CRAFx2
 
 #: Written for ONNX Runtime 1.31; old enough for every runtime since 1.13.
@@ -177,19 +177,29 @@ def parity_signal(inputs: int, frames: int, seed: int = 1) -> NDArray[np.float32
     return out.astype(np.float32)
 
 
+def signal_statistics(network: CRAFx2, stems: Tensor) -> Statistics:
+    """What the network averages over a signal `(1, 8, T)`, with its response."""
+    statistics = Statistics.of_signal(network, stems)
+    return replace(statistics, response=norm_response(network, [stems], statistics))
+
+
 def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics | None:
     """What the network averages over normalized songs, some 24 of them and up to 15 s from the middle of each.
 
-    `None` when there is none.
+    `None` when there is none. The response is that of 3 s of some four of them.
     """
     if not songs:
         return None
-    found = []
-    for song in songs[:: max(1, len(songs) // 24)]:
-        frames = min(song.frames, 15 * SAMPLE_RATE_HZ) // FRAME_RATIO * FRAME_RATIO
-        stems, _ = read_crop(song, (song.frames - frames) // 2, frames)
-        found.append(Statistics.of_signal(network, torch.from_numpy(stems)[None]))
-    return Statistics.mean(found)
+
+    def middle(song: SongFiles, seconds: int) -> Tensor:
+        frames = min(song.frames, seconds * SAMPLE_RATE_HZ) // FRAME_RATIO * FRAME_RATIO
+        return torch.from_numpy(read_crop(song, (song.frames - frames) // 2, frames)[0])[None]
+
+    def some(count: int) -> Sequence[SongFiles]:
+        return songs[:: max(1, len(songs) // count)]
+
+    mean = Statistics.mean([Statistics.of_signal(network, middle(song, 15)) for song in some(24)])
+    return replace(mean, response=norm_response(network, [middle(song, 3) for song in some(4)], mean))
 
 
 def plain_output(network: nn.Module, stems: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -301,9 +311,8 @@ def export_bundle(network: CRAFx2, target: Path, info: BundleInfo, *, form: Form
         write_graphs(network, folder, form=form)
         differences = check_parity(network, folder, form=form)
         if form == "incremental":
-            statistics = info.statistics or Statistics.of_signal(network, torch.from_numpy(stems)[None])
-            values = torch.cat([statistics.norms.flatten(), statistics.gate.flatten()])
-            values.numpy().astype("<f4").tofile(folder / "statistics.f32")
+            statistics = info.statistics or signal_statistics(network, torch.from_numpy(stems)[None])
+            statistics.values().numpy().astype("<f4").tofile(folder / "statistics.f32")
             mix = stepped_output(network, stems, statistics)
         else:
             mix = plain_output(network, stems)

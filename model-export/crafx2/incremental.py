@@ -29,10 +29,19 @@ def delay_frames(size: NetworkSize) -> int:
 
 @dataclass
 class Statistics:
-    """What a network averages over time: `norms` (1, S, 2) means and variances, `gate` (1, K, 1) mean levels."""
+    """What a network averages over time: `norms` (1, S, 2) means and variances, `gate` (1, K, 1) mean levels.
+
+    `response` (2 · S, 2 · S), of a bundle's statistics only, is `norm_response`.
+    """
 
     norms: Tensor
     gate: Tensor
+    response: Tensor | None = None
+
+    def values(self) -> Tensor:
+        """All numbers in the order of a bundle's `statistics.f32`."""
+        parts = [self.norms, self.gate] + ([] if self.response is None else [self.response])
+        return torch.cat([part.flatten() for part in parts])
 
     @staticmethod
     @torch.no_grad()
@@ -62,6 +71,48 @@ class Statistics:
         mean = norms[:, :, :1].mean(dim=0, keepdim=True)
         variance = (norms[:, :, 1:] + (norms[:, :, :1] - mean) ** 2).mean(dim=0, keepdim=True)
         return Statistics(torch.cat([mean, variance], dim=2), torch.cat([song.gate for song in songs]).mean(0, True))
+
+
+#: GroupNorm's epsilon; it keeps the coordinates of `norm_response` finite in silence.
+_EPSILON = 1e-5
+#: Step of the differences in `norm_response`: 2 % of a spread.
+_STEP = 0.02
+
+
+@torch.no_grad()
+def norm_response(network: CRAFx2, stems: Sequence[Tensor], statistics: Statistics) -> Tensor:
+    """How what each norm observes answers to the statistics that the norms before it are given: (2 · S, 2 · S).
+
+    Derivatives at `statistics`, in the mean of some excerpts `(1, 8, T)`. The coordinates hardly depend on the song: each
+    norm's mean in units of its spread, then the logarithm of its spread. Rows: what is observed; columns: what is given.
+    """
+    temporal = Temporal(network)
+    pairs = statistics.norms[0].double()
+    spread = (pairs[:, 1] + _EPSILON).sqrt()
+
+    def coordinates(norms: Tensor) -> Tensor:
+        return torch.stack([norms[:, 0] / spread, (norms[:, 1] + _EPSILON).log() / 2], dim=1).flatten()
+
+    def norms_at(point: Tensor) -> Tensor:
+        mean, log_spread = point.reshape(-1, 2).unbind(1)
+        return torch.stack([mean * spread, (2 * log_spread).exp() - _EPSILON], dim=1)
+
+    total = torch.zeros(pairs.numel(), pairs.numel(), dtype=torch.float64)
+    for excerpt in stems:
+        latent = network.analyze(excerpt)[1]
+        memory, frozen = torch.zeros(1, temporal.memory_rows, temporal.delay), torch.zeros(1, 1, 1)
+
+        def observe(point: Tensor, given: tuple[Tensor, ...] = (latent, memory, frozen)) -> Tensor:
+            norms = norms_at(point).float()[None]
+            return coordinates(temporal(given[0], given[1], norms, given[2])[2][0].double())
+
+        point = coordinates(pairs)
+        observed = observe(point)
+        for column in range(point.numel()):
+            moved = point.clone()
+            moved[column] += _STEP
+            total[:, column] += (observe(moved) - observed) / _STEP
+    return (total / len(stems)).float()
 
 
 class SteppedNorm(nn.Module):

@@ -173,7 +173,9 @@ class IncrementalStream(Stream):
         padded = np.pad(latent, ((0, 0), (0, 0), (late, reach + hop)), constant_values=float(np.log(2.0)))
         levels = np.pad(level, ((0, 0), (0, 0), (late, reach + hop)))
         values = np.fromfile(self.bundle / network["statistics"]["file"], "<f4")
-        norms, gate_level = values[: 2 * network["norms"]].reshape(1, -1, 2), values[None, 2 * network["norms"] :, None]
+        split = 2 * network["norms"]
+        norms = values[:split].reshape(1, -1, 2)
+        gate_level = values[None, split : split + network["filters"], None]
         if self.frozen is not None:
             norms, gate_level = self.frozen.norms.numpy(), self.frozen.gate.numpy()
         moves = 0.0 if self.frozen is not None else 1.0

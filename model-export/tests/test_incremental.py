@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from crafx2.export import parity_signal, session, write_graphs
-from crafx2.incremental import Recurrent, Statistics, Temporal, delay_frames
+from crafx2.incremental import Recurrent, Statistics, Temporal, delay_frames, norm_response
 from crafx2.model import CRAFx2, NetworkSize
 
 FROZEN = torch.zeros(1, 1, 1)
@@ -130,6 +130,33 @@ def test_a_growing_rate_learns_the_mean_and_is_what_the_norm_uses(network, signa
     assert torch.allclose(held[0, 0], statistics.norms[0, 0], rtol=1e-5)
     assert torch.allclose(held, statistics.norms, rtol=0.2, atol=0.02)
     assert not torch.allclose(observed, statistics.norms, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_norm_response_says_what_wrong_statistics_do(network, signal):
+    """To first order: norms given 2.5 % too little spread make those behind them observe what the response predicts."""
+    latent, _, statistics = signal
+    stems = torch.from_numpy(parity_signal(8, 64 * 400))[None]
+    temporal = Temporal(network)
+    response = norm_response(network, [stems], statistics)
+    count = 2 * temporal.norms
+    assert response.shape == (count, count)
+    assert torch.equal(response, response.tril(-1)), "a norm answers to none behind it"
+    spread = statistics.norms[0, :, 1].sqrt()
+
+    def coordinates(norms):
+        return torch.stack([norms[0, :, 0] / spread, norms[0, :, 1].log() / 2], dim=1).flatten()
+
+    def observe(norms):
+        memory = torch.zeros(1, temporal.memory_rows, temporal.delay)
+        return coordinates(temporal(latent, memory, norms, FROZEN)[2])
+
+    wrong = statistics.norms.clone()
+    wrong[:, :, 1] *= 0.95
+    moved = observe(wrong) - observe(statistics.norms)
+    predicted = response @ (coordinates(wrong) - coordinates(statistics.norms))
+    assert moved.abs().max() > 0.02
+    assert (moved - predicted).abs().max() < 0.15 * moved.abs().max()
 
 
 def test_onnx_steps_are_the_torch_steps(network, signal, tmp_path):

@@ -56,7 +56,8 @@ pub enum Network {
         /// Units per direction of the BLSTM.
         lstm_units: usize,
         /// Raw little-endian f32: mean and variance of every norm, then the mean level per filter. What the network
-        /// starts from before it has heard enough of a song.
+        /// starts from before it has heard enough of a song. Behind them may follow (2 · norms)² numbers: how the norms
+        /// answer to each other, for learning a song's own statistics in one pass.
         statistics: FileReference,
         /// `stems` → `latent`, `level`, `bands`.
         front: FileReference,

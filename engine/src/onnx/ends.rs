@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::thread::JoinHandle;
 
 use ort::session::{RunOptions, Session};
-use ort::value::TensorRef;
+use ort::value::{DynValue, TensorRef};
 use tributary_dsp::CHANNELS;
 
 use super::{Graph, Port, run_error};
@@ -79,11 +79,11 @@ struct Ahead {
     thread: JoinHandle<(Graph, Result<Vec<Made>, ModelError>)>,
 }
 
-/// What one run made.
+/// What one run made, where ONNX Runtime put it: the bands of a hop are megabytes.
 struct Made {
-    latent: Vec<f32>,
-    level: Vec<f32>,
-    bands: Vec<f32>,
+    latent: DynValue,
+    level: DynValue,
+    bands: DynValue,
     frames: usize,
 }
 
@@ -108,7 +108,8 @@ impl FrontRun {
         self.gathered.clear();
         self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
         let Self { graph, silent_latent, gathered, .. } = self;
-        run_front(here(graph)?, options, gathered, |latent, _, _| silent_latent.copy_from_slice(latent))
+        let made = run_front(here(graph)?, options, gathered)?;
+        made.give(|latent, _, _, _| silent_latent.copy_from_slice(latent))
     }
 
     /// Fills columns of `rows` (filters, `columns`) with the latents of silence.
@@ -131,7 +132,8 @@ impl FrontRun {
             self.gathered.extend_from_slice(channel);
             self.gathered.extend([0.0; MARGIN]);
         }
-        run_front(here(&mut self.graph)?, options, &self.gathered, take)
+        let made = run_front(here(&mut self.graph)?, options, &self.gathered)?;
+        made.give(|latent, level, bands, _| take(latent, level, bands))
     }
 
     /// The newest `behind` frames before the window's edge to latent, level, bands and their number, in pieces.
@@ -143,19 +145,14 @@ impl FrontRun {
         mut take: impl FnMut(&[f32], &[f32], &[f32], usize),
     ) -> Result<(), ModelError> {
         match self.end_ahead().filter(|(frames, _)| *frames == behind) {
-            Some((_, made)) => {
-                made?.iter().for_each(|made| take(&made.latent, &made.level, &made.bands, made.frames));
-            }
+            Some((_, made)) => made?.iter().try_for_each(|made| made.give(&mut take))?,
             None => {
                 let Self { graph, gathered, .. } = self;
                 let graph = here(graph)?;
                 for range in pieces(window.geometry(), behind) {
-                    let frames = range.len() - 2 * MARGIN;
                     gathered.clear();
                     gather(gathered, range, |channel| window.channel(channel));
-                    run_front(graph, options, gathered, |latent, level, bands| {
-                        take(latent, level, bands, frames);
-                    })?;
+                    run_front(graph, options, gathered)?.give(&mut take)?;
                 }
             }
         }
@@ -177,7 +174,9 @@ impl FrontRun {
             })
             .collect();
         let thread = std::thread::spawn(move || {
-            let made = inputs.iter().map(|input| make(&mut graph, input)).collect();
+            let made = RunOptions::new().map_err(run_error).and_then(|options| {
+                inputs.iter().map(|input| run_front(&mut graph, &options, input)).collect()
+            });
             (graph, made)
         });
         self.ahead = Some(Ahead { frames, thread });
@@ -212,39 +211,39 @@ fn gather<'a>(gathered: &mut Vec<f32>, range: Range<usize>, channel: impl Fn(usi
     (0..CHANNELS).for_each(|number| gathered.extend_from_slice(&channel(number)[range.clone()]));
 }
 
-/// One run whose results outlive it.
-fn make(graph: &mut Graph, stems: &[f32]) -> Result<Made, ModelError> {
-    let options = RunOptions::new().map_err(run_error)?;
-    let frames = stems.len() / CHANNELS - 2 * MARGIN;
-    let mut made = Made { latent: Vec::new(), level: Vec::new(), bands: Vec::new(), frames };
-    run_front(graph, &options, stems, |latent, level, bands| {
-        made.latent.extend_from_slice(latent);
-        made.level.extend_from_slice(level);
-        made.bands.extend_from_slice(bands);
-    })?;
-    Ok(made)
+impl Made {
+    /// Hands over latent, level, bands and their number of frames.
+    fn give(&self, take: impl FnOnce(&[f32], &[f32], &[f32], usize)) -> Result<(), ModelError> {
+        let latent_frames = self.frames / FRAME_RATIO;
+        take(
+            samples("latent", &self.latent, latent_frames)?,
+            samples("level", &self.level, latent_frames)?,
+            samples("bands", &self.bands, self.frames)?,
+            self.frames,
+        );
+        Ok(())
+    }
+}
+
+/// The samples of a tensor of so many frames.
+fn samples<'a>(name: &str, value: &'a DynValue, frames: usize) -> Result<&'a [f32], ModelError> {
+    let (shape, samples) = value.try_extract_tensor::<f32>().map_err(run_error)?;
+    expect_frames(name, shape, frames)?;
+    Ok(samples)
 }
 
 /// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).
-fn run_front(
-    graph: &mut Graph,
-    options: &RunOptions,
-    stems: &[f32],
-    take: impl FnOnce(&[f32], &[f32], &[f32]),
-) -> Result<(), ModelError> {
+fn run_front(graph: &mut Graph, options: &RunOptions, stems: &[f32]) -> Result<Made, ModelError> {
     let frames = stems.len() / CHANNELS;
     let input = TensorRef::from_array_view(([1, CHANNELS, frames], stems)).map_err(run_error)?;
     let session: &mut Session = graph.session();
-    let outputs = session.run_with_options(ort::inputs!["stems" => input], options).map_err(run_error)?;
-    let tensor = |name: &str, frames: usize| -> Result<&[f32], ModelError> {
-        let (shape, samples) = outputs[name].try_extract_tensor::<f32>().map_err(run_error)?;
-        expect_frames(name, shape, frames)?;
-        Ok(samples)
+    let mut outputs = session.run_with_options(ort::inputs!["stems" => input], options).map_err(run_error)?;
+    let mut output = |name: &str| {
+        let missing = || ModelError::Run { reason: format!("the front end made no {name}") };
+        outputs.remove(name).ok_or_else(missing)
     };
-    let made = frames - 2 * MARGIN;
-    let latent_frames = made / FRAME_RATIO;
-    take(tensor("latent", latent_frames)?, tensor("level", latent_frames)?, tensor("bands", made)?);
-    Ok(())
+    let (latent, level, bands) = (output("latent")?, output("level")?, output("bands")?);
+    Ok(Made { latent, level, bands, frames: frames - 2 * MARGIN })
 }
 
 /// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).

@@ -22,7 +22,7 @@ use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel};
-use crate::statistics::{RunningStatistics, Statistics};
+use crate::statistics::{Prior, RunningStatistics, Statistics};
 use crate::window::StemWindow;
 
 /// Latent frames of lookahead in the parity vectors; the exporter uses the same.
@@ -216,7 +216,7 @@ impl IncrementalModel {
         geometry: WindowGeometry,
         sizes: Sizes,
         graphs: Graphs,
-        prior: Statistics,
+        prior: Prior,
     ) -> Result<Self, ModelError> {
         graphs.check(&sizes)?;
         let Graphs { front, temporal, recurrent, back } = graphs;
