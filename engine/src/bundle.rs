@@ -28,6 +28,7 @@ pub struct ModelBundle {
     contract_sha256: String,
     targets: Targets,
     mode: LatencyMode,
+    listening: bool,
 }
 
 impl ModelBundle {
@@ -54,7 +55,7 @@ impl ModelBundle {
             let bytes = read_checked(&folder, &wanted.into(), ROOM_LIMIT_BYTES)?;
             reverb.room = Some(Arc::new(room::decode(&folder.join(&wanted.file), bytes, rate_hz)?));
         }
-        Ok(Self { folder, contract, contract_sha256, targets, mode: LatencyMode::Standard })
+        Ok(Self { folder, contract, contract_sha256, targets, mode: LatencyMode::Standard, listening: false })
     }
 
     /// The folder the bundle lies in.
@@ -77,6 +78,11 @@ impl ModelBundle {
         Self { mode, ..self }
     }
 
+    /// The same bundle with the window for hearing songs without making anything of them.
+    pub(crate) fn listening(self) -> Self {
+        Self { mode: LatencyMode::Standard, listening: true, ..self }
+    }
+
     /// The latency mode; the standard one of a bundle just opened.
     pub fn mode(&self) -> LatencyMode {
         self.mode
@@ -84,7 +90,7 @@ impl ModelBundle {
 
     /// The window lengths in the bundle's mode.
     pub fn geometry(&self) -> WindowGeometry {
-        self.contract.window_in(self.mode)
+        if self.listening { self.contract.listening_window() } else { self.contract.window_in(self.mode) }
     }
 
     /// How stems are normalized for this model, with its impulse response at the model's rate.

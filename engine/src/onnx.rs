@@ -70,7 +70,12 @@ pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dy
                 recurrent: open(recurrent)?,
                 back: open(back)?,
             };
-            let mut model = incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, prior)?;
+            let reopen = {
+                let (bundle, library, front) = (bundle.clone(), library.clone(), front.clone());
+                Box::new(move || Graph::open(&bundle, &library, &front))
+            };
+            let mut model =
+                incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, reopen, prior)?;
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }

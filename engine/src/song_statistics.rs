@@ -1,13 +1,13 @@
 //! Learns what a network averages over a song: runs it once over the normalized stems. The same for the plug-in, which has
-//! captured them, and for the command line, which has the files; so both hold the same numbers. Always in the standard
-//! mode's window: statistics belong to a song and a network, not to a latency.
+//! captured them, and for the command line, which has the files; so both hold the same numbers. Always in one window:
+//! statistics belong to a song and a network, not to a latency.
 
 use std::path::Path;
 
 use tributary_dsp::{CHANNELS, Stem, StemStore};
 
 use crate::bundle::ModelBundle;
-use crate::contract::{LatencyMode, Network};
+use crate::contract::Network;
 use crate::model::MixModel;
 use crate::statistics::Statistics;
 use crate::window::StemWindow;
@@ -47,7 +47,7 @@ impl ModelBundle {
         if !self.has_statistics() {
             return Ok(None);
         }
-        let bundle = self.clone().in_mode(LatencyMode::Standard);
+        let bundle = self.clone().listening();
         let mut model = bundle.find_library_and_load(library).map_err(|error| error.to_string())?;
         let mut window = StemWindow::new(model.geometry());
         if looks_ahead && model.look_ahead() {

@@ -20,6 +20,9 @@ const HIGH_FUTURE_MS: f64 = 1000.0;
 /// Monitor: the hop. Short against the normalizer's own blocks of 1,024 frames, so that these decide.
 const MONITOR_HOP_MS: f64 = 5.8;
 
+/// Hearing without making: the hop, in hops of the standard mode.
+const LISTENING_HOPS: usize = 4;
+
 /// How long the mix may come after its stems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,6 +89,13 @@ impl Contract {
         };
         // Numbers at the edge of what a contract may state can leave no room for more.
         if derived.check().is_ok() { derived } else { standard }
+    }
+
+    /// The window for hearing a song without making anything of it: the standard one with longer hops, which cost less.
+    pub(crate) fn listening_window(&self) -> WindowGeometry {
+        let standard = self.geometry();
+        let longer = WindowGeometry { hop_frames: LISTENING_HOPS * standard.hop_frames, ..standard };
+        if self.flexible_delay_frames().is_some() && longer.check().is_ok() { longer } else { standard }
     }
 
     /// Whether a mode differs from the standard one.

@@ -1,6 +1,7 @@
 //! Front and back end of CRAFx2, which every form of the network in parts shares: both are local in time, so they run on
 //! new samples only and a [`History`] keeps what they made.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::thread::JoinHandle;
 
@@ -63,10 +64,10 @@ impl History {
 /// The front end's graph with what every caller needs around it. It is local in time, so what the next hop needs of it can
 /// be made in another thread while this hop goes on: the same runs on the same samples, hence the same bits.
 pub(super) struct FrontRun {
-    /// Not here while it runs ahead.
-    graph: Option<Graph>,
+    graph: Graph,
+    /// The same graph for the other thread, once it is to be used; not here while it runs.
+    second: Option<Graph>,
     ahead: Option<Ahead>,
-    looks_ahead: bool,
     /// What the front end makes of silence, per filter: what lies before a stream.
     silent_latent: Vec<f32>,
     gathered: Vec<f32>,
@@ -80,22 +81,80 @@ struct Ahead {
 }
 
 /// What one run made, where ONNX Runtime put it: the bands of a hop are megabytes.
-struct Made {
+pub(super) struct Made {
     latent: DynValue,
     level: DynValue,
     bands: DynValue,
+    /// Frames of the bands.
+    pub(super) frames: usize,
+}
+
+/// The newest frames of all bands, as the runs that made them left them: nothing is copied but what the back end takes.
+pub(super) struct Bands {
     frames: usize,
+    runs: VecDeque<Made>,
+    /// Frames of all runs.
+    held_frames: usize,
+}
+
+impl Bands {
+    /// Room for `frames` frames of silence or sound.
+    pub(super) fn new(frames: usize) -> Self {
+        Self { frames, runs: VecDeque::new(), held_frames: 0 }
+    }
+
+    /// Back to silence.
+    pub(super) fn clear(&mut self) {
+        self.runs.clear();
+        self.held_frames = 0;
+    }
+
+    pub(super) fn push(&mut self, made: Made) {
+        self.held_frames += made.frames;
+        self.runs.push_back(made);
+        while let Some(oldest) = self.runs.front()
+            && self.held_frames - oldest.frames >= self.frames
+        {
+            self.held_frames -= oldest.frames;
+            self.runs.pop_front();
+        }
+    }
+
+    /// Appends the oldest `count` frames of every band to `out`, planar, (filters, count).
+    pub(super) fn copy_oldest(
+        &self,
+        count: usize,
+        filters: usize,
+        out: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        let runs: Vec<(&[f32], usize)> = self
+            .runs
+            .iter()
+            .map(|made| Ok((made.bands()?, made.frames)))
+            .collect::<Result<_, ModelError>>()?;
+        for filter in 0..filters {
+            let end = out.len() + count;
+            out.resize(out.len() + self.frames.saturating_sub(self.held_frames).min(count), 0.0);
+            let mut skipped = self.held_frames.saturating_sub(self.frames);
+            for &(bands, frames) in &runs {
+                let row = &bands[filter * frames..][skipped.min(frames)..frames];
+                skipped = skipped.saturating_sub(frames);
+                out.extend_from_slice(&row[..row.len().min(end - out.len())]);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl FrontRun {
     pub(super) fn new(graph: Graph, filters: usize) -> Self {
         let silent_latent = vec![0.0; filters];
-        Self { graph: Some(graph), ahead: None, looks_ahead: false, silent_latent, gathered: Vec::new() }
+        Self { graph, second: None, ahead: None, silent_latent, gathered: Vec::new() }
     }
 
-    /// From now on uses a second thread whenever the window shows the next hop.
-    pub(super) fn look_ahead(&mut self) {
-        self.looks_ahead = true;
+    /// From now on uses a second thread, with a session of the same graph, whenever the window shows the next hop.
+    pub(super) fn look_ahead(&mut self, second: Graph) {
+        self.second = Some(second);
     }
 
     /// Forgets what was made ahead: the stream goes on elsewhere.
@@ -108,8 +167,8 @@ impl FrontRun {
         self.gathered.clear();
         self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
         let Self { graph, silent_latent, gathered, .. } = self;
-        let made = run_front(here(graph)?, options, gathered)?;
-        made.give(|latent, _, _, _| silent_latent.copy_from_slice(latent))
+        silent_latent.copy_from_slice(run_front(graph, options, gathered)?.latent()?);
+        Ok(())
     }
 
     /// Fills columns of `rows` (filters, `columns`) with the latents of silence.
@@ -119,54 +178,55 @@ impl FrontRun {
         }
     }
 
-    /// A whole signal between silences, one slice per channel, to latent, level and bands.
+    /// A whole signal between silences, one slice per channel.
     pub(super) fn run<'a>(
         &mut self,
         options: &RunOptions,
         channels: impl Iterator<Item = &'a [f32]>,
-        take: impl FnOnce(&[f32], &[f32], &[f32]),
-    ) -> Result<(), ModelError> {
+    ) -> Result<Made, ModelError> {
         self.gathered.clear();
         for channel in channels {
             self.gathered.extend([0.0; MARGIN]);
             self.gathered.extend_from_slice(channel);
             self.gathered.extend([0.0; MARGIN]);
         }
-        let made = run_front(here(&mut self.graph)?, options, &self.gathered)?;
-        made.give(|latent, level, bands, _| take(latent, level, bands))
+        run_front(&mut self.graph, options, &self.gathered)
     }
 
-    /// The newest `behind` frames before the window's edge to latent, level, bands and their number, in pieces.
+    /// The newest `behind` frames before the window's edge, in pieces, oldest first.
     pub(super) fn follow(
         &mut self,
         options: &RunOptions,
         window: &StemWindow,
         behind: usize,
-        mut take: impl FnMut(&[f32], &[f32], &[f32], usize),
+        mut take: impl FnMut(Made) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
-        match self.end_ahead().filter(|(frames, _)| *frames == behind) {
-            Some((_, made)) => made?.iter().try_for_each(|made| made.give(&mut take))?,
-            None => {
-                let Self { graph, gathered, .. } = self;
-                let graph = here(graph)?;
-                for range in pieces(window.geometry(), behind) {
-                    gathered.clear();
-                    gather(gathered, range, |channel| window.channel(channel));
-                    run_front(graph, options, gathered)?.give(&mut take)?;
-                }
-            }
-        }
-        if self.looks_ahead && window.shows_next() {
+        let made = match self.end_ahead() {
+            Some((frames, made)) if frames == behind => made?,
+            _ => Vec::new(),
+        };
+        if window.shows_next() {
             self.start_ahead(window);
+        }
+        let done = made.len();
+        made.into_iter().try_for_each(&mut take)?;
+        let Self { graph, gathered, .. } = self;
+        for range in pieces(window.geometry(), behind).skip(done) {
+            gathered.clear();
+            gather(gathered, range, |channel| window.channel(channel));
+            take(run_front(graph, options, gathered)?)?;
         }
         Ok(())
     }
 
-    /// Starts what the next hop will need, if no hop is skipped until then.
+    /// Starts what the next hop will need, if no hop is skipped until then. Of several pieces the last is left for the thread
+    /// that asks: it has less to do beside it than a hop's front end takes.
     fn start_ahead(&mut self, window: &StemWindow) {
-        let Some(mut graph) = self.graph.take() else { return };
+        let Some(mut graph) = self.second.take() else { return };
         let frames = window.geometry().hop_frames;
+        let count = pieces(window.geometry(), frames).count();
         let inputs: Vec<Vec<f32>> = pieces(window.geometry(), frames)
+            .take(count.saturating_sub(1).max(1))
             .map(|range| {
                 let mut input = Vec::with_capacity(CHANNELS * range.len());
                 gather(&mut input, range, |channel| window.next_channel(channel));
@@ -182,19 +242,13 @@ impl FrontRun {
         self.ahead = Some(Ahead { frames, thread });
     }
 
-    /// Waits for what was started and takes the graph back.
+    /// Waits for what was started and takes the second graph back. If that thread panicked, nothing more is made ahead.
     fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
         let Ahead { frames, thread } = self.ahead.take()?;
-        // If it panicked, the graph is lost, and `here` says so.
         let (graph, made) = thread.join().ok()?;
-        self.graph = Some(graph);
+        self.second = Some(graph);
         Some((frames, made))
     }
-}
-
-/// The graph, unless the thread that had it ended badly.
-fn here(graph: &mut Option<Graph>) -> Result<&mut Graph, ModelError> {
-    graph.as_mut().ok_or_else(|| ModelError::Run { reason: "the front end's thread has failed".into() })
 }
 
 /// Where in the window the newest `behind` frames before its edge lie, margins included, piece by piece.
@@ -212,16 +266,19 @@ fn gather<'a>(gathered: &mut Vec<f32>, range: Range<usize>, channel: impl Fn(usi
 }
 
 impl Made {
-    /// Hands over latent, level, bands and their number of frames.
-    fn give(&self, take: impl FnOnce(&[f32], &[f32], &[f32], usize)) -> Result<(), ModelError> {
-        let latent_frames = self.frames / FRAME_RATIO;
-        take(
-            samples("latent", &self.latent, latent_frames)?,
-            samples("level", &self.level, latent_frames)?,
-            samples("bands", &self.bands, self.frames)?,
-            self.frames,
-        );
-        Ok(())
+    /// (filters, frames / 64).
+    pub(super) fn latent(&self) -> Result<&[f32], ModelError> {
+        samples("latent", &self.latent, self.frames / FRAME_RATIO)
+    }
+
+    /// (filters, frames / 64).
+    pub(super) fn level(&self) -> Result<&[f32], ModelError> {
+        samples("level", &self.level, self.frames / FRAME_RATIO)
+    }
+
+    /// (filters, frames).
+    pub(super) fn bands(&self) -> Result<&[f32], ModelError> {
+        samples("bands", &self.bands, self.frames)
     }
 }
 

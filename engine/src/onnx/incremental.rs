@@ -16,7 +16,7 @@ use ort::session::RunOptions;
 use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
-use super::ends::{FrontRun, History, check_ends, port, run_back};
+use super::ends::{Bands, FrontRun, History, check_ends, port, run_back};
 use super::{Graph, Port, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -186,14 +186,19 @@ fn tensor<'a>(
     Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
 }
 
+/// Opens a graph of the bundle a second time.
+pub(super) type Reopen = Box<dyn Fn() -> Result<Graph, ModelError> + Send>;
+
 /// See the module documentation.
 pub(super) struct IncrementalModel {
     geometry: WindowGeometry,
     front: FrontRun,
+    /// Opens the front end's graph once more.
+    reopen: Reopen,
     back: Graph,
     mixer: Mixer,
     /// conv_1's output up to the edge.
-    bands: History,
+    bands: Bands,
     /// Mean level of the bands per latent frame up to the edge.
     levels: History,
     /// The temporal net's output up to edge − delay.
@@ -216,6 +221,7 @@ impl IncrementalModel {
         geometry: WindowGeometry,
         sizes: Sizes,
         graphs: Graphs,
+        reopen: Reopen,
         prior: Prior,
     ) -> Result<Self, ModelError> {
         graphs.check(&sizes)?;
@@ -241,9 +247,10 @@ impl IncrementalModel {
         Ok(Self {
             geometry,
             front: FrontRun::new(front, filters),
+            reopen,
             back,
             mixer,
-            bands: History::new(filters, band_frames),
+            bands: Bands::new(band_frames),
             levels: History::new(filters, kept),
             mixed: History::new(filters, kept),
             previous_mask: vec![0.0; filters],
@@ -291,12 +298,11 @@ impl IncrementalModel {
         let mut latents = vec![0.0; filters * columns];
         let mut levels = History::new(filters, now);
         let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
-        self.front.run(options, input.chunks_exact(frames), |latent, level, band| {
-            place(&mut latents, columns, 0, latent, now);
-            levels.push(level, now);
-            bands.push(band, frames);
-            bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
-        })?;
+        let made = self.front.run(options, input.chunks_exact(frames))?;
+        place(&mut latents, columns, 0, made.latent()?, now);
+        levels.push(made.level()?, now);
+        bands.push(made.bands()?, frames);
+        bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
         self.front.place_silence(&mut latents, columns, now..columns);
 
         self.mixer.statistics.freeze(Some(self.mixer.statistics.prior().clone()));
@@ -326,7 +332,8 @@ impl IncrementalModel {
     fn restart(&mut self) {
         self.front.forget();
         self.mixer.restart();
-        for history in [&mut self.bands, &mut self.levels, &mut self.mixed] {
+        self.bands.clear();
+        for history in [&mut self.levels, &mut self.mixed] {
             history.rows.fill(0.0);
         }
         self.previous_mask.fill(0.0);
@@ -355,12 +362,13 @@ impl IncrementalModel {
         latents.resize(filters * columns, 0.0);
         front.place_silence(latents, columns, 0..lead);
         let mut at = lead;
-        front.follow(options, window, behind, |latent, level, band, count| {
-            let made = count / FRAME_RATIO;
-            place(latents, columns, at, latent, made);
-            levels.push(level, made);
-            bands.push(band, count);
-            at += made;
+        front.follow(options, window, behind, |made| {
+            let count = made.frames / FRAME_RATIO;
+            place(latents, columns, at, made.latent()?, count);
+            levels.push(made.level()?, count);
+            bands.push(made);
+            at += count;
+            Ok(())
         })?;
         let mut fresh_frames = 0;
         mixer.step_temporal(options, latents, |made, count| {
@@ -434,8 +442,8 @@ impl MixModel for IncrementalModel {
     }
 
     fn look_ahead(&mut self) -> bool {
-        self.front.look_ahead();
-        true
+        // It opened once; if it does not again, one thread does.
+        (self.reopen)().map(|graph| self.front.look_ahead(graph)).is_ok()
     }
 
     fn listen(&mut self, window: &StemWindow) -> Result<(), ModelError> {
@@ -450,9 +458,7 @@ impl MixModel for IncrementalModel {
         let made = self.geometry.mix_frames();
         let band_frames = made + 2 * FRAME_RATIO;
         let Self { back, options, bands, gathered, mixer, .. } = self;
-        for row in bands.rows.chunks_exact(bands.frames) {
-            gathered.extend_from_slice(&row[..band_frames]);
-        }
+        bands.copy_oldest(band_frames, mixer.sizes.filters, gathered)?;
         let (mask, bands) = gathered.split_at(mask_samples);
         run_back(back, options, mixer.sizes.filters, bands, mask, |samples| {
             let (left, right) = samples.split_at(made);

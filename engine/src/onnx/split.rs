@@ -9,7 +9,7 @@
 use ort::session::RunOptions;
 use ort::value::TensorRef;
 
-use super::ends::{FrontRun, History, check_ends, expect_frames, port, run_back};
+use super::ends::{Bands, FrontRun, History, check_ends, expect_frames, port, run_back};
 use super::{Graph, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -25,7 +25,7 @@ pub(super) struct SplitModel {
     back: Graph,
     filters: usize,
     /// conv_1's output up to the edge, one row per filter.
-    bands: History,
+    bands: Bands,
     /// Latent frames up to the edge.
     latents: History,
     /// Mean level of the bands per latent frame up to the edge.
@@ -52,7 +52,7 @@ impl SplitModel {
             latent,
             back,
             filters,
-            bands: History::new(filters, band_frames),
+            bands: Bands::new(band_frames),
             latents: History::new(filters, frames),
             levels: History::new(filters, frames),
             options: RunOptions::new().map_err(run_error)?,
@@ -82,16 +82,12 @@ impl SplitModel {
             return Err(ModelError::Run { reason: format!("{frames} parity frames are no multiple of 64") });
         }
         let filters = self.filters;
-        let (mut latents, mut levels) = (Vec::new(), Vec::new());
         let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
-        self.front.run(options, parity.input.chunks_exact(frames), |latent, level, band| {
-            latents.extend_from_slice(latent);
-            levels.extend_from_slice(level);
-            bands.push(band, frames);
-            bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
-        })?;
+        let made = self.front.run(options, parity.input.chunks_exact(frames))?;
+        bands.push(made.bands()?, frames);
+        bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
         let mut mask = History::new(filters, frames / FRAME_RATIO + 2);
-        run_latent(&mut self.latent, options, filters, &latents, &levels, |made| {
+        run_latent(&mut self.latent, options, filters, made.latent()?, made.level()?, |made| {
             mask.push(made, frames / FRAME_RATIO);
             mask.push(&vec![0.0; filters], 1);
         })?;
@@ -108,10 +104,12 @@ impl SplitModel {
         // What is older than the window minus the front end's own context cannot be computed, nor is it needed.
         let behind = window.advanced_frames().min(length - 2 * MARGIN);
         let Self { front, options, latents, levels, bands, .. } = self;
-        front.follow(options, window, behind, |latent, level, band, count| {
-            latents.push(latent, count / FRAME_RATIO);
-            levels.push(level, count / FRAME_RATIO);
-            bands.push(band, count);
+        front.follow(options, window, behind, |made| {
+            let count = made.frames / FRAME_RATIO;
+            latents.push(made.latent()?, count);
+            levels.push(made.level()?, count);
+            bands.push(made);
+            Ok(())
         })
     }
 }
@@ -122,7 +120,7 @@ impl MixModel for SplitModel {
     }
 
     fn reset(&mut self) {
-        self.bands.rows.fill(0.0);
+        self.bands.clear();
         self.levels.rows.fill(0.0);
         let columns = self.latents.frames;
         self.front.place_silence(&mut self.latents.rows, columns, 0..columns);
@@ -144,9 +142,7 @@ impl MixModel for SplitModel {
         })?;
         let mask_samples = gathered.len();
         let band_frames = made + 2 * FRAME_RATIO;
-        for row in bands.rows.chunks_exact(bands.frames) {
-            gathered.extend_from_slice(&row[..band_frames]);
-        }
+        bands.copy_oldest(band_frames, filters, gathered)?;
         let (mask, bands) = gathered.split_at(mask_samples);
         run_back(back, options, filters, bands, mask, |samples| {
             let (left, right) = samples.split_at(made);
