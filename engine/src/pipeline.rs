@@ -6,47 +6,23 @@
 //! [`Pipeline::push`] does everything. The worker uses the pieces instead, so that the normalized sum is out before the
 //! network starts: [`Pipeline::ingest`], then [`Pipeline::run_hop`] or [`Pipeline::skip_hop`] while a hop is due.
 
-use tributary_dsp::{
-    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, StemReading, StemsBlock, Targets,
-};
+use tributary_dsp::{CHANNELS, Corrections, ProfileSource, Recipe, StemReading, Targets};
 
 use crate::contract::{ContractLimiter, WindowGeometry};
 use crate::crossfade::HopCrossfade;
 use crate::error::{EngineError, ModelError};
+use crate::intake::{Intake, PUSH_FRAMES, build_normalizer};
 use crate::latency::{LatencyReport, pipeline_latency};
 use crate::limiter::Limiter;
 use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
-use crate::resample::Resampler;
-use crate::silence;
 use crate::statistics::Statistics;
 use crate::tap::Tap;
 use crate::window::StemWindow;
 
-/// Frames the normalizer processes at a time.
-const NORMALIZER_BLOCK_FRAMES: usize = 1024;
-/// Frames of a push that are handled before due hops run: bounds the memory a long push takes.
-const PUSH_FRAMES: usize = 4096;
-static SILENCE: [f32; PUSH_FRAMES] = [0.0; PUSH_FRAMES];
-/// Samples beyond this (+60 dB full scale) are garbage, not audio. They become silence, like what is not a number:
-/// clamped, a burst of them would be the loudest material that the running estimates ever hear.
-const LIMIT_LINEAR: f32 = 1000.0;
-/// Values below this are set to zero: decaying filters otherwise end in denormals, which cost a hundredfold.
-const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.
 const REST_LINEAR: f32 = 1e-6;
-
-/// Builds the normalizer a pipeline uses. Also gives the engine its latency before a model exists.
-pub(crate) fn build_normalizer(
-    recipe: &Recipe,
-    targets: &Targets,
-    source: ProfileSource,
-    sample_rate_hz: f64,
-) -> Result<FxNormalizer, EngineError> {
-    FxNormalizer::new(recipe, targets, source, sample_rate_hz, NORMALIZER_BLOCK_FRAMES)
-        .map_err(|e| EngineError::Normalizer { reason: e.to_string() })
-}
 
 /// What one call of [`Pipeline::run_hop`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +39,8 @@ pub enum HopOutcome {
 pub struct Pipeline {
     geometry: WindowGeometry,
     latency: LatencyReport,
-    to_model: Resampler<CHANNELS>,
-    stage: Stage,
+    intake: Intake,
+    window: StemWindow,
     model: Box<dyn MixModel>,
     crossfade: HopCrossfade,
     limiter: Option<Limiter>,
@@ -72,22 +48,6 @@ pub struct Pipeline {
     mix_peak: f32,
     resting: bool,
     mix_output: HostOutput,
-    pushed_frames: u64,
-    sanitized: [Vec<f32>; CHANNELS],
-}
-
-/// What happens at the model's rate before the window is complete. Apart from [`Pipeline`] so that the resampler can
-/// hand frames to it while both are borrowed.
-struct Stage {
-    normalizer: FxNormalizer,
-    /// Frames of the normalizer's delay that still have to be dropped.
-    delay_left_frames: usize,
-    scratch: [Vec<f32>; CHANNELS],
-    sum: [Vec<f32>; 2],
-    window: StemWindow,
-    sum_output: HostOutput,
-    meters: Option<MeterBank>,
-    tap: Option<Tap>,
 }
 
 impl Pipeline {
@@ -112,17 +72,8 @@ impl Pipeline {
         Ok(Self {
             geometry,
             latency,
-            to_model: Resampler::new(host_rate_hz, model_rate_hz)?,
-            stage: Stage {
-                delay_left_frames: normalizer.latency_samples(),
-                normalizer,
-                scratch: std::array::from_fn(|_| Vec::with_capacity(NORMALIZER_BLOCK_FRAMES)),
-                sum: std::array::from_fn(|_| Vec::with_capacity(NORMALIZER_BLOCK_FRAMES)),
-                window: StemWindow::new(geometry),
-                sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
-                meters: None,
-                tap: None,
-            },
+            intake: Intake::new(normalizer, host_rate_hz, model_rate_hz)?,
+            window: StemWindow::new(geometry),
             model,
             crossfade: HopCrossfade::new(geometry),
             limiter: limiter.map(|limiter| Limiter::new(limiter.ceiling_dbtp, model_rate_hz)),
@@ -130,14 +81,12 @@ impl Pipeline {
             mix_peak: 0.0,
             resting: false,
             mix_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
-            pushed_frames: 0,
-            sanitized: std::array::from_fn(|_| Vec::with_capacity(PUSH_FRAMES)),
         })
     }
 
     /// The same pipeline with loudness meters running ([`Self::meters`]).
     pub fn with_meters(mut self) -> Self {
-        self.stage.meters = MeterBank::new(self.geometry.sample_rate_hz);
+        self.intake.set_meters(MeterBank::new(self.geometry.sample_rate_hz));
         self
     }
 
@@ -145,40 +94,40 @@ impl Pipeline {
     /// with the same bits. Output comes one hop later than [`Self::latency`] says, so this is for offline work.
     pub fn on_two_cores(mut self) -> Self {
         if self.model.look_ahead() {
-            self.stage.window = self.stage.window.showing_next();
+            self.window = self.window.showing_next();
         }
         self
     }
 
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
-        self.stage.meters.as_ref()
+        self.intake.meters()
     }
 
     /// The corrections the normalizer applies at present, in stem order.
     pub fn normalizer_readings(&self) -> [StemReading; 4] {
-        self.stage.normalizer.normalize_readings()
+        self.intake.normalizer().normalize_readings()
     }
 
     /// Copies what enters the normalizer from now on; `None` ends that.
     pub(crate) fn set_tap(&mut self, tap: Option<Tap>) {
-        self.stage.tap = tap;
+        self.intake.set_tap(tap);
     }
 
     /// Lets other corrections take over: at once when no frame of the stream has come in, otherwise as
     /// [`FxNormalizer::glide_to`] does.
     pub fn glide_to(&mut self, corrections: Corrections) {
-        self.stage.normalizer.glide_to(corrections);
-        if self.pushed_frames == 0 {
-            self.stage.normalizer.reset();
+        self.intake.normalizer_mut().glide_to(corrections);
+        if self.intake.pushed_frames() == 0 {
+            self.intake.normalizer_mut().reset();
         }
     }
 
     /// Whether nothing is left to be done until the next sound: every stage has decayed and passes silence on. Where that
     /// begins follows from the stream alone.
     pub fn is_resting(&self) -> bool {
-        let meters = self.stage.meters.as_ref().is_none_or(MeterBank::are_resting);
-        self.resting && self.stage.normalizer.is_resting() && meters
+        let meters = self.intake.meters().is_none_or(MeterBank::are_resting);
+        self.resting && self.intake.normalizer().is_resting() && meters
     }
 
     /// Holds what the model averages over a song, or lets it follow the stream again, from the next hop on – from the
@@ -188,7 +137,7 @@ impl Pipeline {
     /// [`ModelError::Statistics`] when they are not this model's; nothing has then changed.
     pub fn freeze_statistics(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
         self.model.freeze_statistics(statistics)?;
-        if self.pushed_frames == 0 {
+        if self.intake.pushed_frames() == 0 {
             self.model.reset();
         }
         Ok(())
@@ -206,30 +155,19 @@ impl Pipeline {
 
     /// Host frames pushed since the stream started.
     pub fn pushed_frames(&self) -> u64 {
-        self.pushed_frames
+        self.intake.pushed_frames()
     }
 
     /// Back to the start of a stream: the result is that of a fresh pipeline.
     pub fn reset(&mut self) {
-        self.to_model.reset();
-        let stage = &mut self.stage;
-        stage.normalizer.reset();
-        stage.delay_left_frames = stage.normalizer.latency_samples();
-        stage.window.reset();
-        stage.sum_output.reset();
-        if let Some(meters) = &mut stage.meters {
-            meters.reset();
-        }
-        if let Some(tap) = &mut stage.tap {
-            tap.restart();
-        }
+        self.intake.reset();
+        self.window.reset();
         self.model.reset();
         self.crossfade.reset();
         self.limiter.iter_mut().for_each(Limiter::reset);
         self.mix_output.reset();
         self.mix_peak = 0.0;
         self.resting = false;
-        self.pushed_frames = 0;
     }
 
     /// Pushes stems (eight planar slices of equal length, host rate) and makes every hop that becomes due.
@@ -252,37 +190,18 @@ impl Pipeline {
 
     /// Takes stems as far as the window: resampled, normalized, and their sum put out. Makes no hop.
     pub fn ingest(&mut self, stems: [&[f32]; CHANNELS]) {
-        let frames = stems[0].len();
-        let mut from = 0;
-        while from < frames {
-            let to = frames.min(from + PUSH_FRAMES);
-            let piece = stems.map(|channel| &channel[from..to]);
-            let clean = if piece.iter().all(|channel| silence::is_silent(channel)) {
-                [&SILENCE[..to - from]; CHANNELS]
-            } else {
-                for (clean, channel) in self.sanitized.iter_mut().zip(piece) {
-                    clean.clear();
-                    clean.extend_from_slice(channel);
-                    sanitize(clean);
-                }
-                std::array::from_fn(|c| &self.sanitized[c][..])
-            };
-            let stage = &mut self.stage;
-            self.to_model.process(clean, |piece| stage.take(piece));
-            from = to;
-        }
-        self.stage.flush();
-        self.pushed_frames += frames as u64;
+        self.intake.ingest(stems);
+        self.intake.pass_on(&mut self.window);
     }
 
     /// Whether the window of the next hop is complete.
     pub fn hop_is_due(&self) -> bool {
-        self.stage.window.is_complete()
+        self.window.is_complete()
     }
 
     /// Frames at the model's rate that must still arrive before a hop is due.
     pub fn missing_frames(&self) -> usize {
-        self.stage.window.missing_frames()
+        self.window.missing_frames()
     }
 
     /// The host frame one past the end of the next hop to be made.
@@ -300,7 +219,7 @@ impl Pipeline {
         if !self.hop_is_due() {
             return Ok(HopOutcome::Rested);
         }
-        let silent = self.stage.window.is_silent();
+        let silent = self.window.is_silent();
         let outcome = if silent && (self.resting || self.mix_peak < REST_LINEAR) {
             if !self.resting {
                 self.model.rest();
@@ -311,7 +230,7 @@ impl Pipeline {
         } else {
             self.resting = false;
             let [left, right] = &mut self.mix;
-            self.model.run(&self.stage.window, &mut MixHop { left, right })?;
+            self.model.run(&self.window, &mut MixHop { left, right })?;
             self.mix_peak = peak(&self.mix);
             if !self.mix_peak.is_finite() {
                 self.model.reset();
@@ -323,9 +242,9 @@ impl Pipeline {
         self.crossfade.join(&mut self.mix);
         let hop = self.geometry.hop_frames;
         let made = [&self.mix[0][..hop], &self.mix[1][..hop]];
-        let Self { limiter, stage, mix_output, .. } = self;
+        let Self { limiter, intake, mix_output, .. } = self;
         let mut put_out = |mix: [&[f32]; 2]| {
-            if let Some(meters) = &mut stage.meters {
+            if let Some(meters) = intake.meters_mut() {
                 meters.add_mix(mix);
             }
             mix_output.take(mix);
@@ -334,7 +253,7 @@ impl Pipeline {
             Some(limiter) => limiter.pass(made, put_out),
             None => put_out(made),
         }
-        self.stage.window.advance(true);
+        self.window.advance(true);
         Ok(outcome)
     }
 
@@ -347,7 +266,7 @@ impl Pipeline {
                 limiter.flush(|held| self.mix_output.take(held));
             }
             self.mix_output.take_missing(self.geometry.hop_frames);
-            self.stage.window.advance(false);
+            self.window.advance(false);
         }
     }
 
@@ -357,14 +276,13 @@ impl Pipeline {
     /// # Errors
     /// When the model fails.
     pub fn finish(&mut self) -> Result<(), EngineError> {
-        let wanted = self.pushed_frames;
+        let wanted = self.intake.pushed_frames();
         let silence = [0.0; 1024];
-        while self.mix_output.made_frames() < wanted || self.stage.sum_output.made_frames() < wanted {
+        while self.mix_output.made_frames() < wanted || self.intake.sum_output().made_frames() < wanted {
             self.push([&silence; CHANNELS])?;
         }
-        self.pushed_frames = wanted;
         self.mix_output.truncate(wanted);
-        self.stage.sum_output.truncate(wanted);
+        self.intake.end_at(wanted);
         Ok(())
     }
 
@@ -375,7 +293,7 @@ impl Pipeline {
 
     /// Frames of the normalized sum that can be pulled.
     pub fn sum_ready_frames(&self) -> usize {
-        self.stage.sum_output.ready_frames()
+        self.intake.sum_output().ready_frames()
     }
 
     /// Pulls up to `out[0].len()` mix frames in order and returns how many were written.
@@ -385,71 +303,7 @@ impl Pipeline {
 
     /// Pulls up to `out[0].len()` frames of the plain sum of the normalized stems and returns how many were written.
     pub fn pull_sum(&mut self, out: &mut [&mut [f32]; 2]) -> usize {
-        self.stage.sum_output.pull(out)
-    }
-}
-
-impl Stage {
-    /// Takes resampled stems in pieces of any length, which are gathered: [`Self::flush`] ends that.
-    fn take(&mut self, stems: [&[f32]; CHANNELS]) {
-        let frames = stems[0].len();
-        let mut from = 0;
-        while from < frames {
-            let to = frames.min(from + NORMALIZER_BLOCK_FRAMES - self.scratch[0].len());
-            for (scratch, channel) in self.scratch.iter_mut().zip(stems) {
-                scratch.extend_from_slice(&channel[from..to]);
-            }
-            if self.scratch[0].len() == NORMALIZER_BLOCK_FRAMES {
-                self.flush();
-            }
-            from = to;
-        }
-    }
-
-    /// Passes on what was gathered.
-    fn flush(&mut self) {
-        if !self.scratch[0].is_empty() {
-            self.normalize();
-            self.scratch.iter_mut().for_each(Vec::clear);
-        }
-    }
-
-    /// Normalizes what lies in `scratch` and passes it on to window, sum and meters.
-    fn normalize(&mut self) {
-        if let Some(meters) = &mut self.meters {
-            meters.add_stems_before(std::array::from_fn(|c| &self.scratch[c][..]));
-        }
-        if let Some(tap) = &mut self.tap {
-            tap.push(std::array::from_fn(|c| &self.scratch[c][..]));
-        }
-        let mut channels = self.scratch.iter_mut();
-        self.normalizer.process(&mut StemsBlock {
-            channels: std::array::from_fn(|_| {
-                channels.next().map_or(&mut [] as &mut [f32], |c| c.as_mut_slice())
-            }),
-        });
-        let dropped = self.delay_left_frames.min(self.scratch[0].len());
-        self.delay_left_frames -= dropped;
-        self.scratch.iter_mut().for_each(|channel| sanitize(channel));
-        let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &self.scratch[c][dropped..]);
-        if stems[0].is_empty() {
-            return;
-        }
-        for (side, sum) in self.sum.iter_mut().enumerate() {
-            sum.clear();
-            sum.extend_from_slice(stems[side]);
-            for stem in 1..CHANNELS / 2 {
-                for (sum, x) in sum.iter_mut().zip(stems[2 * stem + side]) {
-                    *sum += x;
-                }
-            }
-        }
-        let sum = [&self.sum[0][..], &self.sum[1][..]];
-        if let Some(meters) = &mut self.meters {
-            meters.add_stems_after(stems, sum);
-        }
-        self.sum_output.take(sum);
-        self.window.append(stems);
+        self.intake.sum_output_mut().pull(out)
     }
 }
 
@@ -457,18 +311,6 @@ impl Stage {
 /// sanitized before it gets out.
 pub fn is_missing(left: f32) -> bool {
     left.is_nan()
-}
-
-/// Silences garbage and denormals.
-fn sanitize(samples: &mut [f32]) {
-    if silence::is_silent(samples) {
-        // Not even the sign of a zero may depend on how the stream was cut.
-        return samples.fill(0.0);
-    }
-    for x in samples {
-        // False for NaN, which ends as 0.
-        *x = if (DENORMAL_GUARD_LINEAR..=LIMIT_LINEAR).contains(&x.abs()) { *x } else { 0.0 };
-    }
 }
 
 /// Largest magnitude of both channels; infinite when a sample is not finite.
