@@ -4,7 +4,7 @@
 //! statistics of the pass before held, until they stay. That this equals the plain network is proved where the network is
 //! exported. Against it: every latency mode with statistics that start from the bundle's and follow the song
 //! (`stream_sdr_db_low`, `_standard`, `_high`), and the standard mode with those of one pass, as *Learn* and `tributary mix`
-//! have them (`stream_sdr_db_learned`). The songs: the demo's and, where they are, two of `../shared/real`, twelve seconds.
+//! have them (`stream_sdr_db_learned`). The songs: the demo's and, where it is, one of `../shared/real`, twelve seconds each.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub fn fidelity(results: &mut Results) {
         return eprintln!("SKIPPED: fidelity: {error}");
     }
     let mut worst: Vec<(&'static str, f64)> = Vec::new();
-    for name in ["assets/demo", "../shared/real/Francium", "../shared/real/Lithium"] {
+    for name in ["assets/demo", "../shared/real/Francium"] {
         let folder = repository(name);
         if !folder.is_dir() {
             eprintln!("SKIPPED: fidelity on {name}: absent");

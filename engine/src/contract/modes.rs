@@ -21,7 +21,7 @@ const HIGH_FUTURE_MS: f64 = 1000.0;
 const MONITOR_HOP_MS: f64 = 5.8;
 
 /// Hearing without making: the hop, in hops of the standard mode.
-const LISTENING_HOPS: usize = 4;
+const LISTENING_HOPS: usize = 2;
 
 /// How long the mix may come after its stems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
