@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
 use tributary_engine::contract::ContractLimiter;
 use tributary_engine::{
-    LatencyMode, MixModel, ModelBundle, ModelName, NormalizedStems, Progress, Statistics, SumModel,
+    LatencyMode, MixModel, ModelBundle, ModelName, NormalizedStems, Progress, Provider, Statistics, SumModel,
     WindowGeometry,
 };
 
@@ -57,6 +57,14 @@ impl ModelChoice {
         match self {
             Self::Bundle(bundle) => Self::Bundle(Box::new(bundle.in_mode(mode))),
             Self::PlainSum => Self::PlainSum,
+        }
+    }
+
+    /// The same model on another provider than the environment asks for; the plain sum needs none.
+    pub fn on(self, provider: Option<Provider>) -> Self {
+        match (self, provider) {
+            (Self::Bundle(bundle), Some(provider)) => Self::Bundle(Box::new(bundle.on(provider))),
+            (choice, _) => choice,
         }
     }
 

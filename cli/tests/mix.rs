@@ -243,6 +243,12 @@ fn latency_modes_and_statistics_can_be_chosen_and_are_reported() {
     assert!(running.0 != standard.0, "the network averages otherwise");
     assert_eq!(mix_with(&["--profile", "adaptive"]).2, "running");
     assert_eq!(mix(&files, &root.join("mix.wav"), &["--latency-mode", "warp"]).code, Some(2));
+    assert_eq!(mix(&files, &root.join("mix.wav"), &["--provider", "abacus"]).code, Some(2));
+    // Without a GPU the CPU makes the same mix, and a note says why.
+    let cuda = mix_with(&["--provider", "cuda"]);
+    let run = mix(&files, &root.join("mix.wav"), &["--provider", "cuda"]).succeeds();
+    assert!(!run.err.contains("on the CPU, because CUDA was asked for and failed") || cuda.0 == standard.0);
+    assert!(run.err.contains("because CUDA") || Path::new("/dev/nvidia0").exists(), "{}", run.err);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::contract::{
 };
 use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
-use crate::onnx::OnnxLibrary;
+use crate::onnx::{OnnxLibrary, Provider};
 use crate::room::{self, ROOM_LIMIT_BYTES};
 use crate::statistics::Prior;
 
@@ -29,6 +29,7 @@ pub struct ModelBundle {
     targets: Targets,
     mode: LatencyMode,
     listening: bool,
+    provider: Provider,
 }
 
 impl ModelBundle {
@@ -55,7 +56,15 @@ impl ModelBundle {
             let bytes = read_checked(&folder, &wanted.into(), ROOM_LIMIT_BYTES)?;
             reverb.room = Some(Arc::new(room::decode(&folder.join(&wanted.file), bytes, rate_hz)?));
         }
-        Ok(Self { folder, contract, contract_sha256, targets, mode: LatencyMode::Standard, listening: false })
+        Ok(Self {
+            folder,
+            contract,
+            contract_sha256,
+            targets,
+            mode: LatencyMode::Standard,
+            listening: false,
+            provider: Provider::from_environment(),
+        })
     }
 
     /// The folder the bundle lies in.
@@ -81,6 +90,16 @@ impl ModelBundle {
     /// The same bundle with the window for hearing songs without making anything of them.
     pub(crate) fn listening(self) -> Self {
         Self { mode: LatencyMode::Standard, listening: true, ..self }
+    }
+
+    /// The same bundle, to be run on another provider than the environment asks for.
+    pub fn on(self, provider: Provider) -> Self {
+        Self { provider, ..self }
+    }
+
+    /// What the network is to run on.
+    pub fn provider(&self) -> Provider {
+        self.provider
     }
 
     /// The latency mode; the standard one of a bundle just opened.

@@ -61,7 +61,7 @@ pub use learned::{LearnedProfile, LearnedStatistics, LearningPhase, LearningStat
 pub use learning::Learning;
 pub use model::{MixHop, MixModel, SumModel};
 pub use offline::{OfflineMix, mix_song};
-pub use onnx::OnnxLibrary;
+pub use onnx::{OnnxLibrary, Provider};
 pub use pipeline::Pipeline;
 pub use realtime::AudioSide;
 pub use settings::{DrySource, Settings};

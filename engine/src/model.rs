@@ -25,6 +25,11 @@ pub trait MixModel: Send {
     /// The window lengths and the sample rate the model works at. Constant for the life of the model.
     fn geometry(&self) -> WindowGeometry;
 
+    /// What the user should know about how the model runs; `None` when it runs as asked.
+    fn remark(&self) -> Option<&str> {
+        None
+    }
+
     /// Forgets everything that came before, as if the stream had always been silent.
     fn reset(&mut self);
 

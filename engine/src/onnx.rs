@@ -7,11 +7,13 @@ mod ends;
 mod incremental;
 mod inspect;
 pub mod library;
+pub mod provider;
 mod split;
 mod whole;
 mod wire;
 
 pub use library::OnnxLibrary;
+pub use provider::Provider;
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -31,6 +33,10 @@ const FIRST_RUN_LIMIT: Duration = Duration::from_secs(15);
 
 /// Loads a bundle's network: checksums, sessions, shapes, and the contract's parity vectors as warm-up and proof.
 pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
+    provider::load_on(bundle.provider(), |provider| load_whole(&bundle.clone().on(provider), library))
+}
+
+fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
     let parity = bundle.read_parity()?;
     match &bundle.contract().network {
         Network::Split { filters, front, latent, back, .. } => {
@@ -110,8 +116,9 @@ impl Graph {
         let bytes = bundle.read_graph(reference)?;
         let graph = || reference.file.clone();
         inspect::inspect(&bytes).map_err(|reason| ModelError::Refused { graph: graph(), reason })?;
-        let session =
-            build_session(library, &bytes).map_err(|reason| ModelError::Load { graph: graph(), reason })?;
+        let session = build_session(library, bundle.provider(), &bytes).map_err(|reason| {
+            ModelError::Load { graph: graph(), reason: reason.trim_end_matches('.').into() }
+        })?;
         Ok(Self { name: reference.file.clone(), session })
     }
 
@@ -162,7 +169,7 @@ impl Port<'_> {
     }
 }
 
-fn build_session(library: &OnnxLibrary, bytes: &[u8]) -> Result<Session, String> {
+fn build_session(library: &OnnxLibrary, provider: Provider, bytes: &[u8]) -> Result<Session, String> {
     let text = |e: ort::Error<ort::session::builder::SessionBuilder>| e.to_string();
     Session::builder(library.environment())
         .map_err(|e| e.to_string())?
@@ -177,6 +184,8 @@ fn build_session(library: &OnnxLibrary, bytes: &[u8]) -> Result<Session, String>
         .with_inter_op_spinning(false)
         .map_err(text)?
         .with_flush_to_zero()
+        .map_err(text)?
+        .with_execution_providers(provider.dispatches())
         .map_err(text)?
         .commit_from_memory(bytes)
         .map_err(|e| e.to_string())

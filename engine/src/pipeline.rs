@@ -99,6 +99,11 @@ impl Pipeline {
         self
     }
 
+    /// What the user should know about how the model runs.
+    pub fn remark(&self) -> Option<&str> {
+        self.model.remark()
+    }
+
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
         self.intake.meters()

@@ -78,6 +78,7 @@ pub struct Telemetry {
     state: AtomicU8,
     loading_progress: AtomicF32,
     failure: OnceLock<String>,
+    remark: OnceLock<String>,
     /// Per stem, in stem order.
     pub stems: [StemTelemetry; 4],
     /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
@@ -124,6 +125,7 @@ impl Default for Telemetry {
             state: AtomicU8::new(LOADING),
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
+            remark: OnceLock::new(),
             stems: std::array::from_fn(stem),
             corrections: std::array::from_fn(|_| std::array::from_fn(|_| AtomicF32::new(0.0))),
             mix_momentary_lufs: silence(),
@@ -208,11 +210,20 @@ impl Telemetry {
         self.state.store(FAILED, Relaxed);
     }
 
+    /// What the user should know about how the model runs, once it is loaded.
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_remark(&self, remark: &str) {
+        let _ = self.remark.set(remark.to_owned());
+    }
+
     /// The live values as plain data. For the main thread.
     pub fn report(&self, model: ModelName, latency: &LatencyReport) -> Report {
         let (state, reason) = match self.state() {
             EngineState::Loading { .. } => ("loading", String::new()),
-            EngineState::Ready => ("ready", String::new()),
+            EngineState::Ready => ("ready", self.remark().unwrap_or_default().to_owned()),
             EngineState::Failed { reason } => ("failed", reason),
         };
         Report {

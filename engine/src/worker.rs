@@ -336,7 +336,11 @@ fn build_pipeline(
             .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, None, host_rate_hz)),
     };
     progress(1.0);
-    built.map(Pipeline::with_meters).map_err(|e| e.to_string())
+    let pipeline = built.map(Pipeline::with_meters).map_err(|e| e.to_string())?;
+    if let Some(remark) = pipeline.remark() {
+        telemetry.set_remark(remark);
+    }
+    Ok(pipeline)
 }
 
 fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {

@@ -95,8 +95,9 @@ impl Monitor {
     pub fn copies(&self, params: &TributaryParams) -> Copies {
         // Asks back who is in force, so before the lock.
         let notice = params.learned.notice();
-        let notices = |model: &ModelName| {
-            params.session.notices(model).into_iter().chain(notice).chain(params.latency.notice()).collect()
+        let notices = |model: &ModelName, remark: Option<&str>| {
+            let others = notice.into_iter().chain(params.latency.notice()).chain(remark.map(str::to_owned));
+            params.session.notices(model).into_iter().chain(others).collect()
         };
         let chosen = LatencyCopy {
             mode: params.latency.chosen(),
@@ -106,7 +107,11 @@ impl Monitor {
         };
         let guard = self.lock();
         let Some(run) = guard.as_ref() else {
-            return Copies { notices: notices(&ModelName::default()), latency: chosen, ..Copies::default() };
+            return Copies {
+                notices: notices(&ModelName::default(), None),
+                latency: chosen,
+                ..Copies::default()
+            };
         };
         let telemetry = &run.telemetry;
         Copies {
@@ -135,7 +140,7 @@ impl Monitor {
                 .underruns
                 .load(Relaxed)
                 .saturating_sub(self.forgiven_underruns.load(Relaxed)),
-            notices: notices(&run.model),
+            notices: notices(&run.model, telemetry.remark()),
             learning: if run.active { learning(&run.learning) } else { LearningCopy::Unavailable },
         }
     }

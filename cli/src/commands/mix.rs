@@ -15,7 +15,7 @@ use tributary_dsp::{
     CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, normalize_in_place,
 };
 use tributary_engine::offline::{OfflineFigures, mix_stream};
-use tributary_engine::{LatencyMode, Pipeline, Statistics, StemFile};
+use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
 
 use crate::audio_file;
 use crate::dataset::{self, SongFiles, Source};
@@ -62,6 +62,10 @@ pub struct Args {
     /// the sum of the normalized stems
     #[arg(long, default_value = LatencyMode::default().name(), value_parser = latency_modes())]
     latency_mode: LatencyMode,
+    /// What the network runs on; if "cuda" fails, the CPU takes over and a note says why [default: $TRIBUTARY_PROVIDER, else
+    /// cpu]
+    #[arg(long, value_parser = providers())]
+    provider: Option<Provider>,
     /// With --profile file: let the network's averages follow the song instead of running it once over all of it before.
     /// Takes half the time, as the plug-in does before it has learned the song
     #[arg(long)]
@@ -90,13 +94,20 @@ fn latency_modes() -> impl TypedValueParser<Value = LatencyMode> {
         .map(move |name| named(name).unwrap_or_default())
 }
 
+/// Reads providers by their names.
+fn providers() -> impl TypedValueParser<Value = Provider> {
+    let named = |name: String| Provider::ALL.into_iter().find(|provider| provider.name() == name);
+    PossibleValuesParser::new(Provider::ALL.map(Provider::name))
+        .map(move |name| named(name).unwrap_or_default())
+}
+
 /// Mixes one song.
 ///
 /// # Errors
 /// No usable stem, no model, or a result that cannot be written; nothing is left half-written.
 pub fn run(args: &Args) -> Result<()> {
     check_output(&args.output)?;
-    let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode);
+    let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode).on(args.provider);
     let Normalization { recipe, targets, rooms } =
         args.normalization.resolve_from(choice.recipe(), choice.targets(), choice.sample_rate_hz())?;
     if rooms.len() > 1 {
@@ -106,6 +117,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut song = Song::read_into(&files(args)?, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
     let model = choice.load()?;
+    model.remark().iter().for_each(|remark| report::note(remark));
 
     let started = Instant::now();
     let (source, statistics) = match args.profile {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tributary_dsp::CHANNELS;
 use tributary_engine::{
     Engine, EngineConfig, EngineState, LibraryError, MixHop, MixModel, ModelBundle, ModelError, ModelSource,
-    OnnxLibrary, StemWindow, WindowGeometry,
+    OnnxLibrary, Provider, StemWindow, WindowGeometry,
 };
 
 use crate::common::{TemporaryFolder, difference, noise_stems, part, repository};
@@ -276,4 +276,33 @@ fn the_default_window_is_the_shipped_one() {
     let (shipped, assumed) = (bundle.geometry(), WindowGeometry::DEFAULT);
     assert_eq!(shipped.hop_frames, assumed.hop_frames);
     assert_eq!(shipped.lookahead_frames, assumed.lookahead_frames);
+}
+
+/// Asked for a GPU: where there is none the CPU takes over with the same bits and says why; where there is one it makes the
+/// same mix.
+#[test]
+fn a_gpu_that_is_not_there_is_replaced_by_the_cpu() {
+    let Some(library) = library("a_gpu_that_is_not_there_is_replaced_by_the_cpu") else { return };
+    let folder = split_bundle("provider", 4096);
+    let load_on = |provider| ModelBundle::open(&folder.0).unwrap().on(provider).load_model(&library).unwrap();
+    let (mut cpu, mut cuda) = (load_on(Provider::Cpu), load_on(Provider::Cuda));
+    assert_eq!(cpu.remark(), None);
+    let mut window = StemWindow::new(cpu.geometry());
+    let frames = cpu.geometry().window_frames();
+    window.append(part(&noise_stems(frames, 53), 0..frames));
+    let (wanted, found) = (run(&mut *cpu, &window), run(&mut *cuda, &window));
+    match cuda.remark() {
+        Some(remark) => {
+            assert!(
+                remark.starts_with("The network runs on the CPU, because CUDA was asked for and failed: ")
+            );
+            assert!(remark.ends_with('.') && !remark.ends_with("..") && !remark.contains('\n'), "{remark}");
+            assert_eq!(found, wanted);
+        }
+        None => assert!((0..2).all(|side| difference(&found[side], &wanted[side]) < 1e-3)),
+    }
+    // A bundle that no provider can run is refused as ever.
+    let mono = whole_bundle("provider-mono", "mono.onnx", 4096);
+    let error = ModelBundle::open(&mono.0).unwrap().on(Provider::Cuda).load_model(&library).err().unwrap();
+    assert!(matches!(error, ModelError::Shape { .. }), "{error}");
 }
