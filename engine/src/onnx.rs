@@ -1,5 +1,5 @@
 //! Networks through ONNX Runtime: the only place in the workspace that names `ort`. A graph is hostile input like the
-//! rest of a bundle: it is checked against its checksum, [inspected](inspect) in its bytes, given to the runtime from
+//! rest of a bundle: it is checked against its checksum, inspected (`onnx/inspect.rs`) in its bytes, given to the runtime from
 //! memory, checked against the contract's shapes, and its first run is limited in time. Sessions use one thread and no
 //! spinning: several instances share the cores with a host, and two spinning threads run slower than one.
 

@@ -120,7 +120,7 @@ impl Pipeline {
     }
 
     /// Lets other corrections take over: at once when no frame of the stream has come in, otherwise as
-    /// [`FxNormalizer::glide_to`] does.
+    /// [`tributary_dsp::FxNormalizer::glide_to`] does.
     pub fn glide_to(&mut self, corrections: Corrections) {
         self.intake.normalizer_mut().glide_to(corrections);
         if self.intake.pushed_frames() == 0 {

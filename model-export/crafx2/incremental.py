@@ -83,8 +83,9 @@ _STEP = 0.02
 def norm_response(network: CRAFx2, stems: Sequence[Tensor], statistics: Statistics) -> Tensor:
     """How what each norm observes answers to the statistics that the norms before it are given: (2 · S, 2 · S).
 
-    Derivatives at `statistics`, in the mean of some excerpts `(1, 8, T)`. The coordinates hardly depend on the song: each
-    norm's mean in units of its spread, then the logarithm of its spread. Rows: what is observed; columns: what is given.
+    Derivatives at `statistics`, in the mean of some excerpts `(1, 8, T)`. Rows: what is observed; columns: what is
+    given. The coordinates hardly depend on the song: each norm's mean in units of its spread, then the logarithm of
+    its spread.
     """
     temporal = Temporal(network)
     pairs = statistics.norms[0].double()

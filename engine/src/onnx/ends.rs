@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use ort::session::{RunOptions, Session};
@@ -14,8 +15,9 @@ use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry
 use crate::error::ModelError;
 use crate::window::StemWindow;
 
-/// Longest stretch the front end handles in one run; bounds memory at the start of a stream and after skipped hops.
-const FRONT_FRAMES: usize = 16_384;
+/// Longest stretch the front end handles in one run: longer ones cost more each frame, since they leave the cache, and
+/// shorter ones, since the margins count.
+const FRONT_FRAMES: usize = 4096;
 
 /// A tensor (1, rows, any number of frames).
 pub(super) fn port(name: &str, rows: usize) -> Port<'_> {
@@ -77,8 +79,13 @@ pub(super) struct FrontRun {
 struct Ahead {
     /// Frames the runs cover.
     frames: usize,
-    thread: JoinHandle<(Graph, Result<Vec<Made>, ModelError>)>,
+    waiting: Arc<Mutex<VecDeque<Piece>>>,
+    thread: JoinHandle<(Graph, Result<Vec<MadePiece>, ModelError>)>,
 }
+
+/// A piece of a hop by its number, and the stems it takes.
+type Piece = (usize, Vec<f32>);
+type MadePiece = (usize, Made);
 
 /// What one run made, where ONNX Runtime put it: the bands of a hop are megabytes.
 pub(super) struct Made {
@@ -159,6 +166,9 @@ impl FrontRun {
 
     /// Forgets what was made ahead: the stream goes on elsewhere.
     pub(super) fn forget(&mut self) {
+        if let Some(ahead) = &self.ahead {
+            lock(&ahead.waiting).clear();
+        }
         drop(self.end_ahead());
     }
 
@@ -219,36 +229,59 @@ impl FrontRun {
         Ok(())
     }
 
-    /// Starts what the next hop will need, if no hop is skipped until then. Of several pieces the last is left for the thread
-    /// that asks: it has less to do beside it than a hop's front end takes.
+    /// Starts what the next hop will need, if no hop is skipped until then.
     fn start_ahead(&mut self, window: &StemWindow) {
         let Some(mut graph) = self.second.take() else { return };
         let frames = window.geometry().hop_frames;
-        let count = pieces(window.geometry(), frames).count();
-        let inputs: Vec<Vec<f32>> = pieces(window.geometry(), frames)
-            .take(count.saturating_sub(1).max(1))
-            .map(|range| {
-                let mut input = Vec::with_capacity(CHANNELS * range.len());
-                gather(&mut input, range, |channel| window.next_channel(channel));
-                input
-            })
-            .collect();
+        let input = |range: Range<usize>| {
+            let mut stems = Vec::with_capacity(CHANNELS * range.len());
+            gather(&mut stems, range, |channel| window.next_channel(channel));
+            stems
+        };
+        let inputs: VecDeque<Piece> = pieces(window.geometry(), frames).map(input).enumerate().collect();
+        let waiting = Arc::new(Mutex::new(inputs));
+        let to_do = Arc::clone(&waiting);
         let thread = std::thread::spawn(move || {
-            let made = RunOptions::new().map_err(run_error).and_then(|options| {
-                inputs.iter().map(|input| run_front(&mut graph, &options, input)).collect()
-            });
+            let made = run_waiting(&mut graph, || lock(&to_do).pop_front());
             (graph, made)
         });
-        self.ahead = Some(Ahead { frames, thread });
+        self.ahead = Some(Ahead { frames, waiting, thread });
     }
 
-    /// Waits for what was started and takes the second graph back. If that thread panicked, nothing more is made ahead.
+    /// Helps to finish what was started, the last pieces first, and takes the second graph back. If that thread panicked,
+    /// nothing more is made ahead.
     fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
-        let Ahead { frames, thread } = self.ahead.take()?;
+        let Ahead { frames, waiting, thread } = self.ahead.take()?;
+        let helped = run_waiting(&mut self.graph, || lock(&waiting).pop_back());
         let (graph, made) = thread.join().ok()?;
         self.second = Some(graph);
-        Some((frames, made))
+        let all = made.and_then(|mut made| {
+            made.extend(helped?);
+            made.sort_by_key(|(number, _)| *number);
+            Ok(made.into_iter().map(|(_, made)| made).collect())
+        });
+        Some((frames, all))
     }
+}
+
+impl Drop for FrontRun {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+/// Runs the graph over pieces until none is left.
+fn run_waiting(graph: &mut Graph, next: impl Fn() -> Option<Piece>) -> Result<Vec<MadePiece>, ModelError> {
+    let options = RunOptions::new().map_err(run_error)?;
+    let mut made = Vec::new();
+    while let Some((number, stems)) = next() {
+        made.push((number, run_front(graph, &options, &stems)?));
+    }
+    Ok(made)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where in the window the newest `behind` frames before its edge lie, margins included, piece by piece.

@@ -7,14 +7,14 @@
 
 use super::wire::{Field, Fields, Malformed, Value, packed};
 
-/// Operators a graph may use, all of ONNX's own domain. None holds a graph of its own, makes sequences or texts, draws random
-/// numbers, or repeats by a count that it computes.
+/// Operators a graph may use, all of ONNX's own domain. None holds a graph of its own, makes sequences or texts, or draws
+/// random numbers.
 const OPERATORS: &str = "Abs Add And AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv
     ConvTranspose Cos CumSum Div Elu Equal Erf Exp Expand Flatten Floor GRU Gather Gelu Gemm GlobalAveragePool
     GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LSTM
     LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max MaxPool Mean Min Mish Mul Neg Not Or PRelu
     Pad Pow RNN Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Resize Round
-    Selu Shape Sigmoid Sign Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Transpose Unsqueeze Where";
+    Selu Shape Sigmoid Sign Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Unsqueeze Where";
 
 /// `TensorProto.DataType`: the types a tensor may have, and the bytes of one element.
 const TYPES: [(u64, usize); 4] = [(FLOAT, 4), (INT32, 4), (INT64, 8), (BOOL, 1)];

@@ -89,7 +89,7 @@ fn what_no_graph_may_hold_is_named() {
         (node("If", &[]), "the operator “If”"),
         (node("Scan", &[]), "the operator “Scan”"),
         (node("RandomNormal", &[]), "the operator “RandomNormal”"),
-        (node("Tile", &[]), "the operator “Tile”"),
+        (node("SequenceConstruct", &[]), "the operator “SequenceConstruct”"),
         (node("evil\n\u{7f}", &[]), "the operator “evil??”"),
         (bytes(1, &bytes(1, b"x")), "without an operator"),
         (bytes(1, &[bytes(4, b"Loop"), bytes(4, b"Add")].concat()), "the operator “Loop”"),
