@@ -92,6 +92,7 @@ pub(super) struct Made {
     latent: DynValue,
     level: DynValue,
     bands: DynValue,
+    filters: usize,
     /// Frames of the bands.
     pub(super) frames: usize,
 }
@@ -177,7 +178,8 @@ impl FrontRun {
         self.gathered.clear();
         self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
         let Self { graph, silent_latent, gathered, .. } = self;
-        silent_latent.copy_from_slice(run_front(graph, options, gathered)?.latent()?);
+        let silence = run_front(graph, silent_latent.len(), options, gathered)?;
+        silent_latent.copy_from_slice(silence.latent()?);
         Ok(())
     }
 
@@ -200,7 +202,7 @@ impl FrontRun {
             self.gathered.extend_from_slice(channel);
             self.gathered.extend([0.0; MARGIN]);
         }
-        run_front(&mut self.graph, options, &self.gathered)
+        run_front(&mut self.graph, self.silent_latent.len(), options, &self.gathered)
     }
 
     /// The newest `behind` frames before the window's edge, in pieces, oldest first.
@@ -220,11 +222,11 @@ impl FrontRun {
         }
         let done = made.len();
         made.into_iter().try_for_each(&mut take)?;
-        let Self { graph, gathered, .. } = self;
+        let Self { graph, gathered, silent_latent, .. } = self;
         for range in pieces(window.geometry(), behind).skip(done) {
             gathered.clear();
             gather(gathered, range, |channel| window.channel(channel));
-            take(run_front(graph, options, gathered)?)?;
+            take(run_front(graph, silent_latent.len(), options, gathered)?)?;
         }
         Ok(())
     }
@@ -232,7 +234,7 @@ impl FrontRun {
     /// Starts what the next hop will need, if no hop is skipped until then.
     fn start_ahead(&mut self, window: &StemWindow) {
         let Some(mut graph) = self.second.take() else { return };
-        let frames = window.geometry().hop_frames;
+        let (filters, frames) = (self.silent_latent.len(), window.geometry().hop_frames);
         let input = |range: Range<usize>| {
             let mut stems = Vec::with_capacity(CHANNELS * range.len());
             gather(&mut stems, range, |channel| window.next_channel(channel));
@@ -242,7 +244,7 @@ impl FrontRun {
         let waiting = Arc::new(Mutex::new(inputs));
         let to_do = Arc::clone(&waiting);
         let thread = std::thread::spawn(move || {
-            let made = run_waiting(&mut graph, || lock(&to_do).pop_front());
+            let made = run_waiting(&mut graph, filters, || lock(&to_do).pop_front());
             (graph, made)
         });
         self.ahead = Some(Ahead { frames, waiting, thread });
@@ -252,7 +254,7 @@ impl FrontRun {
     /// nothing more is made ahead.
     fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
         let Ahead { frames, waiting, thread } = self.ahead.take()?;
-        let helped = run_waiting(&mut self.graph, || lock(&waiting).pop_back());
+        let helped = run_waiting(&mut self.graph, self.silent_latent.len(), || lock(&waiting).pop_back());
         let (graph, made) = thread.join().ok()?;
         self.second = Some(graph);
         let all = made.and_then(|mut made| {
@@ -271,11 +273,15 @@ impl Drop for FrontRun {
 }
 
 /// Runs the graph over pieces until none is left.
-fn run_waiting(graph: &mut Graph, next: impl Fn() -> Option<Piece>) -> Result<Vec<MadePiece>, ModelError> {
+fn run_waiting(
+    graph: &mut Graph,
+    filters: usize,
+    next: impl Fn() -> Option<Piece>,
+) -> Result<Vec<MadePiece>, ModelError> {
     let options = RunOptions::new().map_err(run_error)?;
     let mut made = Vec::new();
     while let Some((number, stems)) = next() {
-        made.push((number, run_front(graph, &options, &stems)?));
+        made.push((number, run_front(graph, filters, &options, &stems)?));
     }
     Ok(made)
 }
@@ -301,29 +307,33 @@ fn gather<'a>(gathered: &mut Vec<f32>, range: Range<usize>, channel: impl Fn(usi
 impl Made {
     /// (filters, frames / 64).
     pub(super) fn latent(&self) -> Result<&[f32], ModelError> {
-        samples("latent", &self.latent, self.frames / FRAME_RATIO)
+        samples("latent", &self.latent, [1, self.filters, self.frames / FRAME_RATIO])
     }
 
     /// (filters, frames / 64).
     pub(super) fn level(&self) -> Result<&[f32], ModelError> {
-        samples("level", &self.level, self.frames / FRAME_RATIO)
+        samples("level", &self.level, [1, self.filters, self.frames / FRAME_RATIO])
     }
 
     /// (filters, frames).
     pub(super) fn bands(&self) -> Result<&[f32], ModelError> {
-        samples("bands", &self.bands, self.frames)
+        samples("bands", &self.bands, [1, self.filters, self.frames])
     }
 }
 
-/// The samples of a tensor of so many frames.
-fn samples<'a>(name: &str, value: &'a DynValue, frames: usize) -> Result<&'a [f32], ModelError> {
+/// The samples of a tensor of this shape.
+fn samples<'a>(name: &str, value: &'a DynValue, wanted: [usize; 3]) -> Result<&'a [f32], ModelError> {
     let (shape, samples) = value.try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_frames(name, shape, frames)?;
-    Ok(samples)
+    expect_shape(name, shape, wanted).map(|()| samples)
 }
 
 /// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).
-fn run_front(graph: &mut Graph, options: &RunOptions, stems: &[f32]) -> Result<Made, ModelError> {
+fn run_front(
+    graph: &mut Graph,
+    filters: usize,
+    options: &RunOptions,
+    stems: &[f32],
+) -> Result<Made, ModelError> {
     let frames = stems.len() / CHANNELS;
     let input = TensorRef::from_array_view(([1, CHANNELS, frames], stems)).map_err(run_error)?;
     let session: &mut Session = graph.session();
@@ -333,7 +343,7 @@ fn run_front(graph: &mut Graph, options: &RunOptions, stems: &[f32]) -> Result<M
         outputs.remove(name).ok_or_else(missing)
     };
     let (latent, level, bands) = (output("latent")?, output("level")?, output("bands")?);
-    Ok(Made { latent, level, bands, frames: frames - 2 * MARGIN })
+    Ok(Made { latent, level, bands, filters, frames: frames - 2 * MARGIN })
 }
 
 /// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).
@@ -351,14 +361,15 @@ pub(super) fn run_back(
     let inputs = ort::inputs!["bands" => bands, "mask" => mask];
     let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
     let (shape, mix) = outputs["mix"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_frames("mix", shape, band_frames - 2 * FRAME_RATIO)?;
+    expect_shape("mix", shape, [1, 2, band_frames - 2 * FRAME_RATIO])?;
     take(mix);
     Ok(())
 }
 
-pub(super) fn expect_frames(name: &str, shape: &[i64], frames: usize) -> Result<(), ModelError> {
-    if shape.len() == 3 && shape[2] == frames as i64 {
+/// Checks the shape of what a run made: what a graph declares may leave it open.
+pub(super) fn expect_shape(name: &str, shape: &[i64], wanted: [usize; 3]) -> Result<(), ModelError> {
+    if shape.iter().map(|&size| size as usize).eq(wanted) {
         return Ok(());
     }
-    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {frames} frames are expected") })
+    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
 }

@@ -16,7 +16,7 @@ use ort::session::RunOptions;
 use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
-use super::ends::{Bands, FrontRun, History, check_ends, port, run_back};
+use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port, run_back};
 use super::{Graph, Port, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -180,10 +180,7 @@ fn tensor<'a>(
     wanted: [usize; 3],
 ) -> Result<&'a [f32], ModelError> {
     let (shape, samples) = outputs[name].try_extract_tensor::<f32>().map_err(run_error)?;
-    if shape.iter().map(|&d| d as usize).eq(wanted) {
-        return Ok(samples);
-    }
-    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
+    expect_shape(name, shape, wanted).map(|()| samples)
 }
 
 /// Opens a graph of the bundle a second time.

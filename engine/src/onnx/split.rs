@@ -9,7 +9,7 @@
 use ort::session::RunOptions;
 use ort::value::TensorRef;
 
-use super::ends::{Bands, FrontRun, History, check_ends, expect_frames, port, run_back};
+use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port, run_back};
 use super::{Graph, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -166,7 +166,7 @@ fn run_latent(
     let inputs = ort::inputs!["latent" => input(latent)?, "level" => input(level)?];
     let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
     let (shape, mask) = outputs["mask"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_frames("mask", shape, frames)?;
+    expect_shape("mask", shape, [1, filters, frames])?;
     take(mask);
     Ok(())
 }

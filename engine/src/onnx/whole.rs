@@ -5,6 +5,7 @@ use ort::session::RunOptions;
 use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
+use super::ends::expect_shape;
 use super::{Graph, Port, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::WindowGeometry;
@@ -63,11 +64,7 @@ impl WholeModel {
             .map_err(run_error)?;
         let (shape, samples) =
             outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(run_error)?;
-        if **shape != [1, 2, frames as i64] {
-            return Err(ModelError::Run {
-                reason: format!("the mix has shape {shape:?} for {frames} frames"),
-            });
-        }
+        expect_shape("the mix", shape, [1, 2, frames])?;
         take(samples);
         Ok(())
     }

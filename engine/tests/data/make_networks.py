@@ -35,11 +35,11 @@ CONSTANTS += [tensor(f"i{n}", np.array([n], np.int64)) for n in (34, 95, 97, -32
 CONSTANTS += [tensor("axis", np.array([2], np.int64)), tensor("times64", np.array([1, 1, 64], np.float32))]
 
 
-def latent_nodes(bands_for_latent):
+def latent_nodes(bands_for_latent, filters=FILTERS):
     """conv_2, softplus, pool over bands that already hold the context."""
     return [
         node("Abs", bands_for_latent, "magnitude"),
-        node("Conv", "magnitude w2", "smooth", group=FILTERS),
+        node("Conv", "magnitude w2", "smooth", group=filters),
         node("MaxPool", "smooth", "pooled", kernel_shape=[64], strides=[64]),
         node("Softplus", "pooled", "latent"),
     ]
@@ -93,6 +93,11 @@ def main():
     # back: one latent frame (64 samples) either side; the synthesis is 31 samples early.
     write("back", back_nodes("bands", "mask", "i95", "i-96"),
           [port("bands", FILTERS, "s"), port("mask", FILTERS, "n")], [port("mix", 2, "t")])
+    # A front end that leaves its rows open and then makes one too few.
+    narrow = [tensor("w1", W1[1:]), tensor("w2", W2[1:]), *(c for c in CONSTANTS if c.name not in ("w1", "w2"))]
+    fewer = [*front[:3], *latent_nodes("around", FILTERS - 1), *front[-2:]]
+    write("narrow", fewer, [port("stems", 8, "t")],
+          [port("latent", "k", "n"), port("level", "k", "n"), port("bands", "k", "s")], narrow)
     whole = [
         node("Conv", "stems w1", "bands", pads=[31, 32]),
         node("Pad", "bands pads", "around"),

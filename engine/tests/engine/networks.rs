@@ -58,10 +58,14 @@ fn window(context_frames: usize, lookahead_frames: usize) -> Value {
 }
 
 fn split_bundle(name: &str, context_frames: usize) -> TemporaryFolder {
+    split_bundle_with(name, "front.onnx", context_frames)
+}
+
+fn split_bundle_with(name: &str, front: &str, context_frames: usize) -> TemporaryFolder {
     let network = |graph: &dyn Fn(&str) -> Value| {
         json!({
             "kind": "split", "frame_ratio": 64, "filters": 6, "margin_frames": 128,
-            "front": graph("front.onnx"), "latent": graph("latent.onnx"), "back": graph("back.onnx"),
+            "front": graph(front), "latent": graph("latent.onnx"), "back": graph("back.onnx"),
         })
     };
     bundle(name, network, window(context_frames, 640))
@@ -217,6 +221,11 @@ fn damaged_and_malicious_graphs_are_refused_with_a_sentence() {
 
     let slow = load(&whole_bundle("slow", "slow.onnx", 4096), &library).err().unwrap();
     assert!(matches!(slow, ModelError::TooSlow { .. }), "{slow}");
+
+    let narrow = load(&split_bundle_with("narrow", "narrow.onnx", 4096), &library).err().unwrap();
+    // What the graph leaves open, ONNX Runtime has inferred.
+    assert!(matches!(narrow, ModelError::Shape { .. }), "{narrow}");
+    assert!(narrow.to_string().contains("found latent Tensor<f32>(1, 5, n)"), "{narrow}");
 
     // Checksum right, content wrong.
     let garbage = whole_bundle("garbage", "whole.onnx", 4096);
