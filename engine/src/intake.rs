@@ -20,6 +20,7 @@ static SILENCE: [f32; PUSH_FRAMES] = [0.0; PUSH_FRAMES];
 const LIMIT_LINEAR: f32 = 1000.0;
 /// Values below this are set to zero: decaying filters otherwise end in denormals, which cost a hundredfold.
 const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
+
 /// Builds the normalizer a pipeline uses. Also gives the engine its latency before a model exists.
 pub(crate) fn build_normalizer(
     recipe: &Recipe,
@@ -47,8 +48,6 @@ struct Stage {
     delay_left_frames: usize,
     scratch: [Vec<f32>; CHANNELS],
     sum: [Vec<f32>; 2],
-    /// Waits for the window.
-    normalized: [Vec<f32>; CHANNELS],
     sum_output: HostOutput,
     meters: Option<MeterBank>,
     tap: Option<Tap>,
@@ -68,7 +67,6 @@ impl Intake {
                 normalizer,
                 scratch: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
                 sum: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
-                normalized: std::array::from_fn(room(2 * PUSH_FRAMES)),
                 sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
                 meters: None,
                 tap: None,
@@ -90,7 +88,6 @@ impl Intake {
         stage.normalizer.reset();
         stage.delay_left_frames = stage.normalizer.latency_samples();
         stage.sum_output.reset();
-        stage.normalized.iter_mut().for_each(Vec::clear);
         if let Some(meters) = &mut stage.meters {
             meters.reset();
         }
@@ -100,8 +97,9 @@ impl Intake {
         self.pushed_frames = 0;
     }
 
-    /// Takes stems (eight planar slices of equal length, host rate): resampled, normalized, and their sum put out.
-    pub fn ingest(&mut self, stems: [&[f32]; CHANNELS]) {
+    /// Takes stems (eight planar slices of equal length, host rate) to the window: resampled, normalized, and their sum put
+    /// out.
+    pub fn ingest(&mut self, stems: [&[f32]; CHANNELS], window: &mut StemWindow) {
         let frames = stems[0].len();
         let mut from = 0;
         while from < frames {
@@ -118,18 +116,11 @@ impl Intake {
                 std::array::from_fn(|c| &self.sanitized[c][..])
             };
             let stage = &mut self.stage;
-            self.to_model.process(clean, |piece| stage.take(piece));
+            self.to_model.process(clean, |piece| stage.take(piece, window));
             from = to;
         }
-        self.stage.flush();
+        self.stage.flush(window);
         self.pushed_frames += frames as u64;
-    }
-
-    /// Hands what has been normalized to the window.
-    pub(crate) fn pass_on(&mut self, window: &mut StemWindow) {
-        let normalized = &mut self.stage.normalized;
-        window.append(std::array::from_fn(|channel| &normalized[channel][..]));
-        normalized.iter_mut().for_each(Vec::clear);
     }
 
     /// The stream ends after so many host frames.
@@ -175,7 +166,7 @@ impl Intake {
 
 impl Stage {
     /// Takes resampled stems in pieces of any length, which are gathered: [`Self::flush`] ends that.
-    fn take(&mut self, stems: [&[f32]; CHANNELS]) {
+    fn take(&mut self, stems: [&[f32]; CHANNELS], window: &mut StemWindow) {
         let frames = stems[0].len();
         let mut from = 0;
         while from < frames {
@@ -184,22 +175,22 @@ impl Stage {
                 scratch.extend_from_slice(&channel[from..to]);
             }
             if self.scratch[0].len() == NORMALIZER_BLOCK_FRAMES {
-                self.flush();
+                self.flush(window);
             }
             from = to;
         }
     }
 
     /// Passes on what was gathered.
-    fn flush(&mut self) {
+    fn flush(&mut self, window: &mut StemWindow) {
         if !self.scratch[0].is_empty() {
-            self.normalize();
+            self.normalize(window);
             self.scratch.iter_mut().for_each(Vec::clear);
         }
     }
 
-    /// Normalizes what lies in `scratch` and passes it on: to what waits for the window, sum and meters.
-    fn normalize(&mut self) {
+    /// Normalizes what lies in `scratch` and passes it on to window, sum and meters.
+    fn normalize(&mut self, window: &mut StemWindow) {
         if let Some(meters) = &mut self.meters {
             meters.add_stems_before(std::array::from_fn(|c| &self.scratch[c][..]));
         }
@@ -233,9 +224,7 @@ impl Stage {
             meters.add_stems_after(stems, sum);
         }
         self.sum_output.take(sum);
-        for (normalized, new) in self.normalized.iter_mut().zip(stems) {
-            normalized.extend_from_slice(new);
-        }
+        window.append(stems);
     }
 }
 

@@ -195,8 +195,7 @@ impl Pipeline {
 
     /// Takes stems as far as the window: resampled, normalized, and their sum put out. Makes no hop.
     pub fn ingest(&mut self, stems: [&[f32]; CHANNELS]) {
-        self.intake.ingest(stems);
-        self.intake.pass_on(&mut self.window);
+        self.intake.ingest(stems, &mut self.window);
     }
 
     /// Whether the window of the next hop is complete.

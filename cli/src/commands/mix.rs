@@ -60,11 +60,11 @@ pub struct Args {
     profile: Profile,
     /// Window of the network, as in the plug-in: how much of the future it sees, how much it makes at a time; "monitor" is
     /// the sum of the normalized stems
-    #[arg(long, default_value = LatencyMode::default().name(), value_parser = latency_modes())]
+    #[arg(long, default_value = LatencyMode::default().name(), value_parser = named(LatencyMode::ALL, LatencyMode::name))]
     latency_mode: LatencyMode,
     /// What the network runs on; if "cuda" fails, the CPU takes over and a note says why [default: $TRIBUTARY_PROVIDER, else
     /// cpu]
-    #[arg(long, value_parser = providers())]
+    #[arg(long, value_parser = named(Provider::ALL, Provider::name))]
     provider: Option<Provider>,
     /// With --profile file: let the network's averages follow the song instead of running it once over all of it before.
     /// Takes half the time, as the plug-in does before it has learned the song
@@ -87,18 +87,13 @@ enum Profile {
     Adaptive,
 }
 
-/// Reads the plug-in's latency modes by their names.
-fn latency_modes() -> impl TypedValueParser<Value = LatencyMode> {
-    let named = |name: String| LatencyMode::ALL.into_iter().find(|mode| mode.name() == name);
-    PossibleValuesParser::new(LatencyMode::ALL.map(LatencyMode::name))
-        .map(move |name| named(name).unwrap_or_default())
-}
-
-/// Reads providers by their names.
-fn providers() -> impl TypedValueParser<Value = Provider> {
-    let named = |name: String| Provider::ALL.into_iter().find(|provider| provider.name() == name);
-    PossibleValuesParser::new(Provider::ALL.map(Provider::name))
-        .map(move |name| named(name).unwrap_or_default())
+/// Reads one of several values by its name.
+fn named<T: Copy + Default + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let find = move |word: String| all.into_iter().find(|value| name(*value) == word).unwrap_or_default();
+    PossibleValuesParser::new(all.map(name)).map(find)
 }
 
 /// Mixes one song.

@@ -3,34 +3,25 @@
 use super::*;
 use crate::test_support::Noise;
 
+/// A variable-length integer.
+fn varint(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
 /// A field that holds bytes: a text or a message.
-fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    if number > 15 {
-        field = vec![(number << 3 & 0x7F) | 0x82, number >> 4];
-    }
-    let mut length = content.len();
-    while length >= 0x80 {
-        field.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    field.push(length as u8);
-    [&field, content].concat()
+fn bytes(number: u64, content: &[u8]) -> Vec<u8> {
+    [varint(number << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
 }
 
 /// A field that holds a whole number.
-fn integer(number: u8, value: i64) -> Vec<u8> {
-    let mut field = vec![number << 3];
-    if number > 15 {
-        field = vec![(number << 3 & 0x7F) | 0x80, number >> 4];
-    }
-    let mut rest = value.cast_unsigned();
-    while rest >= 0x80 {
-        field.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    field.push(rest as u8);
-    field
+fn integer(number: u64, value: i64) -> Vec<u8> {
+    [varint(number << 3), varint(value.cast_unsigned())].concat()
 }
 
 /// A model of the version and operators that we export, holding these fields of a graph.
