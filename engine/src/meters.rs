@@ -55,6 +55,11 @@ impl Default for Loudness {
 pub struct MeterBank {
     before: [Meter; 4],
     after: [Meter; 4],
+    mixes: Option<MixMeters>,
+}
+
+/// Meters of what the stems are mixed to: nobody needs them offline, where the file is measured.
+struct MixMeters {
     raw_sum: Meter,
     sum: Meter,
     mix: Meter,
@@ -62,25 +67,33 @@ pub struct MeterBank {
 }
 
 impl MeterBank {
-    /// Meters for streams at the given rate; `None` when the meter crate refuses the rate.
+    /// Meters of the stems and the mixes for streams at the given rate; `None` when the meter crate refuses the rate.
     pub fn new(sample_rate_hz: u32) -> Option<Self> {
-        let plain = || Meter::new(sample_rate_hz, Mode::I | Mode::HISTOGRAM);
-        let four = || Some([plain()?, plain()?, plain()?, plain()?]);
         let short = || Meter::new(sample_rate_hz, Mode::S);
-        Some(Self {
-            before: four()?,
-            after: four()?,
+        let mixes = MixMeters {
             raw_sum: short()?,
             sum: short()?,
             mix: Meter::new(sample_rate_hz, Mode::I | Mode::S | Mode::HISTOGRAM | Mode::TRUE_PEAK)?,
             raw: [Vec::new(), Vec::new()],
-        })
+        };
+        Some(Self { mixes: Some(mixes), ..Self::of_stems(sample_rate_hz)? })
+    }
+
+    /// Meters of the stems only.
+    pub fn of_stems(sample_rate_hz: u32) -> Option<Self> {
+        let plain = || Meter::new(sample_rate_hz, Mode::I | Mode::HISTOGRAM);
+        let four = || Some([plain()?, plain()?, plain()?, plain()?]);
+        Some(Self { before: four()?, after: four()?, mixes: None })
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
+        let mixes = self.mixes.iter_mut().flat_map(|m| [&mut m.raw_sum, &mut m.sum, &mut m.mix]);
+        self.before.iter_mut().chain(&mut self.after).chain(mixes)
     }
 
     /// Back to the start of a stream.
     pub fn reset(&mut self) {
-        let single = [&mut self.raw_sum, &mut self.sum, &mut self.mix];
-        for meter in self.before.iter_mut().chain(&mut self.after).chain(single) {
+        for meter in self.all_mut() {
             meter.inner.reset();
             (meter.silent_frames, meter.heard_frames) = (0, 0);
         }
@@ -88,8 +101,8 @@ impl MeterBank {
 
     /// Whether silence has emptied every meter: until the next sound no figure changes.
     pub fn are_resting(&self) -> bool {
-        let single = [&self.raw_sum, &self.sum, &self.mix];
-        let mut all = self.before.iter().chain(&self.after).chain(single);
+        let mixes = self.mixes.iter().flat_map(|m| [&m.raw_sum, &m.sum, &m.mix]);
+        let mut all = self.before.iter().chain(&self.after).chain(mixes);
         all.all(|meter| meter.silent_frames == meter.rest_frames)
     }
 
@@ -97,7 +110,8 @@ impl MeterBank {
         for (meter, pair) in self.before.iter_mut().zip(stems.chunks_exact(2)) {
             meter.add([pair[0], pair[1]]);
         }
-        for (side, raw) in self.raw.iter_mut().enumerate() {
+        let Some(MixMeters { raw_sum, raw, .. }) = &mut self.mixes else { return };
+        for (side, raw) in raw.iter_mut().enumerate() {
             raw.clear();
             raw.extend_from_slice(stems[side]);
             for stem in 1..CHANNELS / 2 {
@@ -106,18 +120,22 @@ impl MeterBank {
                 }
             }
         }
-        self.raw_sum.add([&self.raw[0], &self.raw[1]]);
+        raw_sum.add([&raw[0], &raw[1]]);
     }
 
     pub(crate) fn add_stems_after(&mut self, stems: [&[f32]; CHANNELS], sum: [&[f32]; 2]) {
         for (meter, pair) in self.after.iter_mut().zip(stems.chunks_exact(2)) {
             meter.add([pair[0], pair[1]]);
         }
-        self.sum.add(sum);
+        if let Some(mixes) = &mut self.mixes {
+            mixes.sum.add(sum);
+        }
     }
 
     pub(crate) fn add_mix(&mut self, mix: [&[f32]; 2]) {
-        self.mix.add(mix);
+        if let Some(mixes) = &mut self.mixes {
+            mixes.mix.add(mix);
+        }
     }
 
     /// Each stem as it came in, in stem order.
@@ -132,22 +150,23 @@ impl MeterBank {
 
     /// The plain sum of the stems as they came in (no integrated value).
     pub fn raw_sum(&self) -> Loudness {
-        self.raw_sum.loudness()
+        self.mixes.as_ref().map(|mixes| mixes.raw_sum.loudness()).unwrap_or_default()
     }
 
     /// The plain sum of the normalized stems (no integrated value).
     pub fn sum(&self) -> Loudness {
-        self.sum.loudness()
+        self.mixes.as_ref().map(|mixes| mixes.sum.loudness()).unwrap_or_default()
     }
 
     /// The mix.
     pub fn mix(&self) -> Loudness {
-        self.mix.loudness()
+        self.mixes.as_ref().map(|mixes| mixes.mix.loudness()).unwrap_or_default()
     }
 
     /// The mix's largest true peak since the stream started, dBTP.
     pub fn mix_true_peak_db(&self) -> f64 {
-        let peak = |channel| self.mix.inner.true_peak(channel).unwrap_or(0.0);
+        let peak =
+            |channel| self.mixes.as_ref().and_then(|m| m.mix.inner.true_peak(channel).ok()).unwrap_or(0.0);
         (20.0 * peak(0).max(peak(1)).log10()).max(SILENCE_DB)
     }
 }

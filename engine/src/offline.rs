@@ -20,10 +20,6 @@ pub struct OfflineFigures {
     pub before: [Loudness; 4],
     /// Each stem after normalization.
     pub after: [Loudness; 4],
-    /// The mix.
-    pub mix: Loudness,
-    /// True peak of the mix, dBTP.
-    pub mix_true_peak_db: f64,
 }
 
 /// A song's mix.
@@ -31,7 +27,7 @@ pub struct OfflineFigures {
 pub struct OfflineMix {
     /// As long as the longest stem, at the pipeline's host rate, aligned with the stems.
     pub mix: StereoBuffer,
-    /// Loudness and peak.
+    /// Loudness of the stems.
     pub figures: OfflineFigures,
 }
 
@@ -125,11 +121,5 @@ fn figures(pipeline: &Pipeline, frames: u64) -> OfflineFigures {
     let Some(meters) = pipeline.meters() else {
         return OfflineFigures { frames, ..OfflineFigures::default() };
     };
-    OfflineFigures {
-        frames,
-        before: meters.before(),
-        after: meters.after(),
-        mix: meters.mix(),
-        mix_true_peak_db: meters.mix_true_peak_db(),
-    }
+    OfflineFigures { frames, before: meters.before(), after: meters.after() }
 }

@@ -90,6 +90,12 @@ impl Pipeline {
         self
     }
 
+    /// The same pipeline with meters of its stems only ([`Self::meters`]): whoever writes the mix to a file measures that.
+    pub fn with_stem_meters(mut self) -> Self {
+        self.intake.set_meters(MeterBank::of_stems(self.geometry.sample_rate_hz));
+        self
+    }
+
     /// The same pipeline on two cores, if the model can make use of them: it makes a hop once the next one is there as well,
     /// with the same bits. Output comes one hop later than [`Self::latency`] says, so this is for offline work.
     pub fn on_two_cores(mut self) -> Self {

@@ -128,7 +128,7 @@ pub fn run(args: &Args) -> Result<()> {
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
     let mut pipeline =
-        Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_meters().on_two_cores();
+        Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_stem_meters().on_two_cores();
     let learned = statistics.is_some();
     pipeline.freeze_statistics(statistics)?;
     let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output)?;

@@ -1,5 +1,5 @@
-//! Front and back end of CRAFx2, which every form of the network in parts shares: both are local in time, so they run on
-//! new samples only and a [`History`] keeps what they made.
+//! The front end of CRAFx2, which every form of the network in parts shares, and what it has made: like the back end
+//! (`back_end.rs`) it is local in time, so it runs on new samples only.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -15,9 +15,9 @@ use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry
 use crate::error::ModelError;
 use crate::window::StemWindow;
 
-/// Longest stretch the front end handles in one run: longer ones cost more each frame, since they leave the cache, and
+/// Longest stretch that either end handles in one run: longer ones cost more each frame, since they leave the cache, and
 /// shorter ones, since the margins count.
-const FRONT_FRAMES: usize = 4096;
+pub(super) const PIECE_FRAMES: usize = 4096;
 
 /// A tensor (1, rows, any number of frames).
 pub(super) fn port(name: &str, rows: usize) -> Port<'_> {
@@ -128,29 +128,42 @@ impl Bands {
         }
     }
 
-    /// Appends the oldest `count` frames of every band to `out`, planar, (filters, count).
-    pub(super) fn copy_oldest(
-        &self,
-        count: usize,
-        filters: usize,
-        out: &mut Vec<f32>,
-    ) -> Result<(), ModelError> {
-        let runs: Vec<(&[f32], usize)> = self
-            .runs
-            .iter()
-            .map(|made| Ok((made.bands()?, made.frames)))
-            .collect::<Result<_, ModelError>>()?;
+    /// The frames, to be copied.
+    pub(super) fn rows<'a>(&'a self) -> Result<Rows<'a>, ModelError> {
+        let part = |made: &'a Made| Ok((made.bands()?, made.frames));
+        Ok(Rows {
+            missing: self.frames.saturating_sub(self.held_frames),
+            skipped: self.held_frames.saturating_sub(self.frames),
+            runs: self.runs.iter().map(part).collect::<Result<_, ModelError>>()?,
+        })
+    }
+}
+
+/// The frames of [`Bands`], oldest first.
+pub(super) struct Rows<'a> {
+    /// Frames of silence before the first run.
+    missing: usize,
+    /// Frames of the first run that are too old.
+    skipped: usize,
+    /// Planar bands and their frames.
+    runs: Vec<(&'a [f32], usize)>,
+}
+
+impl Rows<'_> {
+    /// Appends these frames of every band to `out`, planar, (filters, frames).
+    pub(super) fn copy(&self, wanted: Range<usize>, filters: usize, out: &mut Vec<f32>) {
         for filter in 0..filters {
-            let end = out.len() + count;
-            out.resize(out.len() + self.frames.saturating_sub(self.held_frames).min(count), 0.0);
-            let mut skipped = self.held_frames.saturating_sub(self.frames);
-            for &(bands, frames) in &runs {
-                let row = &bands[filter * frames..][skipped.min(frames)..frames];
-                skipped = skipped.saturating_sub(frames);
-                out.extend_from_slice(&row[..row.len().min(end - out.len())]);
+            out.resize(out.len() + wanted.end.min(self.missing).saturating_sub(wanted.start), 0.0);
+            // Frame numbers from the first run's first frame on.
+            let numbered = |frame: usize| (frame + self.skipped).saturating_sub(self.missing);
+            let (from, to) = (numbered(wanted.start), numbered(wanted.end));
+            let mut at = 0;
+            for &(bands, frames) in &self.runs {
+                let row = &bands[filter * frames..][..frames];
+                out.extend_from_slice(&row[from.clamp(at, at + frames) - at..to.clamp(at, at + frames) - at]);
+                at += frames;
             }
         }
-        Ok(())
     }
 }
 
@@ -293,9 +306,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Where in the window the newest `behind` frames before its edge lie, margins included, piece by piece.
 fn pieces(geometry: WindowGeometry, behind: usize) -> impl Iterator<Item = Range<usize>> {
     let length = geometry.window_frames();
-    (0..behind.div_ceil(FRONT_FRAMES)).map(move |piece| {
-        let from = length - behind - 2 * MARGIN + piece * FRONT_FRAMES;
-        from..length.min(from + FRONT_FRAMES + 2 * MARGIN)
+    (0..behind.div_ceil(PIECE_FRAMES)).map(move |piece| {
+        let from = length - behind - 2 * MARGIN + piece * PIECE_FRAMES;
+        from..length.min(from + PIECE_FRAMES + 2 * MARGIN)
     })
 }
 
@@ -344,26 +357,6 @@ fn run_front(
     };
     let (latent, level, bands) = (output("latent")?, output("level")?, output("bands")?);
     Ok(Made { latent, level, bands, filters, frames: frames - 2 * MARGIN })
-}
-
-/// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).
-pub(super) fn run_back(
-    graph: &mut Graph,
-    options: &RunOptions,
-    filters: usize,
-    bands: &[f32],
-    mask: &[f32],
-    take: impl FnOnce(&[f32]),
-) -> Result<(), ModelError> {
-    let band_frames = bands.len() / filters;
-    let bands = TensorRef::from_array_view(([1, filters, band_frames], bands)).map_err(run_error)?;
-    let mask = TensorRef::from_array_view(([1, filters, mask.len() / filters], mask)).map_err(run_error)?;
-    let inputs = ort::inputs!["bands" => bands, "mask" => mask];
-    let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
-    let (shape, mix) = outputs["mix"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_shape("mix", shape, [1, 2, band_frames - 2 * FRAME_RATIO])?;
-    take(mix);
-    Ok(())
 }
 
 /// Checks the shape of what a run made: what a graph declares may leave it open.

@@ -16,7 +16,8 @@ use ort::session::RunOptions;
 use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
-use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port, run_back};
+use super::back_end::BackRun;
+use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port};
 use super::{Graph, Port, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -183,16 +184,16 @@ fn tensor<'a>(
     expect_shape(name, shape, wanted).map(|()| samples)
 }
 
-/// Opens a graph of the bundle a second time.
-pub(super) type Reopen = Box<dyn Fn() -> Result<Graph, ModelError> + Send>;
+/// Opens the graphs of both ends a second time.
+pub(super) type Reopen = Box<dyn Fn() -> Result<(Graph, Graph), ModelError> + Send>;
 
 /// See the module documentation.
 pub(super) struct IncrementalModel {
     geometry: WindowGeometry,
     front: FrontRun,
-    /// Opens the front end's graph once more.
+    /// Opens the graphs of both ends once more.
     reopen: Reopen,
-    back: Graph,
+    back: BackRun,
     mixer: Mixer,
     /// conv_1's output up to the edge.
     bands: Bands,
@@ -245,7 +246,7 @@ impl IncrementalModel {
             geometry,
             front: FrontRun::new(front, filters),
             reopen,
-            back,
+            back: BackRun::new(back, filters),
             mixer,
             bands: Bands::new(band_frames),
             levels: History::new(filters, kept),
@@ -318,11 +319,7 @@ impl IncrementalModel {
         {
             row[1..=now].copy_from_slice(&made[..now]);
         }
-        let mut mix = Vec::new();
-        run_back(&mut self.back, options, filters, &bands.rows, &mask.rows, |made| {
-            mix.extend_from_slice(made)
-        })?;
-        Ok(mix)
+        self.back.run_whole(options, &bands.rows, &mask.rows)
     }
 
     /// Forgets the stream but keeps what it averaged.
@@ -390,7 +387,7 @@ impl IncrementalModel {
     }
 
     /// Mask frames that the hop needs, one on either side of it, from the mask of the newest `now` frames and `ahead`.
-    fn gather_mask(&mut self, now: usize) -> usize {
+    fn gather_mask(&mut self, now: usize) {
         let hop = self.geometry.hop_frames / FRAME_RATIO;
         let last = now + self.geometry.crossfade_frames / FRAME_RATIO + 1;
         self.gathered.clear();
@@ -400,7 +397,6 @@ impl IncrementalModel {
             self.gathered.extend_from_slice(&row[now - hop..last]);
             *previous = row[now - 1];
         }
-        self.gathered.len()
     }
 }
 
@@ -439,8 +435,11 @@ impl MixModel for IncrementalModel {
     }
 
     fn look_ahead(&mut self) -> bool {
-        // It opened once; if it does not again, one thread does.
-        (self.reopen)().map(|graph| self.front.look_ahead(graph)).is_ok()
+        // They opened once; if they do not again, one thread does.
+        let Ok((front, back)) = (self.reopen)() else { return false };
+        self.front.look_ahead(front);
+        self.back.share(back);
+        true
     }
 
     fn listen(&mut self, window: &StemWindow) -> Result<(), ModelError> {
@@ -451,16 +450,7 @@ impl MixModel for IncrementalModel {
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let now = self.hear(window)?;
-        let mask_samples = self.gather_mask(now);
-        let made = self.geometry.mix_frames();
-        let band_frames = made + 2 * FRAME_RATIO;
-        let Self { back, options, bands, gathered, mixer, .. } = self;
-        bands.copy_oldest(band_frames, mixer.sizes.filters, gathered)?;
-        let (mask, bands) = gathered.split_at(mask_samples);
-        run_back(back, options, mixer.sizes.filters, bands, mask, |samples| {
-            let (left, right) = samples.split_at(made);
-            mix.left.copy_from_slice(left);
-            mix.right.copy_from_slice(right);
-        })
+        self.gather_mask(now);
+        self.back.run(&self.options, &self.bands, &self.gathered, mix)
     }
 }

@@ -9,7 +9,8 @@
 use ort::session::RunOptions;
 use ort::value::TensorRef;
 
-use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port, run_back};
+use super::back_end::BackRun;
+use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port};
 use super::{Graph, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -22,7 +23,7 @@ pub(super) struct SplitModel {
     geometry: WindowGeometry,
     front: FrontRun,
     latent: Graph,
-    back: Graph,
+    back: BackRun,
     filters: usize,
     /// conv_1's output up to the edge, one row per filter.
     bands: Bands,
@@ -50,7 +51,7 @@ impl SplitModel {
             geometry,
             front: FrontRun::new(front, filters),
             latent,
-            back,
+            back: BackRun::new(back, filters),
             filters,
             bands: Bands::new(band_frames),
             latents: History::new(filters, frames),
@@ -91,11 +92,7 @@ impl SplitModel {
             mask.push(made, frames / FRAME_RATIO);
             mask.push(&vec![0.0; filters], 1);
         })?;
-        let mut mix = Vec::new();
-        run_back(&mut self.back, options, filters, &bands.rows, &mask.rows, |made| {
-            mix.extend_from_slice(made);
-        })?;
-        Ok(mix)
+        self.back.run_whole(options, &bands.rows, &mask.rows)
     }
 
     /// Brings the caches up to the window's edge.
@@ -140,15 +137,7 @@ impl MixModel for SplitModel {
                 gathered.extend_from_slice(&row[first..first + mask_frames]);
             }
         })?;
-        let mask_samples = gathered.len();
-        let band_frames = made + 2 * FRAME_RATIO;
-        bands.copy_oldest(band_frames, filters, gathered)?;
-        let (mask, bands) = gathered.split_at(mask_samples);
-        run_back(back, options, filters, bands, mask, |samples| {
-            let (left, right) = samples.split_at(made);
-            mix.left.copy_from_slice(left);
-            mix.right.copy_from_slice(right);
-        })
+        back.run(options, bands, gathered, mix)
     }
 }
 

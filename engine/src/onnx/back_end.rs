@@ -1,0 +1,139 @@
+//! The back end of CRAFx2: bands and mask to the mix. It is local in time, so a hop is made in pieces that stay in the
+//! cache, and offline two threads share the pieces: the same runs on the same samples, hence the same bits.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use ort::session::RunOptions;
+use ort::value::TensorRef;
+
+use super::ends::{Bands, PIECE_FRAMES, Rows, expect_shape};
+use super::{Graph, run_error};
+use crate::contract::FRAME_RATIO;
+use crate::error::ModelError;
+use crate::model::MixHop;
+
+/// The back end's graph with what every caller needs around it.
+pub(super) struct BackRun {
+    lane: Lane,
+    /// The same graph for another thread, once that is wanted.
+    second: Option<Lane>,
+    filters: usize,
+}
+
+/// One thread's session and its input.
+struct Lane {
+    graph: Graph,
+    bands: Vec<f32>,
+    mask: Vec<f32>,
+}
+
+/// A piece of the hop: its frames, and where its two sides go.
+type Piece<'a> = (Range<usize>, [&'a mut [f32]; 2]);
+
+impl BackRun {
+    pub(super) fn new(graph: Graph, filters: usize) -> Self {
+        Self { lane: Lane::new(graph), second: None, filters }
+    }
+
+    /// From now on shares every hop with a second thread, which has a session of the same graph.
+    pub(super) fn share(&mut self, second: Graph) {
+        self.second = Some(Lane::new(second));
+    }
+
+    /// The oldest of `bands` and `mask` (filters, frames / 64 + 2) – one column on either side – to a hop of `mix`.
+    pub(super) fn run(
+        &mut self,
+        options: &RunOptions,
+        bands: &Bands,
+        mask: &[f32],
+        mix: &mut MixHop<'_>,
+    ) -> Result<(), ModelError> {
+        let rows = bands.rows()?;
+        let filters = self.filters;
+        let sides = mix.left.chunks_mut(PIECE_FRAMES).zip(mix.right.chunks_mut(PIECE_FRAMES));
+        let pieces = sides.enumerate().map(|(piece, (left, right))| {
+            let from = piece * PIECE_FRAMES;
+            (from..from + left.len(), [left, right])
+        });
+        let Some(second) = &mut self.second else {
+            return pieces
+                .into_iter()
+                .try_for_each(|piece| self.lane.run(options, filters, &rows, mask, piece));
+        };
+        let waiting = Mutex::new(pieces);
+        let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = |lane: &mut Lane, options: &RunOptions| {
+            while let Some(piece) = next() {
+                lane.run(options, filters, &rows, mask, piece)?;
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let helper = scope.spawn(|| work(second, &RunOptions::new().map_err(run_error)?));
+            let own = work(&mut self.lane, options);
+            let panicked = |_| Err(ModelError::Run { reason: "a thread of the back end panicked".into() });
+            helper.join().unwrap_or_else(panicked).and(own)
+        })
+    }
+
+    /// A whole signal: bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to (2, frames).
+    pub(super) fn run_whole(
+        &mut self,
+        options: &RunOptions,
+        bands: &[f32],
+        mask: &[f32],
+    ) -> Result<Vec<f32>, ModelError> {
+        let mut mix = Vec::new();
+        run(&mut self.lane.graph, options, self.filters, bands, mask, |made| mix.extend_from_slice(made))?;
+        Ok(mix)
+    }
+}
+
+impl Lane {
+    fn new(graph: Graph) -> Self {
+        Self { graph, bands: Vec::new(), mask: Vec::new() }
+    }
+
+    fn run(
+        &mut self,
+        options: &RunOptions,
+        filters: usize,
+        rows: &Rows<'_>,
+        mask: &[f32],
+        (frames, [left, right]): Piece<'_>,
+    ) -> Result<(), ModelError> {
+        self.bands.clear();
+        rows.copy(frames.start..frames.end + 2 * FRAME_RATIO, filters, &mut self.bands);
+        self.mask.clear();
+        let columns = frames.start / FRAME_RATIO..frames.end / FRAME_RATIO + 2;
+        for row in mask.chunks_exact(mask.len() / filters) {
+            self.mask.extend_from_slice(&row[columns.clone()]);
+        }
+        run(&mut self.graph, options, filters, &self.bands, &self.mask, |made| {
+            let (made_left, made_right) = made.split_at(frames.len());
+            left.copy_from_slice(made_left);
+            right.copy_from_slice(made_right);
+        })
+    }
+}
+
+/// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).
+fn run(
+    graph: &mut Graph,
+    options: &RunOptions,
+    filters: usize,
+    bands: &[f32],
+    mask: &[f32],
+    take: impl FnOnce(&[f32]),
+) -> Result<(), ModelError> {
+    let band_frames = bands.len() / filters;
+    let bands = TensorRef::from_array_view(([1, filters, band_frames], bands)).map_err(run_error)?;
+    let mask = TensorRef::from_array_view(([1, filters, mask.len() / filters], mask)).map_err(run_error)?;
+    let inputs = ort::inputs!["bands" => bands, "mask" => mask];
+    let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
+    let (shape, mix) = outputs["mix"].try_extract_tensor::<f32>().map_err(run_error)?;
+    expect_shape("mix", shape, [1, 2, band_frames - 2 * FRAME_RATIO])?;
+    take(mix);
+    Ok(())
+}
