@@ -13,6 +13,7 @@
 //! | [`offline`] | whole songs |
 //! | [`start`] | an engine's life on the main thread: what it is built from, its handle |
 //! | [`realtime`] | the audio side, the worker, the stream protocol |
+//! | [`deck`] | one engine after another, crossfaded |
 //! | [`learning`], [`learned`] | captures the song while it plays and freezes its profile |
 //! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
 
@@ -21,6 +22,7 @@ pub mod bundle;
 mod capture;
 pub mod contract;
 pub mod crossfade;
+pub mod deck;
 mod delay_line;
 pub mod error;
 mod faded_stream;
@@ -55,6 +57,7 @@ mod worker;
 pub use bundle::ModelBundle;
 pub use capture::{CaptureError, CaptureLimits};
 pub use contract::{Contract, LatencyMode, WindowGeometry};
+pub use deck::{Deck, DeckControl, Retired};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
 pub use learned::{LearnedProfile, LearnedStatistics, LearningPhase, LearningStatus, Normalization};

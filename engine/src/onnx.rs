@@ -3,6 +3,7 @@
 //! memory, checked against the contract's shapes, and its first run is limited in time. Sessions use one thread and no
 //! spinning: several instances share the cores with a host, and two spinning threads run slower than one.
 
+mod back_end;
 mod ends;
 mod incremental;
 mod inspect;
@@ -77,8 +78,10 @@ fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn Mix
                 back: open(back)?,
             };
             let reopen = {
-                let (bundle, library, front) = (bundle.clone(), library.clone(), front.clone());
-                Box::new(move || Graph::open(&bundle, &library, &front))
+                let (bundle, library, ends) =
+                    (bundle.clone(), library.clone(), [front.clone(), back.clone()]);
+                let open = move |file: &_| Graph::open(&bundle, &library, file);
+                Box::new(move || Ok((open(&ends[0])?, open(&ends[1])?)))
             };
             let mut model =
                 incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, reopen, prior)?;

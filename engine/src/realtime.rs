@@ -177,6 +177,16 @@ impl AudioSide {
         self.latency_frames
     }
 
+    /// Whether the mix is what is heard, or would be: the model runs and its hops come in time. Real-time safe.
+    pub fn is_mixing(&self) -> bool {
+        self.mixed && self.position >= 0 && self.mix.has_until(self.position)
+    }
+
+    /// Whether the engine has failed and passes the dry signal. Real-time safe.
+    pub fn is_failed(&self) -> bool {
+        self.telemetry.is_failed()
+    }
+
     /// Forgets everything, as after a transport jump: what follows is the start of a stream. The output is silent for
     /// one latency. Real-time safe.
     pub fn reset(&mut self) {

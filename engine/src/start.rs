@@ -101,12 +101,20 @@ impl Engine {
     /// the model are loaded by the worker. The latency is known at once and constant. Never fails: without a usable
     /// model, or at an impossible rate, the engine passes the aligned dry signal and says why.
     pub fn start(config: EngineConfig) -> (AudioSide, EngineHandle) {
+        Self::start_at_latency(config, 0)
+    }
+
+    /// [`Self::start`] with at least `least_frames` of latency, so that the engine can take another one's place.
+    pub fn start_at_latency(config: EngineConfig, least_frames: usize) -> (AudioSide, EngineHandle) {
         let telemetry = Arc::new(Telemetry::default());
         let shared = Arc::new(Shared::default());
         let max_block = config.max_block.clamp(1, MAX_BLOCK_LIMIT);
         let name = config.model.name();
         let latency = match config.model.latency(&config.profile, config.host_rate_hz, max_block) {
-            Ok(latency) => latency,
+            Ok(latency) => {
+                let short_frames = least_frames.saturating_sub(latency.total_frames());
+                if short_frames > 0 { latency.with("in step", short_frames) } else { latency }
+            }
             Err(error) => {
                 telemetry.set_failed(error.to_string());
                 LatencyReport { rate_hz: config.host_rate_hz, parts: Vec::new() }

@@ -5,6 +5,7 @@
 mod alloc;
 mod bundle;
 mod common;
+mod deck;
 mod hostile;
 mod idle;
 mod incremental;
