@@ -171,7 +171,11 @@ impl Deck {
 
 impl DeckControl {
     /// Offers another engine's side. It must have the deck's latency (see [`crate::Engine::start_at_latency`]), and the offer
-    /// before it must have been [collected](Self::collect); otherwise it comes back.
+    /// before it must have been [collected](Self::collect).
+    ///
+    /// # Errors
+    /// Otherwise it comes back.
+    #[expect(clippy::result_large_err, reason = "what comes back is what was given")]
     pub fn offer(&mut self, side: AudioSide) -> Result<(), AudioSide> {
         if side.latency_frames() != self.latency_frames || self.is_pending() {
             return Err(side);
@@ -180,6 +184,11 @@ impl DeckControl {
         self.offer
             .push(Numbered { number: self.newest, side })
             .map_err(|rtrb::PushError::Full(back)| back.side)
+    }
+
+    /// The latency that another engine must have.
+    pub fn latency_frames(&self) -> usize {
+        self.latency_frames
     }
 
     /// Whether an offer has not been collected.

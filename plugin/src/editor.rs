@@ -60,6 +60,8 @@ pub enum Edit {
     Learning(LearningAction),
     /// Another latency mode.
     Latency(LatencyMode),
+    /// Another model, by its place in [`ModelCopy::choices`].
+    Model(usize),
 }
 
 impl Edit {
@@ -125,6 +127,12 @@ pub struct ModelCopy {
     pub trained_on: String,
     /// Its state.
     pub state: ModelState,
+    /// Names of the models to choose from.
+    pub choices: Vec<String>,
+    /// The name of the chosen one.
+    pub choice: String,
+    /// Another one is coming in.
+    pub changing: bool,
 }
 
 /// The latency and its parts, in host frames, and its mode.

@@ -1,42 +1,92 @@
-//! One activation: finds the model bundle beside the binary and starts an engine with it.
+//! One engine: finds the chosen model's bundle and starts an engine with it.
 //!
-//! Everything here runs on the host's main thread and takes milliseconds; graphs and the runtime library are loaded by the
-//! engine's worker. Nothing is looked for before activation, so that scanning stays quick.
+//! Takes milliseconds, on the main thread for an activation and on a thread of its own for a change of model; graphs and
+//! the runtime library are loaded by the engine's worker. Nothing is looked for before activation, so that scanning stays
+//! quick.
 
-use nice_plug::prelude::{BufferConfig, ProcessMode};
-use std::path::{Path, PathBuf};
+use crate::models::{ModelChoice, Models};
+use nice_plug::prelude::BufferConfig;
 use tributary_dsp::ProfileSource;
-use tributary_engine::onnx::library::own_binary;
 use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, ModelSource};
 
-/// Names a folder with a model bundle to use instead of the one that ships with the plug-in.
-pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
-
-/// The bundle that ships with the plug-in, relative to the folder of runtime and models.
-const DEFAULT_MODEL: &str = "models/default";
-
-/// The engine's two sides, as long as the host keeps the plug-in active. Dropping it joins the worker.
+/// The engine's two sides and what the editor says of its model.
 pub struct Instance {
     /// What the audio thread calls.
     pub audio: AudioSide,
-    /// What the main thread keeps.
+    /// What the main thread keeps. Dropping it joins the worker.
     pub handle: EngineHandle,
-    /// The host announced offline rendering.
-    pub offline: bool,
-    /// One sentence on the model's training data, empty without a model.
+    /// The model.
+    pub facts: ModelFacts,
+}
+
+/// What the editor says of a model beside its name.
+#[derive(Debug, Clone, Default)]
+pub struct ModelFacts {
+    /// One sentence on the training data, empty without a model.
     pub trained_on: String,
     /// Latency modes that the model has, in the order of [`LatencyMode::ALL`].
     pub offered: [bool; 4],
+    /// Why another model than the chosen one is used.
+    pub notice: Option<String>,
+}
+
+/// What an engine is started with, beside its model.
+#[derive(Debug, Clone, Copy)]
+pub struct Activation {
+    /// The host's rate.
+    pub sample_rate_hz: f64,
+    /// The host's largest block.
+    pub max_block: usize,
+    /// The latency mode in force.
+    pub mode: LatencyMode,
+}
+
+impl Activation {
+    /// The activation with the host's configuration.
+    pub fn new(config: &BufferConfig, mode: LatencyMode) -> Self {
+        let (sample_rate_hz, max_block) = (f64::from(config.sample_rate), config.max_buffer_size as usize);
+        Self { sample_rate_hz, max_block, mode }
+    }
 }
 
 impl Instance {
-    /// Starts an engine for the host's configuration and a latency mode. Never fails: without a usable model the engine passes the aligned
-    /// dry signal and says why.
-    pub fn start(config: &BufferConfig, mode: LatencyMode) -> Self {
-        let model = match model_folder(std::env::var_os(MODEL_VARIABLE).map(PathBuf::from), own_binary()) {
-            Ok(folder) => ModelSource::open(folder, None).in_mode(mode),
-            Err(reason) => ModelSource::Missing { reason },
-        };
+    /// Starts an engine with the chosen model, or with the default one when that is not installed here. Never fails:
+    /// without a usable model the engine passes the aligned dry signal and says why.
+    pub fn start(activation: &Activation, models: &Models, choice: &ModelChoice) -> Self {
+        match models.folder(choice) {
+            Ok(folder) => Self::of(activation, ModelSource::open(folder, None), None, 0),
+            Err(reason) if *choice == ModelChoice::default() => {
+                Self::of(activation, ModelSource::Missing { reason }, None, 0)
+            }
+            Err(reason) => {
+                let source = match models.folder(&ModelChoice::default()) {
+                    Ok(folder) => ModelSource::open(folder, None),
+                    Err(reason) => ModelSource::Missing { reason },
+                };
+                let notice = Some(format!("{reason} The default model is used meanwhile."));
+                Self::of(activation, source, notice, 0)
+            }
+        }
+    }
+
+    /// Starts an engine that can take the place of one with this latency.
+    ///
+    /// # Errors
+    /// Why the model cannot be used, if its files say so already.
+    pub fn start_beside(
+        activation: &Activation,
+        models: &Models,
+        choice: &ModelChoice,
+        latency_frames: usize,
+    ) -> Result<Self, String> {
+        match ModelSource::open(models.folder(choice)?, None) {
+            ModelSource::Missing { reason } => Err(reason),
+            source => Ok(Self::of(activation, source, None, latency_frames)),
+        }
+    }
+
+    fn of(activation: &Activation, model: ModelSource, notice: Option<String>, least_frames: usize) -> Self {
+        let model = model.in_mode(activation.mode);
         let (trained_on, offered) = match &model {
             ModelSource::Bundle { bundle, .. } => {
                 let contract = bundle.contract();
@@ -44,81 +94,13 @@ impl Instance {
             }
             _ => (String::new(), [true; 4]),
         };
-        let (audio, handle) = Engine::start(EngineConfig {
+        let config = EngineConfig {
             model,
             profile: ProfileSource::Adaptive,
-            host_rate_hz: f64::from(config.sample_rate),
-            max_block: config.max_buffer_size as usize,
-        });
-        let offline = config.process_mode == ProcessMode::Offline;
-        Self { audio, handle, offline, trained_on, offered }
-    }
-}
-
-/// The folder of the model: the one `chosen`, else in the `Resources` of the VST3 bundle that holds `binary`, else in the
-/// folder `Tributary` beside it.
-///
-/// # Errors
-/// A sentence that names the places looked at.
-fn model_folder(chosen: Option<PathBuf>, binary: Option<PathBuf>) -> Result<PathBuf, String> {
-    if let Some(folder) = chosen.filter(|folder| !folder.as_os_str().is_empty()) {
-        return Ok(folder);
-    }
-    let Some(home) = binary.as_deref().and_then(Path::parent) else {
-        return Err(format!("The plug-in's own folder is unknown; set {MODEL_VARIABLE} to a model folder."));
-    };
-    let places = [home.join("../Resources"), home.join("Tributary")].map(|folder| folder.join(DEFAULT_MODEL));
-    places.iter().find(|folder| folder.is_dir()).cloned().ok_or_else(|| {
-        format!(
-            "No model was found. Looked for {} and {}; reinstall Tributary or set {MODEL_VARIABLE}.",
-            places[0].display(),
-            places[1].display()
-        )
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("tributary-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        folder
-    }
-
-    #[test]
-    fn the_variable_comes_first() {
-        let found = model_folder(Some("/models/mine".into()), Some("/x/Tributary.clap".into()));
-        assert_eq!(found, Ok("/models/mine".into()));
-    }
-
-    #[test]
-    fn both_kinds_of_bundle_are_found() {
-        let root = scratch("places");
-        let vst3 = root.join("Tributary.vst3/Contents");
-        for folder in ["x86_64-linux", "Resources/models/default"] {
-            fs::create_dir_all(vst3.join(folder)).expect("a folder");
-        }
-        fs::create_dir_all(root.join("Tributary/models/default")).expect("a folder");
-        let found = |binary: PathBuf| {
-            model_folder(None, Some(binary)).expect("found").canonicalize().expect("exists")
+            host_rate_hz: activation.sample_rate_hz,
+            max_block: activation.max_block,
         };
-        let real = root.canonicalize().expect("exists");
-        assert_eq!(
-            found(vst3.join("x86_64-linux/Tributary.so")),
-            real.join("Tributary.vst3/Contents/Resources/models/default")
-        );
-        assert_eq!(found(root.join("Tributary.clap")), real.join("Tributary/models/default"));
-        fs::remove_dir_all(root).expect("removed");
-    }
-
-    #[test]
-    fn absence_is_said_with_the_places() {
-        let reason = model_folder(None, Some("/nowhere/Tributary.clap".into())).expect_err("nothing there");
-        assert!(reason.contains("/nowhere/Tributary/models/default"), "{reason}");
-        assert!(reason.contains(MODEL_VARIABLE));
-        assert!(model_folder(None, None).is_err());
+        let (audio, handle) = Engine::start_at_latency(config, least_frames);
+        Self { audio, handle, facts: ModelFacts { trained_on, offered, notice } }
     }
 }

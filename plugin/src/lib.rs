@@ -1,42 +1,51 @@
 //! Tributary: the vocals, bass, drums and other stems of a song on four sidechains, a finished mix on the main bus.
 //!
 //! This crate is the shell and holds no signal processing: [`params`] and [`ports`] face the host, [`instance`] starts an
-//! engine per activation, [`session`], [`learned`] and [`latency`] are saved with the project, [`monitor`] is the window through which the [`editor`]
-//! and the saved state see the engine, and `vst3` is the VST3 factory with the framework's bugs mended.
+//! engine per activation with one of the [`models`], [`session`], [`learned`] and [`setting`] are saved with the project,
+//! [`monitor`] is the window through which the [`editor`] and the saved state see the engine, and `vst3` is the VST3 factory
+//! with the framework's bugs mended.
 
+mod change;
 pub mod editor;
 pub mod instance;
-pub mod latency;
 pub mod learned;
+pub mod models;
 pub mod monitor;
 pub mod params;
 pub mod ports;
 pub mod session;
+pub mod setting;
 pub mod vst3;
 
 use editor::window::Window;
-use instance::Instance;
+use instance::{Activation, Instance};
+use models::{ModelField, Models};
 use monitor::Monitor;
 use nice_plug::prelude::*;
 use nice_plug_egui::EguiEditor;
 use params::TributaryParams;
+use setting::SettingField;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use tributary_engine::{Deck, LatencyMode};
 
 /// The plug-in.
 pub struct Tributary {
     params: Arc<TributaryParams>,
     monitor: Arc<Monitor>,
     /// Present while the host keeps the plug-in active.
-    instance: Option<Instance>,
+    deck: Option<Deck>,
+    /// The host announced offline rendering.
+    offline: bool,
 }
 
 impl Default for Tributary {
     fn default() -> Self {
-        let (params, monitor) = (Arc::new(TributaryParams::default()), Arc::new(Monitor::default()));
+        let params = Arc::new(TributaryParams::default());
+        let monitor = Arc::new(Monitor::new(Models::installed(), params.model.clone()));
         params.session.attach(monitor.clone());
         params.learned.attach(monitor.clone());
-        Self { params, monitor, instance: None }
+        Self { params, monitor, deck: None, offline: false }
     }
 }
 
@@ -76,7 +85,8 @@ impl Plugin for Tributary {
         params::mend(state);
         session::mend(state);
         learned::mend(state);
-        latency::mend(state);
+        SettingField::<LatencyMode>::mend(state);
+        ModelField::mend(state);
     }
 
     fn activate(
@@ -86,19 +96,21 @@ impl Plugin for Tributary {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
+        let activation = Activation::new(config, self.params.latency.activate());
+        let choice = self.params.model.activate();
+        self.offline = config.process_mode == ProcessMode::Offline;
         // A panic must not reach the host; without an engine the main input passes.
-        let mode = self.params.latency.activate();
-        if let Ok(instance) = catch_unwind(|| Instance::start(config, mode)) {
+        let models = self.monitor.models();
+        if let Ok(instance) = catch_unwind(|| Instance::start(&activation, models, &choice)) {
             context.set_latency_samples(instance.audio.latency_frames() as u32);
-            self.monitor.activated(&instance, &self.params.learned);
-            self.instance = Some(instance);
+            self.deck = Some(self.monitor.activated(activation, instance, &self.params.learned));
         }
         true
     }
 
     fn reset(&mut self) {
-        if let Some(instance) = &mut self.instance {
-            instance.audio.reset();
+        if let Some(deck) = &mut self.deck {
+            deck.reset();
         }
     }
 
@@ -108,25 +120,25 @@ impl Plugin for Tributary {
         aux: &mut AuxiliaryBuffers,
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
-        // A project with another latency mode was loaded, and no editor is open to pass that on: one call, once.
-        if self.params.latency.take_restart() {
+        // A project with another setting was loaded, and no editor is open to pass that on: one call, once.
+        if self.params.take_restart() {
             context.request_restart();
         }
-        let Some(instance) = &mut self.instance else { return ProcessStatus::Normal };
-        let settings = self.params.settings(instance.offline);
+        let Some(deck) = &mut self.deck else { return ProcessStatus::Normal };
+        let settings = self.params.settings(self.offline);
         let stems = ports::stem_channels(aux.inputs, buffer.samples());
         let Some(main) = ports::main_channels(buffer) else { return ProcessStatus::Normal };
-        let audio = &mut instance.audio;
-        match catch_unwind(AssertUnwindSafe(|| audio.process(main, stems, &settings))) {
-            Ok(()) => ProcessStatus::Tail(audio.latency_frames() as u32),
+        match catch_unwind(AssertUnwindSafe(|| deck.process(main, stems, &settings))) {
+            Ok(()) => ProcessStatus::Tail(deck.latency_frames() as u32),
             Err(_) => ProcessStatus::Error("the engine stopped because of an internal error"),
         }
     }
 
     fn deactivate(&mut self) {
         self.params.latency.deactivate();
+        self.params.model.deactivate();
+        self.deck = None;
         self.monitor.deactivated();
-        self.instance = None;
     }
 }
 

@@ -3,18 +3,21 @@
 //! The plug-in puts each new engine's telemetry here; editor and state read copies. It outlives the engine, so that a
 //! project saved after the host has deactivated the plug-in still says how the run went.
 
+use crate::change::{Change, Playing};
 use crate::editor::learning::{LearningAction, LearningCopy};
 use crate::editor::theme::decimal;
 use crate::editor::{CORRECTIONS_MAX, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
-use crate::instance::Instance;
+use crate::instance::{Activation, Instance, ModelFacts};
 use crate::learned::{LearnedField, Learner};
+use crate::models::{ModelField, Models};
 use crate::params::TributaryParams;
 use crate::session::Source;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tributary_dsp::{Stem, StemReading};
 use tributary_engine::{
-    EngineState, LatencyReport, LearnedProfile, Learning, LearningPhase, ModelName, Report, Telemetry,
+    Deck, EngineHandle, EngineState, LatencyReport, LearnedProfile, Learning, LearningPhase, ModelName,
+    Report, Telemetry,
 };
 
 /// A stem's lamp is lit above this sample value (−60 dB of full scale).
@@ -25,61 +28,109 @@ const SILENCE_LUFS: f32 = -70.0;
 /// See the module.
 #[derive(Default)]
 pub struct Monitor {
-    run: Mutex<Option<Run>>,
+    models: Models,
+    /// The model that the project has chosen.
+    pub(crate) chosen: Arc<ModelField>,
+    state: Mutex<State>,
     /// Underruns before the last reset.
-    forgiven_underruns: AtomicU64,
+    pub(crate) forgiven_underruns: AtomicU64,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) run: Option<Run>,
+    /// The deck's other end, while the plug-in is active.
+    pub(crate) playing: Option<Playing>,
+    /// Activations so far.
+    pub(crate) activations: u64,
+    /// Names of the models to choose from.
+    listed: Vec<String>,
+    /// What has come of the last change of model.
+    pub(crate) notice: Option<String>,
 }
 
 /// The engine that runs or ran last.
-struct Run {
-    telemetry: Arc<Telemetry>,
-    learning: Arc<Learning>,
+pub(crate) struct Run {
+    /// The engine, as long as it runs.
+    pub(crate) handle: Option<EngineHandle>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) learning: Arc<Learning>,
     latency: LatencyReport,
-    model: ModelName,
-    trained_on: String,
-    offered: [bool; 4],
-    active: bool,
+    pub(crate) model: ModelName,
+    facts: ModelFacts,
+}
+
+impl Run {
+    pub(crate) fn new(handle: EngineHandle, facts: ModelFacts) -> Self {
+        Self {
+            telemetry: Arc::clone(handle.telemetry()),
+            learning: Arc::clone(handle.learning()),
+            latency: handle.latency().clone(),
+            model: handle.model().clone(),
+            facts,
+            handle: Some(handle),
+        }
+    }
 }
 
 impl Monitor {
-    fn lock(&self) -> MutexGuard<'_, Option<Run>> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A window into the engines of one plug-in.
+    pub fn new(models: Models, chosen: Arc<ModelField>) -> Self {
+        Self { models, chosen, ..Self::default() }
     }
 
-    /// Watches `instance` from now on, and puts in force what was learned before it.
-    pub fn activated(&self, instance: &Instance, learned: &LearnedField) {
-        let refused =
-            learned.take_over().and_then(|profile| instance.handle.learning().restore(profile).err());
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where models are looked for.
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Looks which models there are now. Reads folders.
+    pub fn list_models(&self) {
+        let listed = self.models.names();
+        self.lock().listed = listed;
+    }
+
+    /// Keeps an engine from now on and puts in force what was learned before it. Returns what the audio thread plays.
+    pub fn activated(&self, activation: Activation, instance: Instance, learned: &LearnedField) -> Deck {
+        let Instance { audio, handle, facts } = instance;
+        let refused = learned.take_over().and_then(|profile| handle.learning().restore(profile).err());
         learned.set_notice(refused);
+        self.list_models();
         self.forgiven_underruns.store(0, Relaxed);
-        *self.lock() = Some(Run {
-            telemetry: Arc::clone(instance.handle.telemetry()),
-            learning: Arc::clone(instance.handle.learning()),
-            latency: instance.handle.latency().clone(),
-            model: instance.handle.model().clone(),
-            trained_on: instance.trained_on.clone(),
-            offered: instance.offered,
-            active: true,
-        });
+        let (deck, control) = Deck::new(audio, activation.sample_rate_hz, activation.max_block);
+        let mut state = self.lock();
+        state.notice = None;
+        state.run = Some(Run::new(handle, facts));
+        state.activations += 1;
+        state.playing = Some(Playing { activation, control, change: None, number: state.activations });
+        deck
     }
 
-    /// Keeps the last figures of a run that has ended.
+    /// Ends the engines and keeps the last figures of the run.
     pub fn deactivated(&self) {
-        if let Some(run) = self.lock().as_mut() {
-            run.active = false;
-        }
+        let mut state = self.lock();
+        let handle = state.run.as_mut().and_then(|run| run.handle.take());
+        let playing = state.playing.take();
+        drop(state);
+        // Joins the workers, so without the lock.
+        drop((handle, playing));
     }
 
     /// Counts underruns from now.
     pub fn reset_underruns(&self) {
-        if let Some(run) = self.lock().as_ref() {
+        if let Some(run) = &self.lock().run {
             self.forgiven_underruns.store(run.telemetry.underruns.load(Relaxed), Relaxed);
         }
     }
 
     /// Does what the user asks for.
     pub fn learning(&self, action: LearningAction, learned: &LearnedField) {
-        let Some(learning) = self.lock().as_ref().map(|run| Arc::clone(&run.learning)) else { return };
+        let Some(learning) = self.current_learning() else { return };
         match action {
             LearningAction::Learn => learning.start(),
             LearningAction::Analyze => learning.finish(),
@@ -91,28 +142,36 @@ impl Monitor {
         }
     }
 
+    fn current_learning(&self) -> Option<Arc<Learning>> {
+        self.settle();
+        self.lock().run.as_ref().map(|run| Arc::clone(&run.learning))
+    }
+
     /// What the editor shows. Allocates: for the GUI thread.
     pub fn copies(&self, params: &TributaryParams) -> Copies {
+        self.settle();
         // Asks back who is in force, so before the lock.
         let notice = params.learned.notice();
-        let notices = |model: &ModelName, remark: Option<&str>| {
-            let others = notice.into_iter().chain(params.latency.notice()).chain(remark.map(str::to_owned));
-            params.session.notices(model).into_iter().chain(others).collect()
-        };
+        let settings = [params.latency.notice(), params.model.notice()];
+        let guard = self.lock();
+        let change = guard.playing.as_ref().and_then(|playing| playing.change.as_ref());
+        let waiting = || "The other model begins when the host restarts Tributary.".to_owned();
+        let change_words = change.map(Change::words).or_else(|| params.model.is_pending().then(waiting));
+        let others = [change_words, guard.notice.clone(), notice].into_iter().chain(settings);
         let chosen = LatencyCopy {
             mode: params.latency.chosen(),
             pending: params.latency.is_pending(),
             offered: [true; 4],
             ..LatencyCopy::default()
         };
-        let guard = self.lock();
-        let Some(run) = guard.as_ref() else {
-            return Copies {
-                notices: notices(&ModelName::default(), None),
-                latency: chosen,
-                ..Copies::default()
-            };
+        let (choices, choice) = (guard.listed.clone(), params.model.chosen().name().to_owned());
+        let Some(run) = &guard.run else {
+            let notices = params.session.notices(&ModelName::default()).into_iter().chain(others.flatten());
+            let model = ModelCopy { choices, choice, ..ModelCopy::default() };
+            return Copies { notices: notices.collect(), latency: chosen, model, ..Copies::default() };
         };
+        let remarks = [run.facts.notice.clone(), run.telemetry.remark().map(str::to_owned)];
+        let notices = params.session.notices(&run.model).into_iter().chain(others.chain(remarks).flatten());
         let telemetry = &run.telemetry;
         Copies {
             stems: std::array::from_fn(|index| stem(telemetry, Stem::ALL[index])),
@@ -125,14 +184,17 @@ impl Monitor {
             model: ModelCopy {
                 name: run.model.name.clone(),
                 version: run.model.version.clone(),
-                trained_on: run.trained_on.clone(),
+                trained_on: run.facts.trained_on.clone(),
                 state: state(run),
+                choices,
+                choice,
+                changing: change.is_some(),
             },
             latency: LatencyCopy {
                 sample_rate_hz: run.latency.rate_hz,
                 total_samples: run.latency.total_frames(),
                 parts: run.latency.parts.iter().map(|part| (part.name.clone(), part.frames)).collect(),
-                offered: run.offered,
+                offered: run.facts.offered,
                 ..chosen
             },
             load_ratio: telemetry.load.get(),
@@ -140,25 +202,26 @@ impl Monitor {
                 .underruns
                 .load(Relaxed)
                 .saturating_sub(self.forgiven_underruns.load(Relaxed)),
-            notices: notices(&run.model, telemetry.remark()),
-            learning: if run.active { learning(&run.learning) } else { LearningCopy::Unavailable },
+            notices: notices.collect(),
+            learning: if run.handle.is_some() { learning(&run.learning) } else { LearningCopy::Unavailable },
         }
     }
 }
 
 impl Source for Monitor {
     fn current(&self) -> Option<Report> {
-        self.lock().as_ref().map(|run| run.telemetry.report(run.model.clone(), &run.latency))
+        self.settle();
+        self.lock().run.as_ref().map(|run| run.telemetry.report(run.model.clone(), &run.latency))
     }
 }
 
 impl Learner for Monitor {
     fn profile(&self) -> Option<Arc<LearnedProfile>> {
-        self.lock().as_ref().and_then(|run| run.learning.status().profile)
+        self.current_learning().and_then(|learning| learning.status().profile)
     }
 
     fn load(&self, profile: Option<LearnedProfile>) -> Option<String> {
-        let learning = self.lock().as_ref().map(|run| Arc::clone(&run.learning))?;
+        let learning = self.current_learning()?;
         match profile {
             Some(profile) => learning.restore(profile).err(),
             None => {
@@ -196,7 +259,7 @@ fn state(run: &Run) -> ModelState {
     match run.telemetry.state() {
         // A failure stays in sight when the host deactivates the plug-in; it is why one looks.
         EngineState::Failed { reason } => ModelState::Failed(reason),
-        _ if !run.active => ModelState::Idle,
+        _ if run.handle.is_none() => ModelState::Idle,
         EngineState::Loading { progress } => ModelState::Loading(progress),
         EngineState::Ready => ModelState::Ready,
     }
@@ -259,8 +322,9 @@ mod tests {
         let monitor = Monitor::default();
         let copies = monitor.copies(&TributaryParams::default());
         assert_eq!(copies.latency.offered, [true; 4], "any mode can be chosen for the first activation");
-        let latency = LatencyCopy::default();
-        assert_eq!(Copies { latency, ..copies }, Copies::default());
+        assert_eq!(copies.model.choice, "default");
+        let (latency, model) = (LatencyCopy::default(), ModelCopy::default());
+        assert_eq!(Copies { latency, model, ..copies }, Copies::default());
         assert!(monitor.current().is_none());
         monitor.reset_underruns();
         monitor.deactivated();

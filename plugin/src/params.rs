@@ -3,12 +3,14 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
-use crate::latency::LatencyField;
 use crate::learned::LearnedField;
+use crate::models::ModelField;
 use crate::session::SessionField;
+use crate::setting::SettingField;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
-use tributary_engine::Settings;
+use std::sync::Arc;
+use tributary_engine::{LatencyMode, Settings};
 
 /// Range of the output gain to either side of 0, in dB.
 pub const GAIN_RANGE_DB: f32 = 24.0;
@@ -47,9 +49,12 @@ pub struct TributaryParams {
     /// The learned profile; see [`crate::learned`].
     #[persist = "learned"]
     pub learned: LearnedField,
-    /// The latency mode; see [`crate::latency`].
+    /// The latency mode; see [`crate::setting`].
     #[persist = "latency"]
-    pub latency: LatencyField,
+    pub latency: SettingField<LatencyMode>,
+    /// The model; see [`crate::models`].
+    #[persist = "model"]
+    pub model: Arc<ModelField>,
 }
 
 impl Default for TributaryParams {
@@ -73,12 +78,18 @@ impl Default for TributaryParams {
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
             session: SessionField::default(),
             learned: LearnedField::default(),
-            latency: LatencyField::default(),
+            latency: SettingField::default(),
+            model: Arc::default(),
         }
     }
 }
 
 impl TributaryParams {
+    /// Whether the host should be asked for a restart now, because of a setting; true once per change. Real-time safe.
+    pub fn take_restart(&self) -> bool {
+        self.latency.take_restart() | self.model.take_restart()
+    }
+
     /// What the engine is told for a block. Real-time safe.
     pub fn settings(&self, offline: bool) -> Settings {
         Settings {

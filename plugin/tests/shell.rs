@@ -4,84 +4,20 @@
 //! what is missing. Real hosts, real bundles and models are the business of the workspace's `tests` crate.
 
 #![allow(unsafe_code)] // The framework's buffers can only be filled through its unsafe setter.
+#![allow(clippy::unwrap_used)] // A test fails by panicking.
 
-use nice_plug::context::PluginApi;
-use nice_plug::context::process::SendEventError;
+mod support;
+
 use nice_plug::prelude::*;
-use std::cell::Cell;
+use support::Host;
 use tributary::Tributary;
 use tributary_engine::LatencyMode;
 
 const RATE_HZ: f32 = 48_000.0;
 const MAX_BLOCK: usize = 256;
 
-/// What a host's wrapper gives a plug-in.
-#[derive(Default)]
-struct Host {
-    latency_samples: Cell<Option<u32>>,
-    restarts: Cell<u32>,
-}
-
-impl ActivateContext<Tributary> for Host {
-    fn plugin_api(&self) -> PluginApi {
-        PluginApi::Clap
-    }
-
-    fn execute(&self, (): ()) {}
-
-    fn set_latency_samples(&self, samples: u32) {
-        assert_eq!(self.latency_samples.replace(Some(samples)), None, "reported more than once");
-    }
-
-    fn set_current_voice_capacity(&self, _capacity: u32) {}
-}
-
-impl ProcessContext<Tributary> for Host {
-    fn plugin_api(&self) -> PluginApi {
-        PluginApi::Clap
-    }
-
-    fn execute_background(&self, (): ()) {}
-
-    fn execute_gui(&self, (): ()) {}
-
-    fn transport(&self) -> &Transport {
-        unreachable!("the plug-in does not follow the transport")
-    }
-
-    fn next_event(&mut self) -> Option<PluginNoteEvent<Tributary>> {
-        None
-    }
-
-    fn try_send_event(
-        &mut self,
-        event: PluginNoteEvent<Tributary>,
-    ) -> Result<(), (PluginNoteEvent<Tributary>, SendEventError)> {
-        Err((event, SendEventError::NoOutputBuffer))
-    }
-
-    fn set_latency_samples(&self, _samples: u32) {
-        panic!("the latency must stay constant while active");
-    }
-
-    fn request_restart(&self) {
-        self.restarts.set(self.restarts.get() + 1);
-    }
-
-    fn set_current_voice_capacity(&self, _capacity: u32) {}
-}
-
 fn activate(plugin: &mut Tributary) -> usize {
-    let mut host = Host::default();
-    let config = BufferConfig {
-        sample_rate: RATE_HZ,
-        min_buffer_size: None,
-        max_buffer_size: MAX_BLOCK as u32,
-        process_mode: ProcessMode::Realtime,
-    };
-    assert!(plugin.activate(&Tributary::AUDIO_IO_LAYOUTS[0], &config, &mut host));
-    plugin.reset();
-    host.latency_samples.get().expect("a latency is reported") as usize
+    support::activate(plugin, RATE_HZ, MAX_BLOCK, ProcessMode::Realtime)
 }
 
 /// Processes one block in place; the sidechains have `aux_frames`, as the framework delivers absent ones.

@@ -74,17 +74,17 @@ pub fn assemble(places: &Places, binary: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files that the plug-in needs beside itself: runtime, model, licenses.
+/// The files that the plug-in needs beside itself: runtime, models, licenses.
 fn resources(places: &Places) -> Result<Vec<Entry>> {
     let runtime = onnx_runtime::folder(places);
     let library = onnx_runtime::wheel_here()?.library;
     let mut resources = vec![(library.into(), Source::File(runtime.join(library)))];
-    let model = places.default_model();
-    if !model.join("contract.json").is_file() {
-        bail!("the default model is missing: {} holds no contract.json", places::display(places, &model));
+    let models = places.models();
+    if !models.join("default/contract.json").is_file() {
+        bail!("the default model is missing: {} holds no default", places::display(places, &models));
     }
-    for path in files::below(&model)? {
-        resources.push((Path::new("models/default").join(&path), Source::File(model.join(path))));
+    for path in files::below(&models)? {
+        resources.push((Path::new("models").join(&path), Source::File(models.join(path))));
     }
     let licenses = Path::new("licenses");
     resources.push((licenses.join("Tributary.txt"), Source::File(places.root.join("LICENSE"))));

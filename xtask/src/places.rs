@@ -67,9 +67,9 @@ impl Places {
         self.target.join("bundled")
     }
 
-    /// The model that ships inside the bundles.
-    pub fn default_model(&self) -> PathBuf {
-        self.root.join("assets").join("models").join("default")
+    /// The models that ship inside the bundles.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("assets").join("models")
     }
 
     /// The folder of the Python package that trains and exports models.

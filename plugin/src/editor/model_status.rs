@@ -32,16 +32,41 @@ pub fn header(ui: &Ui, rect: Rect, copies: &Copies, bypass: bool, edits: &mut Ve
     let right = switch.left() - 18.0;
     let state = theme::label(painter, pos2(right, y), Align2::RIGHT_CENTER, &state, 12.0, color);
     painter.circle_filled(pos2(state.left() - 10.0, y), 4.0, color);
-    let name = if copies.model.version.is_empty() {
-        copies.model.name.clone()
-    } else {
-        format!("{} {}", copies.model.name, copies.model.version)
-    };
-    let name = theme::label(painter, pos2(state.left() - 24.0, y), Align2::RIGHT_CENTER, &name, 13.0, TEXT);
-    theme::label(painter, pos2(name.left() - 8.0, y), Align2::RIGHT_CENTER, "Model", 12.0, DIM);
-    if !copies.model.trained_on.is_empty() {
-        ui.interact(name.expand(4.0), Id::unique("model"), Sense::hover())
-            .on_hover_text(&copies.model.trained_on);
+    model_name(ui, pos2(state.left() - 24.0, y), copies, edits);
+}
+
+/// The model's name, right of which its state begins; a click shows what there is to choose from.
+fn model_name(ui: &Ui, right: egui::Pos2, copies: &Copies, edits: &mut Vec<Edit>) {
+    let (painter, model) = (ui.painter(), &copies.model);
+    let name = [model.name.as_str(), model.version.as_str()].join(" ");
+    let may_choose = model.choices.len() > 1 && !model.changing;
+    let mut right = right;
+    if may_choose {
+        let arrow = [
+            pos2(right.x - 8.0, right.y - 2.0),
+            pos2(right.x, right.y - 2.0),
+            pos2(right.x - 4.0, right.y + 3.0),
+        ];
+        painter.add(egui::Shape::convex_polygon(arrow.to_vec(), DIM, Stroke::NONE));
+        right.x -= 14.0;
+    }
+    let name = if name.trim().is_empty() { &model.choice } else { name.trim() };
+    let name = theme::label(painter, right, Align2::RIGHT_CENTER, name, 13.0, TEXT);
+    theme::label(painter, pos2(name.left() - 8.0, right.y), Align2::RIGHT_CENTER, "Model", 12.0, DIM);
+    let sense = if may_choose { Sense::click() } else { Sense::hover() };
+    let area = Rect::from_min_max(name.min - vec2(4.0, 6.0), pos2(right.x + 16.0, name.bottom() + 6.0));
+    let response = ui.interact(area, Id::unique("model"), sense);
+    if may_choose {
+        egui::Popup::menu(&response).show(|ui| {
+            for (index, choice) in model.choices.iter().enumerate() {
+                if ui.selectable_label(*choice == model.choice, choice).clicked() && *choice != model.choice {
+                    edits.push(Edit::Model(index));
+                }
+            }
+        });
+    }
+    if !model.trained_on.is_empty() {
+        response.on_hover_text(&model.trained_on);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
 use super::{Control, Copies, Edit, MIN_SIZE, SIZE};
+use crate::models::ModelChoice;
 use crate::monitor::Monitor;
 use crate::params::TributaryParams;
 use nice_plug::context::gui::GuiContext;
@@ -55,6 +56,7 @@ impl NiceEguiApp for Window {
     ) -> Result<(), baseview::HandlerError> {
         ctx.set_theme(egui::Theme::Dark);
         self.context = Some(context);
+        self.monitor.list_models();
         Ok(())
     }
 
@@ -64,9 +66,9 @@ impl NiceEguiApp for Window {
         if let Some(context) = &self.context {
             let setter = context.param_setter();
             for edit in edits {
-                self.apply(edit, &setter);
+                self.apply(edit, &copies, &setter);
             }
-            if self.params.latency.take_restart() {
+            if self.params.take_restart() {
                 context.request_restart();
             }
         }
@@ -79,12 +81,18 @@ impl NiceEguiApp for Window {
 }
 
 impl Window {
-    fn apply(&self, edit: Edit, setter: &ParamSetter<'_>) {
+    fn apply(&self, edit: Edit, copies: &Copies, setter: &ParamSetter<'_>) {
         let params = &self.params;
         match edit {
             Edit::ResetUnderruns => self.monitor.reset_underruns(),
             Edit::Learning(action) => self.monitor.learning(action, &params.learned),
             Edit::Latency(mode) => params.latency.choose(mode),
+            Edit::Model(index) => {
+                let name = copies.model.choices.get(index).cloned();
+                if let Some(choice) = name.and_then(ModelChoice::new) {
+                    self.monitor.choose_model(choice, &params.learned);
+                }
+            }
             Edit::Begin(control) | Edit::Set(control, _) | Edit::End(control) => match control {
                 Control::Mix => pass(setter, &params.mix, edit),
                 Control::Gain => pass(setter, &params.gain_db, edit),
@@ -100,6 +108,6 @@ fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
         Edit::Begin(_) => setter.begin_set_parameter(param),
         Edit::Set(_, value) => setter.set_parameter(param, param.preview_plain(value)),
         Edit::End(_) => setter.end_set_parameter(param),
-        Edit::ResetUnderruns | Edit::Learning(_) | Edit::Latency(_) => {}
+        Edit::ResetUnderruns | Edit::Learning(_) | Edit::Latency(_) | Edit::Model(_) => {}
     }
 }
