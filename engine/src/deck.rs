@@ -4,6 +4,8 @@
 //!
 //! Sides travel between the threads through two rings, each way: the audio thread neither makes nor drops one.
 
+#![warn(clippy::disallowed_methods)]
+
 use rtrb::{Consumer, Producer, RingBuffer};
 use tributary_dsp::CHANNELS;
 

@@ -1,6 +1,8 @@
 //! Delays the dry signals by exactly the latency: the main input and the plain sum of the stems. Lives on the audio
 //! thread so that dry sound never depends on the worker.
 
+#![warn(clippy::disallowed_methods)]
+
 /// One frame: main left and right, sum of stems left and right.
 pub(crate) type DryFrame = [f32; 4];
 

@@ -2,6 +2,8 @@
 //! and fades. It never lets go of a stream abruptly: as soon as it can see that frames run out within the length of a
 //! fade it starts to fade out over those that are left, and it fades in again when enough frames follow.
 
+#![warn(clippy::disallowed_methods)]
+
 use rtrb::Consumer;
 
 use crate::pipeline::is_missing;

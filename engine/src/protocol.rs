@@ -13,6 +13,8 @@
 //! A stream is identified by its start, so two resets with no frame in between are one, which is harmless: no output
 //! exists for it yet.
 
+#![warn(clippy::disallowed_methods)]
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 /// The shared words. Each is written by one side only.

@@ -4,6 +4,8 @@
 //! frames it lacks can have arrived. Only when the host renders faster than real time does it wait for the worker, with
 //! limits.
 
+#![warn(clippy::disallowed_methods)]
+
 use std::sync::Arc;
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -347,6 +349,7 @@ impl AudioSide {
     }
 
     /// Waits for `done`, nudging the worker. Only ever called while rendering offline.
+    #[expect(clippy::disallowed_methods, reason = "offline, where waiting is right")]
     fn wait(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
         let start = Instant::now();
         while !done(self) {

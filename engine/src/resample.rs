@@ -21,8 +21,8 @@ use crate::silence;
 /// Lowest and highest host rate.
 pub const RATE_RANGE_HZ: std::ops::RangeInclusive<f64> = 8_000.0..=768_000.0;
 
-/// Length of the sinc in frames of the lower rate: at −97 dB stop band the transition is 2.5 kHz wide at 44.1 kHz.
-const SINC_FRAMES: f64 = 128.0;
+/// Length of the sinc in frames of the lower rate: at −97 dB stop band the transition is 1.3 kHz wide at 44.1 kHz.
+const SINC_FRAMES: f64 = 256.0;
 /// Input frames per call of the filter: small against every hop, large against the cost of a call.
 const CHUNK_FRAMES: usize = 64;
 /// Ratios with more phases than this interpolate between phases instead.

@@ -66,6 +66,26 @@ fn a_sine_comes_through_clean() {
     }
 }
 
+/// Level of a sine after going to the model's rate and back, in dB.
+fn there_and_back_db(rate_hz: f64, frequency_hz: f64) -> f64 {
+    let sine = |n: usize| (n as f64 / rate_hz * frequency_hz * std::f64::consts::TAU).sin() as f32;
+    let input: Vec<f32> = (0..rate_hz as usize / 2).map(sine).collect();
+    let back = run(44_100.0, rate_hz, &run(rate_hz, 44_100.0, &input, 1000), 1000);
+    let power = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / x.len() as f64;
+    let middle = back.len() / 4..back.len() * 3 / 4;
+    10.0 * (power(&back[middle.clone()]) / power(&input[middle])).log10()
+}
+
+#[test]
+fn what_is_heard_passes_there_and_back() {
+    for rate_hz in [48_000.0, 88_200.0, 96_000.0] {
+        let levels = [1_000.0, 15_000.0, 19_000.0, 20_000.0, 21_000.0]
+            .map(|frequency_hz| there_and_back_db(rate_hz, frequency_hz));
+        println!("{rate_hz} Hz: {levels:.2?} dB at 1, 15, 19, 20, 21 kHz");
+        assert!(levels[..4].iter().all(|level| level.abs() < 0.1), "{rate_hz}: {levels:?}");
+    }
+}
+
 #[test]
 fn pieces_do_not_matter_and_reset_is_fresh() {
     let input = pulse(48_000.0, 0.03, 1e-4, 0.1);

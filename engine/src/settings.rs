@@ -1,6 +1,8 @@
 //! What the plug-in tells the audio side in every block: a `Copy` snapshot of the parameters. The engine smooths the
 //! gains itself, so a snapshot may jump.
 
+#![warn(clippy::disallowed_methods)]
+
 /// What the dry signal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DrySource {

@@ -2,6 +2,8 @@
 //!
 //! What arrives from a host is checked here once, so that everything behind sees eight slices of the block's length, or empty ones.
 
+#![warn(clippy::disallowed_methods)]
+
 use nice_plug::prelude::*;
 use tributary_dsp::{CHANNELS, Stem};
 
