@@ -105,6 +105,11 @@ impl SessionField {
         Document(serde_json::to_value(session).unwrap_or(Value::Null))
     }
 
+    /// The user has chosen a model: the one that the project was saved with is no surprise any more.
+    pub fn model_was_chosen(&self) {
+        self.lock().loaded_model = None;
+    }
+
     /// Sentences for the editor about what was loaded, given the model in use now.
     pub fn notices(&self, model: &ModelName) -> Vec<String> {
         let state = self.lock();
@@ -254,6 +259,8 @@ mod tests {
         assert!(field.notices(&model("abc")).is_empty());
         assert!(field.notices(&ModelName::default()).is_empty(), "nothing to compare with yet");
         assert!(field.notices(&model("def"))[0].contains("may sound different"));
+        field.model_was_chosen();
+        assert!(field.notices(&model("def")).is_empty());
     }
 
     #[test]

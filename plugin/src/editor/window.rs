@@ -90,6 +90,7 @@ impl Window {
             Edit::Model(index) => {
                 let name = copies.model.choices.get(index).cloned();
                 if let Some(choice) = name.and_then(ModelChoice::new) {
+                    params.session.model_was_chosen();
                     self.monitor.choose_model(choice, &params.learned);
                 }
             }
