@@ -80,9 +80,19 @@ impl Monitor {
             let opened = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(broken);
             drop(monitor.opened(number, choice, opened, profile));
         };
-        if std::thread::Builder::new().name("tributary-model".into()).spawn(open).is_err() {
+        if !self.spawn("tributary-model", open) {
             self.restart_instead();
         }
+    }
+
+    /// Starts a thread that ends before the activation does. Without one the work is dropped.
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> bool {
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
+        let mut state = self.lock();
+        state.threads.retain(|thread| !thread.is_finished());
+        let started = spawned.is_ok();
+        state.threads.extend(spawned);
+        started
     }
 
     /// Offers the opened model to the deck. Returns what is not needed, to be dropped without the lock.
@@ -135,8 +145,7 @@ impl Monitor {
         let ended = self.collect();
         if ended.is_some() {
             // Joins a worker, which may be in the middle of a hop. Without a thread it is dropped here.
-            let end = move || drop(ended);
-            let _ = std::thread::Builder::new().name("tributary-ending".into()).spawn(end);
+            self.spawn("tributary-ending", move || drop(ended));
         }
     }
 

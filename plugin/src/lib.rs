@@ -61,6 +61,13 @@ impl Tributary {
     }
 }
 
+/// A host that destroys an active plug-in must not be left with its threads.
+impl Drop for Tributary {
+    fn drop(&mut self) {
+        self.deactivate();
+    }
+}
+
 impl Plugin for Tributary {
     const NAME: &'static str = "Tributary";
     const VENDOR: &'static str = "Tributary";

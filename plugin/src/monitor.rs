@@ -14,6 +14,7 @@ use crate::params::TributaryParams;
 use crate::session::Source;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use tributary_dsp::{Stem, StemReading};
 use tributary_engine::{
     Deck, EngineHandle, EngineState, LatencyReport, LearnedProfile, Learning, LearningPhase, ModelName,
@@ -48,6 +49,8 @@ pub(crate) struct State {
     listed: Vec<String>,
     /// What has come of the last change of model.
     pub(crate) notice: Option<String>,
+    /// Threads that open a model or end an engine: none may outlive the activation, since the host may unload the plug-in.
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 /// The engine that runs or ran last.
@@ -116,9 +119,13 @@ impl Monitor {
         let mut state = self.lock();
         let handle = state.run.as_mut().and_then(|run| run.handle.take());
         let playing = state.playing.take();
+        let threads = std::mem::take(&mut state.threads);
         drop(state);
-        // Joins the workers, so without the lock.
+        // Joins the workers and what may want the lock, so without it.
         drop((handle, playing));
+        for thread in threads {
+            let _ = thread.join();
+        }
     }
 
     /// Counts underruns from now.
