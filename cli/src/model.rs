@@ -15,9 +15,8 @@ use tributary_engine::{
 
 /// Overrides the search for the default model, as in the plug-in.
 const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
-/// Where a default model lies below a folder that may hold one.
-const DEFAULT_PLACES: [&str; 4] =
-    ["models/default", "Tributary/models/default", "../Resources/models/default", "assets/models/default"];
+/// Where models lie below a folder that may hold some.
+const PLACES: [&str; 4] = ["models", "Tributary/models", "../Resources/models", "assets/models"];
 
 /// The window of the plain sum, which needs no context: large hops, because nobody waits for the first one.
 const SUM_GEOMETRY: WindowGeometry = WindowGeometry {
@@ -46,7 +45,7 @@ impl ModelChoice {
         if named == Some("sum") {
             return Ok(Self::PlainSum);
         }
-        let folder = named.map_or_else(default_folder, |folder| Ok(PathBuf::from(folder)))?;
+        let folder = named.map_or_else(default_folder, |named| Ok(named_folder(named)))?;
         let bundle = ModelBundle::open(&folder)
             .with_context(|| format!("the model in {} cannot be used", folder.display()))?;
         Ok(Self::Bundle(Box::new(bundle)))
@@ -144,24 +143,34 @@ impl ModelChoice {
     }
 }
 
-/// The first default model: `TRIBUTARY_MODEL`, beside the program, in the working tree the program was built in or is
-/// run in.
+/// The folder of that path or, if there is none, of that shipped model.
+fn named_folder(named: &str) -> PathBuf {
+    let folder = PathBuf::from(named);
+    let is_name = folder.components().count() == 1 && !folder.is_dir();
+    if is_name { shipped_folder(named).unwrap_or(folder) } else { folder }
+}
+
+/// `TRIBUTARY_MODEL`, else the shipped default model.
 fn default_folder() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os(MODEL_VARIABLE).filter(|value| !value.is_empty()) {
         return Ok(PathBuf::from(folder));
     }
+    match shipped_folder("default") {
+        Some(folder) => Ok(folder),
+        None => bail!("no model was found; name one with --model or set {MODEL_VARIABLE}"),
+    }
+}
+
+/// The first model of this name beside the program, in the working tree the program was built in or is run in.
+fn shipped_folder(name: &str) -> Option<PathBuf> {
     let executable = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
     let current = std::env::current_dir().ok();
     let starts = [executable.as_deref().and_then(Path::parent), current.as_deref()];
     let holds_model = |folder: &PathBuf| folder.join("contract.json").is_file();
-    let found = starts
+    starts
         .into_iter()
         .flatten()
         .flat_map(Path::ancestors)
-        .flat_map(|folder| DEFAULT_PLACES.map(|place| folder.join(place)))
-        .find(holds_model);
-    match found {
-        Some(folder) => Ok(folder),
-        None => bail!("no model was found; name one with --model or set {MODEL_VARIABLE}"),
-    }
+        .flat_map(|folder| PLACES.map(|place| folder.join(place).join(name)))
+        .find(holds_model)
 }

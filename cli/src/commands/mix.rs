@@ -52,8 +52,9 @@ pub struct Args {
     /// File of everything else
     #[arg(long, value_name = "FILE")]
     other: Option<PathBuf>,
-    /// Model bundle to mix with, or "sum" for the plain sum of the stems [default: the bundled model]
-    #[arg(long, value_name = "FOLDER|sum")]
+    /// Model bundle to mix with: a folder, the name of a model that ships, or "sum" for the plain sum of the stems [default:
+    /// the bundled model]
+    #[arg(long, value_name = "FOLDER|NAME|sum")]
     model: Option<String>,
     /// Measure every stem as a whole, or adapt while playing as the plug-in does
     #[arg(long, value_enum, default_value_t = Profile::File)]
