@@ -72,11 +72,9 @@ def generate(folder: Path, seeds: Sequence[int], duration_s: float, variant: str
 
 def write_normalization(config: Config, folder: Path) -> tuple[Path, Path]:
     """`recipe.json` and `targets.json` of a configuration, as `tributary normalize` reads them."""
-    from dataclasses import asdict
-
     folder.mkdir(parents=True, exist_ok=True)
     recipe, targets = folder / "recipe.json", folder / "targets.json"
-    write_json(recipe, asdict(config.recipe))
+    write_json(recipe, config.recipe.written(folder))
     write_json(targets, default_targets(None, config.loudness_lufs, config.similarity))
     return recipe, targets
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .augment import Augmentation
-from .contract import REPOSITORY, Recipe, Window
+from .contract import REPOSITORY, Window
 from .model import NetworkSize
+from .recipe import Recipe
 
 T = TypeVar("T")
 CONFIG_FOLDER = REPOSITORY / "model-export" / "configs"
@@ -129,7 +130,10 @@ def load_config(name: str) -> Config:
         "window": Window,
     }
     parts = {section: _read(kind, table.pop(section, {}), section) for section, kind in sections.items()}
-    recipe = Recipe.from_dict(table.pop("recipe", {}))
+    try:
+        recipe = Recipe.from_dict(table.pop("recipe", {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
     own = {name: table.pop(name, {}) for name in ("loudness_lufs", "similarity")}
     if table.get("start", "transparent") not in ("transparent", "random"):
         raise ConfigError(f"start is {table['start']!r}; known are transparent and random")

@@ -11,8 +11,9 @@ from typing import Any
 
 from .checkpoint import CheckpointError
 from .config import Config, DataSettings, TrainSettings
-from .contract import Effect, Recipe, Window, default_targets, write_json
+from .contract import Window, default_targets, write_json
 from .export import BundleInfo
+from .recipe import Recipe
 from .train import TrainResult
 
 
@@ -54,11 +55,6 @@ def keep_targets(folder: Path, targets: Path | None) -> None:
         write_json(folder / "targets.json", json.loads(targets.read_text(encoding="utf-8")))
 
 
-def _recipe(values: dict[str, Any]) -> Recipe:
-    effects = {name: Effect(**value) for name, value in values.items() if name != "kind"}
-    return Recipe(kind=values["kind"], **effects)
-
-
 def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
     """What the contract and the card say, from a checkpoint and the report beside it."""
     config = state["config"]
@@ -80,7 +76,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
         name=name,
         trained_on=trained_on,
         targets=targets,
-        recipe=_recipe(config["recipe"]),
+        recipe=Recipe.from_dict(config["recipe"]),
         window=Window(**config["window"]),
         card=_card(name, config, state, report, targets["name"]),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
