@@ -113,8 +113,8 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
         raise ConfigError(f"[{where}] {error}") from error
 
 
-def load_config(name: str) -> Config:
-    """Read a file, or the configuration of that name in `configs/`."""
+def _table(name: str) -> dict[str, Any]:
+    """The entries of a file, or of the configuration of that name in `configs/`, on top of those of its `base`."""
     path = Path(name)
     if not path.is_file():
         path = CONFIG_FOLDER / f"{name}.toml"
@@ -122,6 +122,15 @@ def load_config(name: str) -> Config:
         known = ", ".join(sorted(item.stem for item in CONFIG_FOLDER.glob("*.toml")))
         raise ConfigError(f"no configuration {name!r}; known are {known}")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = _table(table.pop("base")) if "base" in table else {}
+    for entry, value in table.items():
+        base[entry] = {**base.get(entry, {}), **value} if isinstance(value, dict) else value
+    return base
+
+
+def load_config(name: str) -> Config:
+    """Read a file, or the configuration of that name in `configs/`; `base` names one that it differs from."""
+    table = _table(name)
     sections = {
         "network": NetworkSize,
         "train": TrainSettings,
