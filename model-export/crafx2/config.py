@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .augment import Augmentation
-from .contract import REPOSITORY, Recipe, Window
+from .contract import REPOSITORY, Window
 from .model import NetworkSize
+from .recipe import Recipe
 
 T = TypeVar("T")
 CONFIG_FOLDER = REPOSITORY / "model-export" / "configs"
@@ -38,6 +39,9 @@ class TrainSettings:
     precision: str = "float32"
     #: Memory of the averaged weights that are validated and exported; 0: the last weights themselves.
     average_decay: float = 0.98
+    #: Part of the way from the transparent start to the trained weights that is exported. Less moves less, and depends
+    #: less on averages of norms that a stream does not know yet.
+    kept: float = 1.0
     freeze_front_end: bool = True
     loss: str = "mix"
     #: Every so many steps the held-out loss is taken; the lowest one chooses the weights that are kept.
@@ -112,8 +116,8 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
         raise ConfigError(f"[{where}] {error}") from error
 
 
-def load_config(name: str) -> Config:
-    """Read a file, or the configuration of that name in `configs/`."""
+def _table(name: str) -> dict[str, Any]:
+    """The entries of a file, or of the configuration of that name in `configs/`, on top of those of its `base`."""
     path = Path(name)
     if not path.is_file():
         path = CONFIG_FOLDER / f"{name}.toml"
@@ -121,6 +125,15 @@ def load_config(name: str) -> Config:
         known = ", ".join(sorted(item.stem for item in CONFIG_FOLDER.glob("*.toml")))
         raise ConfigError(f"no configuration {name!r}; known are {known}")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
+    base = _table(table.pop("base")) if "base" in table else {}
+    for entry, value in table.items():
+        base[entry] = {**base.get(entry, {}), **value} if isinstance(value, dict) else value
+    return base
+
+
+def load_config(name: str) -> Config:
+    """Read a file, or the configuration of that name in `configs/`; `base` names one that it differs from."""
+    table = _table(name)
     sections = {
         "network": NetworkSize,
         "train": TrainSettings,
@@ -129,7 +142,10 @@ def load_config(name: str) -> Config:
         "window": Window,
     }
     parts = {section: _read(kind, table.pop(section, {}), section) for section, kind in sections.items()}
-    recipe = Recipe.from_dict(table.pop("recipe", {}))
+    try:
+        recipe = Recipe.from_dict(table.pop("recipe", {}))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
     own = {name: table.pop(name, {}) for name in ("loudness_lufs", "similarity")}
     if table.get("start", "transparent") not in ("transparent", "random"):
         raise ConfigError(f"start is {table['start']!r}; known are transparent and random")

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -55,39 +55,6 @@ class Window:
                 raise ValueError(f"{name} is {value}; it must be a multiple of {FRAME_RATIO}")
         if self.lookahead_frames < self.crossfade_frames + MARGIN_FRAMES:
             raise ValueError("lookahead_frames must hold crossfade_frames and the front end's margin")
-
-
-@dataclass(frozen=True)
-class Effect:
-    """Switch and strength (0…1) of one normalization effect."""
-
-    enabled: bool = True
-    amount: float = 1.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How stems are normalized for the model; the same in training and in the plug-in."""
-
-    kind: str = "paper"
-    equalization: Effect = field(default_factory=lambda: Effect(amount=0.3))
-    dynamics: Effect = field(default_factory=lambda: Effect(amount=0.5))
-    panning: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
-    #: A side for stems that are narrower than the average.
-    width: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
-    loudness: Effect = field(default_factory=Effect)
-    #: The send of vocals and other, before the chain; the amount is its level.
-    reverb: Effect = field(default_factory=lambda: Effect(enabled=False, amount=0.0))
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """Read a configuration table: effect amounts as numbers, `kind` as text."""
-        effects = {
-            name: Effect(enabled=float(value) > 0.0, amount=float(value))
-            for name, value in values.items()
-            if name != "kind"
-        }
-        return cls(kind=values.get("kind", "paper"), **effects)
 
 
 def sha256_of(path: Path) -> str:

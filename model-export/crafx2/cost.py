@@ -1,8 +1,9 @@
 """What a network costs in steps and as one graph re-run over its window, side by side: `python -m crafx2.cost`.
 
-Random weights of the published size, one thread, CPU time of that thread, best of several runs; a real-time factor is
-time used over audio time. Memory grows with the window: 5 s of the whole graph take about 2 GB. With `--bundles FOLDER`
-nothing is measured: the same network is written there as the bundles `incremental` and `whole`, for the engine's bench.
+Random weights of the published size, or of the sizes of `--config`, one thread, CPU time of that thread, best of
+several runs; a real-time factor is time used over audio time. Memory grows with the window: 5 s of the whole graph take
+about 2 GB. With `--bundles FOLDER` nothing is measured: the same network is written there as the bundles `incremental`
+and `whole`, for the engine's bench.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .config import load_config
 from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, Form, Window, default_targets
 from .export import BundleInfo, export_bundle, session, write_graphs
 from .front_end import FRAME_RATIO
@@ -83,6 +85,12 @@ def measure(network: CRAFx2, window: Window, window_s: float, folder: Path) -> d
     return found
 
 
+def random_network(size: NetworkSize) -> CRAFx2:
+    """Seeded weights: what a network costs does not depend on them."""
+    torch.manual_seed(1)
+    return CRAFx2(size).eval()
+
+
 def write_bundles(network: CRAFx2, window_s: float, folder: Path) -> None:
     """The network in steps and as one graph whose window is `window_s` long, with equal hops."""
     steps = Window()
@@ -98,19 +106,23 @@ def write_bundles(network: CRAFx2, window_s: float, folder: Path) -> None:
 def main() -> None:
     """Print one `name value` per line, or write the bundles."""
     parser = argparse.ArgumentParser(prog="crafx2.cost", description=__doc__)
+    parser.add_argument("--config", nargs="+", default=["published-Lb"], help="whose networks (default: %(default)s)")
     parser.add_argument("--window", type=float, default=5.0, help="seconds of the whole graph's window")
     parser.add_argument(
         "--bundles", type=Path, metavar="FOLDER", help="write the network there instead of measuring it"
     )
     arguments = parser.parse_args()
-    torch.manual_seed(1)
     torch.set_num_threads(1)
-    network = CRAFx2(NetworkSize()).eval()
+    configs = [load_config(name) for name in arguments.config]
     if arguments.bundles:
-        write_bundles(network, arguments.window, arguments.bundles)
+        write_bundles(random_network(configs[0].network), arguments.window, arguments.bundles)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        for name, value in measure(network, Window(), arguments.window, Path(folder)).items():
+    for config in configs:
+        if len(configs) > 1:
+            print(config.name)
+        with tempfile.TemporaryDirectory() as folder:
+            found = measure(random_network(config.network), config.window, arguments.window, Path(folder))
+        for name, value in found.items():
             print(f"{name:28} {value:10.4f}")
 
 

@@ -28,7 +28,6 @@ from .contract import (
     SAMPLE_RATE_HZ,
     STEMS,
     Form,
-    Recipe,
     Window,
     file_reference,
     replaced_folder,
@@ -40,6 +39,7 @@ from .front_end import FRAME_RATIO
 from .graphs import Back, Front, Latent, Whole
 from .incremental import Recurrent, Statistics, Temporal, norm_response
 from .model import CRAFx2
+from .recipe import Recipe
 
 #: Written for ONNX Runtime 1.31; old enough for every runtime since 1.13.
 OPSET = 17
@@ -372,7 +372,7 @@ def finish_bundle(
         "window": asdict(info.window),
         "network": graphs,
         "targets": file_reference(folder, "targets.json"),
-        "recipe": asdict(info.recipe),
+        "recipe": info.recipe.written(folder),
         "limiter": {"ceiling_dbtp": CEILING_DBTP},
         "parity": {
             "input": "parity_input.f32",

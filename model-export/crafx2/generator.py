@@ -2,7 +2,8 @@
 
 A seed names a song. The mixture is a function of what can be heard in the stems – levels follow density, the backing
 ducks under the voice, compression follows dynamics, brightness follows energy – because a network that is trained on
-targets drawn independently of its inputs learns only their mean. Sound sources live in `crafx2.songs`.
+targets drawn independently of its inputs learns only their mean. Sound sources, and the hands on the mixing desk, live
+in `crafx2.songs`.
 """
 
 from __future__ import annotations
@@ -28,21 +29,14 @@ from .songs.instruments import (
     render_pad,
     render_plucks,
 )
+from .songs.mixing import mix
 from .songs.voice import draw_singer, render_vocals
 
 STEMS = ("vocals", "bass", "drums", "other")
 VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
-#: Integrated loudness of the stems inside the mixture, LUFS, before bus processing: a lead vocal on top. These are
-#: also the loudness targets of the default bundle, so that the network's work stays within the range of its masks.
-MIX_LOUDNESS_LUFS = {"vocals": -18.0, "bass": -23.0, "drums": -19.5, "other": -20.0}
-MIXTURE_LOUDNESS_LUFS = -14.0
-#: What songs differ in beyond what the rules below explain, standard deviation in dB.
-LEVEL_SPREAD_DB = 0.8
 #: How far the tone of an unprocessed stem lies from what the mixture has, standard deviation in dB: microphones, rooms.
 RAW_SPREAD_DB = 2.0
-#: Below this the mixture is mono.
-MONO_BELOW_HZ = 140.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     arrangement = arrange(rng, duration_s, full=full)
     dry = _render(rng, arrangement, frames)
     wet = {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
-    mixture = _mix(rng, wet)
+    mixture = mix(rng, wet)
     source = wet
     if variant != "wet":
         raw = {stem: calibration.smooth_curve(rng, RAW_SPREAD_DB) for stem in STEMS}
@@ -150,45 +144,6 @@ _ROOM = {
     "drums": ((0.4, 0.9), 0.16, 250.0),
     "other": ((1.0, 2.0), 0.16, 250.0),
 }
-
-
-def _density(audio: Audio) -> float:
-    """Share of time within 20 dB of the stem's loudest moments, 0…1."""
-    level = fx.envelope_db(audio, 1.0, 120.0)
-    return float(np.mean(level > np.max(level) - 20.0)) if np.max(level) > -90.0 else 0.0
-
-
-def _mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
-    """Balance, duck, brighten, glue and limit; −14 LUFS, peaks at most −1 dBFS."""
-    parts = {}
-    for stem, audio in wet.items():
-        level = MIX_LOUDNESS_LUFS[stem] + float(rng.normal(0, LEVEL_SPREAD_DB))
-        # A dense backing is turned down, a sparse one may stand out; a voice that sings little is brought forward.
-        lean = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}[stem]
-        parts[stem] = fx.set_loudness(audio, level + lean * (_density(audio) - 0.6))
-    frames = parts["vocals"].shape[-1]
-    sung = _activity(parts["vocals"])
-    kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
-    parts["other"] = parts["other"] * fx.db_to_gain(fx.control_to_audio(-2.5 * sung, frames))
-    parts["drums"] = parts["drums"] * fx.db_to_gain(fx.control_to_audio(-0.8 * sung, frames))
-    parts["bass"] = parts["bass"] * fx.db_to_gain(fx.control_to_audio(-2.0 * kicked, frames))
-    together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
-    total = sum(parts.values())
-    # Fuller passages open up on top, sparse ones close: a moving shelf without a mean.
-    air = fx.high_pass(total, 5_000.0, order=1)
-    total = total + air * fx.control_to_audio(0.3 * (together - np.mean(together)), frames)
-    total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
-    peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
-    total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.8, 20.0, 180.0)
-    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
-    return fx.limit(total, -1.0)
-
-
-def _activity(audio: Audio, release_ms: float = 350.0) -> Audio:
-    """0…1 at control rate: how far a stem is up compared with its own loud moments."""
-    level = fx.envelope_db(audio, 8.0, release_ms)
-    top = float(np.max(level))
-    return np.clip((level - top + 26.0) / 18.0, 0.0, 1.0) if top > -60.0 else np.zeros_like(level)
 
 
 def _deliver(rng: np.random.Generator, stem: str, audio: Audio, variant: str) -> Audio:

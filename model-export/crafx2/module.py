@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .contract import MARGIN_FRAMES, PARITY_TOLERANCE, Effect, Recipe, Window, default_targets, replaced_folder
+from .contract import MARGIN_FRAMES, PARITY_TOLERANCE, Window, default_targets, replaced_folder
 from .errors import ModuleError, ParityError
 from .export import (
     PARITY_FRAMES,
@@ -28,6 +28,7 @@ from .export import (
     whole_graph,
 )
 from .front_end import FRAME_RATIO
+from .recipe import Effect, Recipe
 
 CHANNELS = 8
 

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor
 
 from .checkpoint import CheckpointError
-from .contract import Effect, Recipe, Window, default_targets
+from .contract import Window, default_targets
 from .export import BundleInfo
 from .features import targets_from_features
 from .model import CRAFx2, NetworkSize
+from .recipe import Effect, Recipe
 
 #: The published file has 11 MB; unpacked and packed size are both bounded.
 SIZE_LIMIT_BYTES = 256 * 1024 * 1024

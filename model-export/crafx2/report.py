@@ -6,13 +6,15 @@ import json
 import math
 import os
 import platform
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from .checkpoint import CheckpointError
 from .config import Config, DataSettings, TrainSettings
-from .contract import Effect, Recipe, Window, default_targets, write_json
+from .contract import CEILING_DBTP, STEMS, Window, default_targets, write_json
 from .export import BundleInfo
+from .recipe import Recipe
 from .train import TrainResult
 
 
@@ -54,11 +56,6 @@ def keep_targets(folder: Path, targets: Path | None) -> None:
         write_json(folder / "targets.json", json.loads(targets.read_text(encoding="utf-8")))
 
 
-def _recipe(values: dict[str, Any]) -> Recipe:
-    effects = {name: Effect(**value) for name, value in values.items() if name != "kind"}
-    return Recipe(kind=values["kind"], **effects)
-
-
 def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
     """What the contract and the card say, from a checkpoint and the report beside it."""
     config = state["config"]
@@ -80,7 +77,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
         name=name,
         trained_on=trained_on,
         targets=targets,
-        recipe=_recipe(config["recipe"]),
+        recipe=Recipe.from_dict(config["recipe"]),
         window=Window(**config["window"]),
         card=_card(name, config, state, report, targets["name"]),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
@@ -97,13 +94,16 @@ def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict
     data, train = DataSettings(**config["data"]), TrainSettings(**config["train"])
     losses = report.get("losses", {})
     rows = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in _LOSS_ROWS if key in losses)
-    levels = "/".join(f"{config['loudness_lufs'].get(s, math.nan):g}" for s in ("vocals", "bass", "drums", "other"))
+    levels = "/".join(f"{config['loudness_lufs'].get(s, math.nan):g}" for s in STEMS)
     leveled = (
-        f"but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain\nsum of the normalized stems is "
-        "already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare."
+        f"but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain sum of the normalized stems is "
+        "already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare"
         if config["loudness_lufs"]
-        else "and loudness."
+        else "and loudness"
     )
+    if config.get("similarity"):
+        similar = "/".join(f"{config['similarity'].get(s, math.nan):g}" for s in STEMS)
+        leveled += f"; and φ {similar}, since the published φ counts faint bins like loud ones"
     amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in config["recipe"].items() if key != "kind")
     start = "the transparent start" if config["start"] == "transparent" else "its start"
     front = f"The filter bank is {'frozen at' if train.freeze_front_end else 'trained from'} {start}."
@@ -111,20 +111,24 @@ def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict
     generated = not report.get("data")
     origin = "Trained on synthetic music with one way of mixing, and chosen" if generated else "Chosen"
     source = "--tributary ../target/release/tributary" if generated else "--data FOLDER --held-out FOLDER"
-    return f"""# {name}
+    # A channel's bands share its range; 16 of them are 0.7 kHz wide at the bottom (`front_end.BAND_EDGES_HZ`).
+    finest_khz = 0.7 * 128 / config["network"]["filters"]
+    text = f"""# {name}
 
 A CRAFx2 model. {config["description"]}
 
 {_data_text(report, data)}
 
 **Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: {targets} for spectrum,
-panning and dynamics, {leveled}
+panning and dynamics, {leveled}.
 
 **Network.** {network}. {front}
 
 **Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s on
 {report.get("processes", 1)} process(es){_long_text(train)}), {report.get("skipped_steps", 0)} of them skipped because a
-gradient was not finite; seed {train.seed}, {report.get("minutes", "–")} min on {report.get("device", "cpu")}
+gradient was not finite;
+{train.kept:g} of the way from the start is kept; seed {train.seed}, {report.get("minutes", "–")} min
+on {report.get("device", "cpu")}
 ({report.get("hardware", "unknown hardware")}).
 
 **Quality.** The weights of step {state["step"]} were kept because they had the lowest held-out loss `{train.loss}`
@@ -134,9 +138,12 @@ gradient was not finite; seed {train.seed}, {report.get("minutes", "–")} min o
 |---|---|
 {rows}
 
-{_checks(report)}**Limits.** {origin} by its own loss, not by
+{_checks(report)}**Limiter.** A true-peak limiter at {CEILING_DBTP:g} dBTP stands behind the network; the
+contract asks for it.
+
+**Limits.** {origin} by its own loss, not by
 listening. It sets levels per band over time: it cannot add reverberation, correct pitch, or equalize finely below about
-700 Hz.
+{finest_khz:.1f} kHz.
 
 **Make it again**, in `model-export`:
 
@@ -146,6 +153,15 @@ Weights differ in the last digits between processors.
 
 License: MIT.
 """
+    return _wrapped(text)
+
+
+def _wrapped(text: str) -> str:
+    """Markdown with its paragraphs wrapped; tables and commands stay as they are."""
+    parts = text.strip().split("\n\n")
+    kept = ("|", "#", "    ")
+    filled = [part if part.startswith(kept) else textwrap.fill(part, 120, break_on_hyphens=False) for part in parts]
+    return "\n\n".join(filled) + "\n"
 
 
 def _data_text(report: dict[str, Any], data: DataSettings) -> str:

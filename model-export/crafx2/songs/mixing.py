@@ -1,0 +1,107 @@
+"""What an engineer makes of processed stems: a balance, and hands on the faders.
+
+All that moves is read from what sounds, and none of it has a mean: after its moves a stem is brought back to its level.
+So the balance is the recipe's, and what is left for a network to learn is the movement. Bands are as wide as the masks'
+(0.7 kHz at least): what is written here can be made by multiplying bands of stems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import effects as fx
+from .effects import Audio
+
+#: Integrated loudness of the stems inside the mixture, LUFS, before bus processing: a voice on top, a bass to be felt.
+#: These are also the loudness targets of the default bundle, so that the masks keep their range for movement.
+MIX_LOUDNESS_LUFS = {"vocals": -18.5, "bass": -21.0, "drums": -19.5, "other": -20.5}
+MIXTURE_LOUDNESS_LUFS = -14.0
+#: What songs differ in beyond what the rules explain, standard deviation in dB.
+LEVEL_SPREAD_DB = 0.5
+#: Below this the mixture is mono.
+MONO_BELOW_HZ = 140.0
+#: dB by which a stem is turned down per unit of density: a dense backing steps back, a sparse voice is brought forward.
+LEAN_DB = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}
+#: The voice's level is ridden: this part of what a phrase differs from the median is taken back, so many dB at most.
+RIDE, RIDE_LIMIT_DB = 0.5, 4.0
+#: Where a voice is understood, and how far `other` is turned down there and elsewhere while it sings, dB.
+PRESENCE_HZ, PRESENCE_DB, BACKING_DB = (700.0, 5_500.0), 4.0, 1.5
+#: Where bass, voice and chords pile up, and how far `other` is turned down there while all three sound, dB.
+MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
+#: How far drums step back under the voice, and the bass under the kick drum, dB.
+DRUMS_DB, KICKED_DB = 1.0, 1.5
+#: The top of full passages against sparse ones: gain of what lies above 5 kHz per unit of activity, linear.
+AIR = 0.5
+
+
+def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
+    """Balance, ride, make room, open up, glue and limit; −14 LUFS, peaks at most −1 dBFS."""
+    levels, parts = {}, {}
+    for stem, audio in wet.items():
+        spread = float(rng.normal(0, LEVEL_SPREAD_DB))
+        levels[stem] = MIX_LOUDNESS_LUFS[stem] + spread + LEAN_DB[stem] * (_density(audio) - 0.6)
+        parts[stem] = fx.set_loudness(audio, levels[stem])
+    parts = {stem: fx.set_loudness(audio, levels[stem]) for stem, audio in _move(parts).items()}
+    frames = parts["vocals"].shape[-1]
+    together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
+    total = sum(parts.values())
+    # Fuller passages open up on top, sparse ones close: a moving shelf without a mean.
+    air = fx.high_pass(total, 5_000.0, order=1)
+    total = total + air * fx.control_to_audio(AIR * (together - np.mean(together)), frames)
+    total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
+    peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
+    total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.5, 20.0, 180.0)
+    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
+    return fx.limit(total, -1.0)
+
+
+def _move(parts: Mapping[str, Audio]) -> dict[str, Audio]:
+    """The stems as the faders move, at whatever level that makes."""
+    sung, played = _activity(parts["vocals"]), _activity(parts["bass"])
+    kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
+    other = _turn(parts["other"], -BACKING_DB * sung)
+    other = other + _turned_off(fx.band_pass(other, *PRESENCE_HZ, order=1), (PRESENCE_DB - BACKING_DB) * sung)
+    other = other + _turned_off(fx.band_pass(other, *MUD_HZ, order=1), MUD_DB * np.minimum(sung, played))
+    return {
+        "vocals": _turn(parts["vocals"], ride_db(parts["vocals"])),
+        "bass": _turn(parts["bass"], -KICKED_DB * kicked),
+        "drums": _turn(parts["drums"], -DRUMS_DB * sung),
+        "other": other,
+    }
+
+
+def _turn(audio: Audio, change_db: Audio) -> Audio:
+    """Gain in dB at control rate."""
+    return audio * fx.db_to_gain(fx.control_to_audio(change_db, audio.shape[-1]))
+
+
+def _turned_off(band: Audio, cut_db: Audio) -> Audio:
+    """What must be added so that a band comes out lower by `cut_db` at control rate."""
+    return _turn(band, -cut_db) - band
+
+
+def ride_db(audio: Audio) -> Audio:
+    """Moves of a fader that evens out phrases, dB at control rate; it rests at 0 where nothing sounds."""
+    level = fx.envelope_db(audio, 60.0, 500.0)
+    sounding = level > max(np.max(level) - 24.0, -70.0)
+    if not np.any(sounding):
+        return np.zeros_like(level)
+    wanted = np.clip(-RIDE * (level - np.median(level[sounding])), -RIDE_LIMIT_DB, RIDE_LIMIT_DB)
+    # A hand takes about a third of a second.
+    hand = np.hanning(round(0.35 * fx.SAMPLE_RATE_HZ / fx.CONTROL_FRAMES))
+    return np.convolve(np.where(sounding, wanted, 0.0), hand / np.sum(hand), mode="same")
+
+
+def _density(audio: Audio) -> float:
+    """Share of time within 20 dB of the stem's loudest moments, 0…1."""
+    level = fx.envelope_db(audio, 1.0, 120.0)
+    return float(np.mean(level > np.max(level) - 20.0)) if np.max(level) > -90.0 else 0.0
+
+
+def _activity(audio: Audio, release_ms: float = 350.0) -> Audio:
+    """0…1 at control rate: how far a stem is up compared with its own loud moments."""
+    level = fx.envelope_db(audio, 8.0, release_ms)
+    top = float(np.max(level))
+    return np.clip((level - top + 26.0) / 18.0, 0.0, 1.0) if top > -60.0 else np.zeros_like(level)

@@ -1,0 +1,57 @@
+"""The engineer's hands: what moves follows what sounds, and the balance stays."""
+
+import numpy as np
+import pytest
+
+from crafx2.songs import effects as fx
+from crafx2.songs import mixing
+
+FRAMES = 4 * 44_100
+
+
+def halves_db(audio, low_hz: float, high_hz: float) -> float:
+    """Level of the second half over that of the first in a band, away from the border."""
+    band = fx.band_pass(audio, low_hz, high_hz, order=4)
+    first, second = band[..., 10_000 : FRAMES // 2], band[..., FRAMES // 2 + 20_000 :]
+    return float(20 * np.log10(np.std(second) / np.std(first)))
+
+
+def tone(hz: float, gain) -> np.ndarray:
+    return np.tile(gain * np.sin(2 * np.pi * hz * np.arange(FRAMES) / 44_100), (2, 1))
+
+
+@pytest.fixture()
+def parts():
+    """Chords as noise throughout, a voice and a bass in the second half."""
+    enters = np.arange(FRAMES) >= FRAMES // 2
+    return {
+        "vocals": tone(440.0, 0.1 * enters),
+        "bass": tone(60.0, 0.1 * enters),
+        "drums": np.zeros((2, FRAMES)),
+        "other": 0.1 * np.random.default_rng(4).standard_normal((2, FRAMES)),
+    }
+
+
+def test_the_backing_steps_back_under_the_voice_where_it_is_understood(parts):
+    with_voice = mixing._move(parts)["other"]
+    assert halves_db(with_voice, 1_500.0, 3_000.0) < -3.0
+    assert -2.5 < halves_db(with_voice, 12_000.0, 18_000.0) < -1.0
+    assert halves_db(with_voice, 250.0, 400.0) < -3.0
+    alone = mixing._move({**parts, "vocals": 0.0 * parts["vocals"]})["other"]
+    assert np.array_equal(alone, parts["other"])
+
+
+def test_the_mixture_has_the_movement_but_not_its_mean(parts):
+    mixture = mixing.mix(np.random.default_rng(1), parts)
+    still = mixing.mix(np.random.default_rng(1), {**parts, "vocals": 0.0 * parts["vocals"]})
+    assert halves_db(mixture, 1_500.0, 3_000.0) < halves_db(still, 1_500.0, 3_000.0) - 1.5
+    assert fx.loudness_lufs(mixture) == pytest.approx(mixing.MIXTURE_LOUDNESS_LUFS, abs=0.2)
+
+
+def test_a_voice_is_ridden_toward_its_median():
+    phrases = np.where(np.arange(FRAMES) < FRAMES // 2, 0.05, 0.1)
+    voice = tone(440.0, phrases)
+    ridden = voice * fx.db_to_gain(fx.control_to_audio(mixing.ride_db(voice), FRAMES))
+    assert halves_db(voice, 300.0, 600.0) == pytest.approx(6.0, abs=0.2)
+    assert halves_db(ridden, 300.0, 600.0) == pytest.approx(6.0 * (1.0 - mixing.RIDE), abs=0.5)
+    assert np.all(mixing.ride_db(0.0 * voice) == 0.0)
