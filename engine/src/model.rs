@@ -54,7 +54,7 @@ pub trait MixModel: Send {
         statistics.map_or(Ok(()), |_| Err(ModelError::Statistics))
     }
 
-    /// From now on the model may use a second thread, for what the next hop needs and [`StemWindow::shows_next`]. What it makes
+    /// From now on the model may use a second thread, for what the next hops need and [`StemWindow::shows`]. What it makes
     /// stays the same to the bit. Returns whether it can make use of one.
     fn look_ahead(&mut self) -> bool {
         false

@@ -28,6 +28,7 @@ use crate::bundle::ModelBundle;
 use crate::contract::{FRAME_RATIO, FileReference, Network};
 use crate::error::ModelError;
 use crate::model::MixModel;
+use crate::window::HOPS_SHOWN;
 
 /// Longest time a model's proof run may take. It covers a fraction of a second of audio and must run faster than that.
 const FIRST_RUN_LIMIT: Duration = Duration::from_secs(15);
@@ -81,7 +82,10 @@ fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn Mix
                 let (bundle, library, ends) =
                     (bundle.clone(), library.clone(), [front.clone(), back.clone()]);
                 let open = move |file: &_| Graph::open(&bundle, &library, file);
-                Box::new(move || Ok((open(&ends[0])?, open(&ends[1])?)))
+                Box::new(move || {
+                    let fronts = (0..HOPS_SHOWN).map(|_| open(&ends[0])).collect::<Result<_, _>>()?;
+                    Ok((fronts, open(&ends[1])?))
+                })
             };
             let mut model =
                 incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, reopen, prior)?;

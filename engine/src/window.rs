@@ -14,6 +14,10 @@ const SILENCE_LINEAR: f32 = 1e-7;
 /// Window positions are compacted to the front of the storage once this many windows' worth of frames lies behind.
 const COMPACT_AFTER_WINDOWS: usize = 1;
 
+/// Hops beyond the present one that a window shows to a model that looks ahead. With two there is always something to do
+/// for a thread that would wait for another's last piece of the next hop.
+pub const HOPS_SHOWN: usize = 2;
+
 /// Normalized stems, oldest frame first, positioned at the next hop to be made.
 pub struct StemWindow {
     geometry: WindowGeometry,
@@ -33,7 +37,8 @@ pub struct StemWindow {
 impl StemWindow {
     /// An empty stream: the context is silence and the first hop starts at the stream's first frame.
     pub fn new(geometry: WindowGeometry) -> Self {
-        let capacity = (COMPACT_AFTER_WINDOWS + 1) * geometry.window_frames() + 2 * geometry.hop_frames;
+        let capacity =
+            (COMPACT_AFTER_WINDOWS + 1) * geometry.window_frames() + (HOPS_SHOWN + 1) * geometry.hop_frames;
         let channels = std::array::from_fn(|_| {
             let mut samples = Vec::with_capacity(capacity);
             samples.resize(geometry.context_frames, 0.0);
@@ -73,9 +78,10 @@ impl StemWindow {
         self.geometry
     }
 
-    /// The same window, complete only when every frame of the next one has arrived as well: a model can then look ahead.
+    /// The same window, complete only when every frame of the next [`HOPS_SHOWN`] has arrived as well: a model can then look
+    /// ahead.
     pub fn showing_next(self) -> Self {
-        Self { foresight_frames: self.geometry.hop_frames, ..self }
+        Self { foresight_frames: HOPS_SHOWN * self.geometry.hop_frames, ..self }
     }
 
     /// The same window, complete as soon as its own frames have arrived: for the end of a song.
@@ -123,18 +129,18 @@ impl StemWindow {
         &self.channels[channel][self.start..self.start + self.geometry.window_frames()]
     }
 
-    /// Whether every frame of the next window has arrived.
-    pub fn shows_next(&self) -> bool {
-        let end = self.start + self.geometry.window_frames() + self.geometry.hop_frames;
+    /// Whether every frame of the window so many hops ahead has arrived.
+    pub fn shows(&self, hops: usize) -> bool {
+        let end = self.start + self.geometry.window_frames() + hops * self.geometry.hop_frames;
         self.channels[0].len() >= end
     }
 
-    /// One channel of the next window, as [`Self::channel`] of the current one.
+    /// One channel of the window so many hops ahead, as [`Self::channel`] of the current one.
     ///
     /// # Panics
-    /// When [`Self::shows_next`] is false.
-    pub fn next_channel(&self, channel: usize) -> &[f32] {
-        let start = self.start + self.geometry.hop_frames;
+    /// When [`Self::shows`] is false.
+    pub fn channel_ahead(&self, hops: usize, channel: usize) -> &[f32] {
+        let start = self.start + hops * self.geometry.hop_frames;
         &self.channels[channel][start..start + self.geometry.window_frames()]
     }
 

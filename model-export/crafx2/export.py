@@ -186,7 +186,7 @@ def signal_statistics(network: CRAFx2, stems: Tensor) -> Statistics:
 def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics | None:
     """What the network averages over normalized songs, some 24 of them and up to 15 s from the middle of each.
 
-    `None` when there is none. The response is that of 3 s of some four of them.
+    `None` when there is none. The response is that of 6 s of some eight of them.
     """
     if not songs:
         return None
@@ -199,7 +199,7 @@ def song_statistics(network: CRAFx2, songs: Sequence[SongFiles]) -> Statistics |
         return songs[:: max(1, len(songs) // count)]
 
     mean = Statistics.mean([Statistics.of_signal(network, middle(song, 15)) for song in some(24)])
-    return replace(mean, response=norm_response(network, [middle(song, 3) for song in some(4)], mean))
+    return replace(mean, response=norm_response(network, [middle(song, 6) for song in some(8)], mean))
 
 
 def plain_output(network: nn.Module, stems: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -112,20 +112,26 @@ pub fn run(args: &Args) -> Result<()> {
     let spaces = spaces_in(&folder_of(&args.output));
     let mut song = Song::read_into(&files(args)?, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
-    let model = choice.load()?;
-    model.remark().iter().for_each(|remark| report::note(remark));
-
     let started = Instant::now();
-    let (source, statistics) = match args.profile {
-        Profile::Adaptive => (ProfileSource::Adaptive, None),
+    let mut measured = match args.profile {
+        Profile::Adaptive => None,
         Profile::File => {
-            let (profile, mut normalized) =
-                whole_file_profile(&mut song, &recipe, &targets, choice.sample_rate_hz(), &spaces)?;
-            let statistics =
-                if args.running_statistics { None } else { song_statistics(&choice, &mut normalized)? };
-            (ProfileSource::Fixed(profile), statistics)
+            Some(whole_file_profile(&mut song, &recipe, &targets, choice.sample_rate_hz(), &spaces)?)
         }
     };
+    // The network that mixes loads beside the one that listens.
+    let (model, statistics) = std::thread::scope(|scope| {
+        let model = scope.spawn(|| choice.load());
+        let statistics = match &mut measured {
+            Some((_, normalized)) if !args.running_statistics => song_statistics(&choice, normalized),
+            _ => Ok(None),
+        };
+        (model.join().unwrap_or_else(|panic| resume_unwind(panic)), statistics)
+    });
+    let (model, statistics) = (model?, statistics?);
+    model.remark().iter().for_each(|remark| report::note(remark));
+    let source =
+        measured.map_or(ProfileSource::Adaptive, |(profile, _normalized)| ProfileSource::Fixed(profile));
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
     let mut pipeline =

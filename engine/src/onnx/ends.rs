@@ -63,19 +63,20 @@ impl History {
     }
 }
 
-/// The front end's graph with what every caller needs around it. It is local in time, so what the next hop needs of it can
-/// be made in another thread while this hop goes on: the same runs on the same samples, hence the same bits.
+/// The front end's graph with what every caller needs around it. It is local in time, so what the next hops need of it can
+/// be made in other threads while this hop goes on: the same runs on the same samples, hence the same bits.
 pub(super) struct FrontRun {
     graph: Graph,
-    /// The same graph for the other thread, once it is to be used; not here while it runs.
-    second: Option<Graph>,
-    ahead: Option<Ahead>,
+    /// The same graph for other threads, once they are to be used; not here while one runs.
+    spare: Vec<Graph>,
+    /// The next hops, the very next one first.
+    ahead: VecDeque<Ahead>,
     /// What the front end makes of silence, per filter: what lies before a stream.
     silent_latent: Vec<f32>,
     gathered: Vec<f32>,
 }
 
-/// Runs of the next hop in a thread of their own.
+/// Runs of one of the next hops in a thread of their own.
 struct Ahead {
     /// Frames the runs cover.
     frames: usize,
@@ -170,20 +171,22 @@ impl Rows<'_> {
 impl FrontRun {
     pub(super) fn new(graph: Graph, filters: usize) -> Self {
         let silent_latent = vec![0.0; filters];
-        Self { graph, second: None, ahead: None, silent_latent, gathered: Vec::new() }
+        let (spare, ahead) = (Vec::new(), VecDeque::new());
+        Self { graph, spare, ahead, silent_latent, gathered: Vec::new() }
     }
 
-    /// From now on uses a second thread, with a session of the same graph, whenever the window shows the next hop.
-    pub(super) fn look_ahead(&mut self, second: Graph) {
-        self.second = Some(second);
+    /// From now on makes as many hops ahead as there are spare sessions of the same graph and the window shows, each in a
+    /// thread of its own.
+    pub(super) fn look_ahead(&mut self, spare: Vec<Graph>) {
+        self.spare = spare;
     }
 
     /// Forgets what was made ahead: the stream goes on elsewhere.
     pub(super) fn forget(&mut self) {
-        if let Some(ahead) = &self.ahead {
+        for ahead in &self.ahead {
             lock(&ahead.waiting).clear();
         }
-        drop(self.end_ahead());
+        while self.end_ahead().is_some() {}
     }
 
     /// Finds out what silence looks like.
@@ -228,11 +231,12 @@ impl FrontRun {
     ) -> Result<(), ModelError> {
         let made = match self.end_ahead() {
             Some((frames, made)) if frames == behind => made?,
-            _ => Vec::new(),
+            _ => {
+                self.forget();
+                Vec::new()
+            }
         };
-        if window.shows_next() {
-            self.start_ahead(window);
-        }
+        self.start_ahead(window);
         let done = made.len();
         made.into_iter().try_for_each(&mut take)?;
         let Self { graph, gathered, silent_latent, .. } = self;
@@ -244,32 +248,36 @@ impl FrontRun {
         Ok(())
     }
 
-    /// Starts what the next hop will need, if no hop is skipped until then.
+    /// Starts what the next hops will need, if no hop is skipped until then.
     fn start_ahead(&mut self, window: &StemWindow) {
-        let Some(mut graph) = self.second.take() else { return };
         let (filters, frames) = (self.silent_latent.len(), window.geometry().hop_frames);
-        let input = |range: Range<usize>| {
-            let mut stems = Vec::with_capacity(CHANNELS * range.len());
-            gather(&mut stems, range, |channel| window.next_channel(channel));
-            stems
-        };
-        let inputs: VecDeque<Piece> = pieces(window.geometry(), frames).map(input).enumerate().collect();
-        let waiting = Arc::new(Mutex::new(inputs));
-        let to_do = Arc::clone(&waiting);
-        let thread = std::thread::spawn(move || {
-            let made = run_waiting(&mut graph, filters, || lock(&to_do).pop_front());
-            (graph, made)
-        });
-        self.ahead = Some(Ahead { frames, waiting, thread });
+        while window.shows(self.ahead.len() + 1)
+            && let Some(mut graph) = self.spare.pop()
+        {
+            let hops = self.ahead.len() + 1;
+            let input = |range: Range<usize>| {
+                let mut stems = Vec::with_capacity(CHANNELS * range.len());
+                gather(&mut stems, range, |channel| window.channel_ahead(hops, channel));
+                stems
+            };
+            let inputs: VecDeque<Piece> = pieces(window.geometry(), frames).map(input).enumerate().collect();
+            let waiting = Arc::new(Mutex::new(inputs));
+            let to_do = Arc::clone(&waiting);
+            let thread = std::thread::spawn(move || {
+                let made = run_waiting(&mut graph, filters, || lock(&to_do).pop_front());
+                (graph, made)
+            });
+            self.ahead.push_back(Ahead { frames, waiting, thread });
+        }
     }
 
-    /// Helps to finish what was started, the last pieces first, and takes the second graph back. If that thread panicked,
-    /// nothing more is made ahead.
+    /// Helps to finish the next hop, if it was started, the last pieces first, and takes the graph back. If that thread
+    /// panicked, its graph is lost and less is made ahead.
     fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
-        let Ahead { frames, waiting, thread } = self.ahead.take()?;
+        let Ahead { frames, waiting, thread } = self.ahead.pop_front()?;
         let helped = run_waiting(&mut self.graph, self.silent_latent.len(), || lock(&waiting).pop_back());
         let (graph, made) = thread.join().ok()?;
-        self.second = Some(graph);
+        self.spare.push(graph);
         let all = made.and_then(|mut made| {
             made.extend(helped?);
             made.sort_by_key(|(number, _)| *number);

@@ -184,14 +184,14 @@ fn tensor<'a>(
     expect_shape(name, shape, wanted).map(|()| samples)
 }
 
-/// Opens the graphs of both ends a second time.
-pub(super) type Reopen = Box<dyn Fn() -> Result<(Graph, Graph), ModelError> + Send>;
+/// Opens the graphs of both ends for more threads, the front end's for every hop that is made ahead.
+pub(super) type Reopen = Box<dyn Fn() -> Result<(Vec<Graph>, Graph), ModelError> + Send>;
 
 /// See the module documentation.
 pub(super) struct IncrementalModel {
     geometry: WindowGeometry,
     front: FrontRun,
-    /// Opens the graphs of both ends once more.
+    /// Opens the graphs of both ends for more threads.
     reopen: Reopen,
     back: BackRun,
     mixer: Mixer,
@@ -436,8 +436,8 @@ impl MixModel for IncrementalModel {
 
     fn look_ahead(&mut self) -> bool {
         // They opened once; if they do not again, one thread does.
-        let Ok((front, back)) = (self.reopen)() else { return false };
-        self.front.look_ahead(front);
+        let Ok((fronts, back)) = (self.reopen)() else { return false };
+        self.front.look_ahead(fronts);
         self.back.share(back);
         true
     }

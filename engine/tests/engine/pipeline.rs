@@ -287,7 +287,7 @@ impl MixModel for Looking {
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
-        self.seen.fetch_add(usize::from(window.shows_next()), Relaxed);
+        self.seen.fetch_add(usize::from(window.shows(1)), Relaxed);
         self.inner.run(window, mix)
     }
 }
