@@ -12,8 +12,8 @@
 //! bands of frame t. A mask moves slowly, so that costs little and makes short latencies possible with any network.
 //! What is averaged over time lives in [`RunningStatistics`].
 
-use ort::session::RunOptions;
-use ort::value::TensorRef;
+use ort::session::{RunOptions, SessionInputValue};
+use ort::value::{DynValue, TensorRef};
 use tributary_dsp::CHANNELS;
 
 use super::back_end::BackRun;
@@ -95,7 +95,11 @@ struct Mixer {
     temporal: Graph,
     recurrent: Graph,
     statistics: RunningStatistics,
-    memory: Vec<f32>,
+    /// What the temporal net keeps, where ONNX Runtime put it: megabytes that nobody else reads. `None` before the first
+    /// step.
+    memory: Option<DynValue>,
+    /// What it keeps before the first step.
+    silent_memory: Vec<f32>,
     carried: Vec<f32>,
     held: Vec<f32>,
     mask: Vec<f32>,
@@ -104,8 +108,7 @@ struct Mixer {
 impl Mixer {
     /// Forgets the stream but not what it averaged.
     fn restart(&mut self) {
-        self.memory.clear();
-        self.memory.resize(self.sizes.memory_rows * self.sizes.delay, 0.0);
+        self.memory = None;
         self.carried.clear();
         self.carried.resize(self.sizes.lstm_rows * self.sizes.lstm_units, 0.0);
     }
@@ -120,23 +123,25 @@ impl Mixer {
     ) -> Result<(), ModelError> {
         let Sizes { filters, memory_rows, norms, delay, .. } = self.sizes;
         let frames = latent.len() / filters;
-        let columns = self.memory.len() / memory_rows;
         self.held.clear();
         self.held.extend(self.statistics.norms());
         let rate = [self.statistics.rates(frames, frames).0];
+        let (memory, columns): (SessionInputValue<'_>, usize) = match &self.memory {
+            Some(memory) => (memory.into(), 2 * delay),
+            None => (view([1, memory_rows, delay], &self.silent_memory)?.into(), delay),
+        };
         let inputs = ort::inputs![
             "latent" => view([1, filters, frames], latent)?,
-            "memory" => view([1, memory_rows, columns], &self.memory)?,
+            "memory" => memory,
             "statistics" => view([1, norms, 2], &self.held)?,
             "rate" => view([1, 1, 1], &rate)?,
         ];
-        let outputs = self.temporal.session().run_with_options(inputs, options).map_err(run_error)?;
+        let mut outputs = self.temporal.session().run_with_options(inputs, options).map_err(run_error)?;
         let made = frames + columns - 2 * delay;
         take(tensor(&outputs, "mixed", [1, filters, made])?, made);
-        let memory = tensor(&outputs, "next_memory", [1, memory_rows, 2 * delay])?;
-        self.memory.clear();
-        self.memory.extend_from_slice(memory);
         self.statistics.hear_norms(tensor(&outputs, "observed", [1, norms, 2])?, frames);
+        tensor(&outputs, "next_memory", [1, memory_rows, 2 * delay])?;
+        self.memory = outputs.remove("next_memory");
         Ok(())
     }
 
@@ -236,7 +241,8 @@ impl IncrementalModel {
             temporal,
             recurrent,
             statistics: RunningStatistics::new(prior, frames_per_s),
-            memory: Vec::new(),
+            memory: None,
+            silent_memory: vec![0.0; sizes.memory_rows * sizes.delay],
             carried: Vec::new(),
             held: Vec::new(),
             mask: Vec::new(),
