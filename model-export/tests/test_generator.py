@@ -131,8 +131,8 @@ def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
     assert gain[np.searchsorted(hz, 6_000.0)] == pytest.approx(4.0, abs=0.1)
 
 
-#: What is known to miss its goal (docs/training.md) and how far it may: vocals pause more and peak less than recorded ones,
-#: `other` is too quiet. Normalization brings loudness to its target before a network hears it.
+#: What is known to miss its goal (docs/training.md) and how far it may: vocals pause more and peak less than recorded
+#: ones, `other` is too quiet. Normalization brings loudness to its target before a network hears it.
 BEYOND = {("vocals", "peak_db"): 2.5, ("other", "loudness_lufs"): 2.5}
 
 
