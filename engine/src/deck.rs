@@ -2,14 +2,14 @@
 //! that of another, lets it listen along until its mix has come through and its running estimates have settled, then
 //! crossfades to it. Both have the same latency, so every frame of one belongs to the same frame of the other.
 //!
-//! Sides travel between the threads through two rings, each way: the audio thread neither makes nor drops one.
+//! Sides travel between the threads through two rings, one each way: the audio thread neither makes nor drops one.
 
 #![warn(clippy::disallowed_methods)]
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use tributary_dsp::CHANNELS;
 
-use crate::realtime::AudioSide;
+use crate::realtime::{AudioSide, MAX_BLOCK_LIMIT, in_parts};
 use crate::settings::Settings;
 
 /// How long another engine's mix runs unheard, as long as finished corrections listen along
@@ -69,7 +69,7 @@ impl Deck {
             newest: 0,
             playing: 0,
         };
-        let scratch = vec![0.0; max_block.clamp(1, crate::realtime::MAX_BLOCK_LIMIT)];
+        let scratch = vec![0.0; max_block.clamp(1, MAX_BLOCK_LIMIT)];
         let deck = Self {
             current: Numbered { number: 0, side },
             next: None,
@@ -111,19 +111,7 @@ impl Deck {
         if self.next.is_none() {
             return self.current.side.process(main, stems, settings);
         }
-        let [left, right] = main;
-        let frames = left.len().min(right.len());
-        let mut from = 0;
-        while from < frames {
-            let to = frames.min(from + self.scratch[0].len());
-            let part = |channel: usize| {
-                let stem: &[f32] = stems[channel];
-                &stem[from.min(stem.len())..to.min(stem.len())]
-            };
-            let main = [&mut left[from..to], &mut right[from..to]];
-            self.process_both(main, std::array::from_fn(part), settings);
-            from = to;
-        }
+        in_parts(main, stems, self.scratch[0].len(), |main, stems| self.process_both(main, stems, settings));
     }
 
     fn process_both(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {

@@ -67,6 +67,23 @@ impl Clock {
     }
 }
 
+/// Cuts a block into parts of at most `longest` frames. A stem shorter than `main` is shorter, or empty, in the last ones.
+pub(crate) fn in_parts(
+    [left, right]: [&mut [f32]; 2],
+    stems: [&[f32]; CHANNELS],
+    longest: usize,
+    mut take: impl FnMut([&mut [f32]; 2], [&[f32]; CHANNELS]),
+) {
+    let frames = left.len().min(right.len());
+    let mut from = 0;
+    while from < frames {
+        let to = frames.min(from + longest);
+        let part = |stem: &'_ [f32]| from.min(stem.len())..to.min(stem.len());
+        take([&mut left[from..to], &mut right[from..to]], stems.map(|stem| &stem[part(stem)]));
+        from = to;
+    }
+}
+
 /// The audio side's ends of the three rings.
 pub(crate) struct AudioRings {
     /// Stems to the worker, eight interleaved channels.
@@ -206,22 +223,7 @@ impl AudioSide {
     /// where it waits for the worker (at most 30 s for loading and 10 s for a hop).
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         let settings = settings.sanitized();
-        let [left, right] = main;
-        let frames = left.len().min(right.len());
-        let mut from = 0;
-        while from < frames {
-            let to = frames.min(from + self.max_block);
-            let part = |channel: usize| {
-                let stem: &[f32] = stems[channel];
-                &stem[from.min(stem.len())..to.min(stem.len())]
-            };
-            self.process_part(
-                [&mut left[from..to], &mut right[from..to]],
-                std::array::from_fn(part),
-                &settings,
-            );
-            from = to;
-        }
+        in_parts(main, stems, self.max_block, |main, stems| self.process_part(main, stems, &settings));
     }
 
     fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
