@@ -91,7 +91,9 @@ impl Deck {
     /// As [`AudioSide::reset`]. Nothing goes on across a reset, so a next engine whose mix has come through takes over.
     /// Real-time safe.
     pub fn reset(&mut self) {
-        if self.heard_frames > 0 {
+        if self.has_failed() {
+            self.refuse();
+        } else if self.heard_frames > 0 {
             self.replace();
         }
         self.current.side.reset();
@@ -100,12 +102,13 @@ impl Deck {
         }
     }
 
-    /// As [`AudioSide::process`], of which it takes two calls while another engine comes in. Real-time safe likewise.
+    /// As [`AudioSide::process`], of which it takes two calls while another engine comes in. One that fails meanwhile goes
+    /// out again as it came. Real-time safe likewise.
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         if self.next.is_none() {
             self.next = self.offered.pop().ok();
         }
-        if self.next.as_ref().is_some_and(|next| next.side.is_failed()) {
+        if self.has_failed() && self.heard_frames <= self.listen_frames {
             self.refuse();
         }
         if self.next.is_none() {
@@ -127,17 +130,27 @@ impl Deck {
             self.heard_frames = 0;
             return;
         }
+        let direction = if next.side.is_failed() { -1 } else { 1 };
         let faded = self.heard_frames as i64 - self.listen_frames as i64;
         for (out, new) in [(main_left, left), (main_right, right)] {
             for (i, (out, new)) in out.iter_mut().zip(new.iter()).enumerate() {
-                let weight = ((faded + i as i64) as f32 / self.fade_frames as f32).clamp(0.0, 1.0);
+                let weight =
+                    ((faded + direction * i as i64) as f32 / self.fade_frames as f32).clamp(0.0, 1.0);
                 *out = *out * (1.0 - weight) + *new * weight;
             }
         }
-        self.heard_frames += frames;
+        if direction < 0 {
+            self.heard_frames = self.heard_frames.saturating_sub(frames);
+        } else {
+            self.heard_frames += frames;
+        }
         if self.heard_frames >= self.listen_frames + self.fade_frames {
             self.replace();
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.next.as_ref().is_some_and(|next| next.side.is_failed())
     }
 
     /// The next engine plays from now on.

@@ -1,5 +1,8 @@
 //! One engine after another on a deck: no gap, no step, aligned to the sample, nothing allocated.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tributary_dsp::{CHANNELS, ProfileSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
@@ -16,18 +19,24 @@ const MAX_BLOCK: usize = 512;
 /// What every stem's left side holds.
 const LEVEL: f32 = 0.05;
 
-/// The sum at half the level.
-struct Half(SumModel);
+/// The sum at half the level, until it breaks.
+struct Half {
+    sum: SumModel,
+    broken: Arc<AtomicBool>,
+}
 
 impl MixModel for Half {
     fn geometry(&self) -> WindowGeometry {
-        self.0.geometry()
+        self.sum.geometry()
     }
 
     fn reset(&mut self) {}
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
-        self.0.run(window, mix)?;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(ModelError::Run { reason: "broken".into() });
+        }
+        self.sum.run(window, mix)?;
         mix.left.iter_mut().chain(&mut *mix.right).for_each(|sample| *sample *= 0.5);
         Ok(())
     }
@@ -52,7 +61,15 @@ fn half(deck: &Deck) -> (AudioSide, EngineHandle) {
 }
 
 fn half_source() -> ModelSource {
-    custom_source(SMALL_GEOMETRY, || Box::new(Half(SumModel::new(SMALL_GEOMETRY))))
+    fragile(&Arc::default())
+}
+
+/// Half the sum, until `broken` is set.
+fn fragile(broken: &Arc<AtomicBool>) -> ModelSource {
+    let broken = broken.clone();
+    custom_source(SMALL_GEOMETRY, move || {
+        Box::new(Half { sum: SumModel::new(SMALL_GEOMETRY), broken: broken.clone() })
+    })
 }
 
 /// Plays a constant in blocks of random lengths, more than the announced ones too; returns the left output over the sum.
@@ -136,6 +153,26 @@ fn an_engine_that_fails_never_plays() {
     assert!(refused && !control.is_pending());
     let (side, _second) = half(&deck);
     assert!(control.offer(side).is_ok(), "the next one may come");
+}
+
+#[test]
+fn an_engine_that_fails_while_it_fades_in_fades_out_again() {
+    let (mut deck, mut control, _first) = deck();
+    play(&mut deck, 1.0);
+    let broken = Arc::default();
+    let (side, second) = start(fragile(&broken), deck.latency_frames());
+    wait_until_ready(&second);
+    assert!(control.offer(side).is_ok());
+    let mut out = play(&mut deck, 1.0);
+    while out[out.len() - 1] > 0.75 {
+        out.extend(play(&mut deck, 0.02));
+    }
+    broken.store(true, Ordering::Relaxed);
+    out.extend(play(&mut deck, 2.0));
+    let steepest = out.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    assert!(steepest < 0.01, "a step of {steepest}");
+    assert!(out[out.len() - 4410..].iter().all(|x| (x - 1.0).abs() < 1e-6), "the first one plays on");
+    assert!(matches!(control.collect(), Some(Retired::Refused(_))));
 }
 
 #[test]
