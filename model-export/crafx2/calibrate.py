@@ -26,8 +26,8 @@ STEP = 0.9
 #: First guess of what `accents_db` and `drive_db` do to mean peak and loudness, in dB per unit; rounds correct it.
 SENSITIVITY = np.array([[-0.8, 0.0], [-0.8, 0.35]])
 #: Bounds of the corrections.
-TONE_LIMIT_DB, PHI_LIMIT = 12.0, 0.1
-MOVE_LIMITS = np.array([[0.0, -8.0], [7.0, 12.0]])
+TONE_LIMIT_DB, PHI_LIMIT = 12.0, 0.2
+MOVE_LIMITS = np.array([[0.0, -12.0], [7.0, 18.0]])
 #: Largest change of the two in one round.
 MOVE_STEPS = np.array([2.0, 4.0])
 

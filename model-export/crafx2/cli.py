@@ -50,7 +50,7 @@ REPORTED = (
 DEMO_SEED, DEMO_DURATION_S = 52, 24.0
 #: Length of the songs that the generator is calibrated with, seconds: long enough to have pauses, and for the padding
 #: that the published rules count (3 s) to weigh little.
-CALIBRATION_S = 36.0
+CALIBRATION_S = 60.0
 
 
 def _write_one(seed: int, folder: Path, duration_s: float, variant: str | None) -> None:

@@ -1,8 +1,8 @@
 """The transparent filter bank held fixed: `CRAFx2` at about a fifth of the cost, for training on a CPU.
 
-While the front end is not trained, every input channel still goes through the same 16 filters, and all bands through
-the same smoothing. So one bank serves all channels, and masked bands of the stems are added before one short synthesis:
-exactly the plain network. Only the latents are approximate (a per cent or so): the smoothing runs on averages of 8
+While the front end is not trained, middle and side of every stem still go through the same filters, and all bands through
+the same smoothing but for a gain. So one bank serves all, and masked bands of the stems are added before one short
+synthesis: exactly the plain network. Only the latents are approximate (a per cent or so): the smoothing runs on averages of 8
 samples, because its 128 taps vary little over 8. Validation and export always use the plain network.
 """
 
@@ -24,16 +24,20 @@ class FrozenBank:
 
     def __init__(self, network: CRAFx2) -> None:
         size = network.size
-        self.stems, self.channels = size.stems, size.channels
-        inputs = size.stems * size.channels
-        self.bands = size.filters // inputs
+        groups = size.stems * size.channels
+        self.stems = size.stems
+        self.bands = size.filters // groups
         weight = network.conv_1.weight.detach()
         self.bank = weight[: self.bands, :1].contiguous()
         shared = torch.zeros_like(weight)
-        for channel in range(inputs):
-            shared[channel * self.bands : (channel + 1) * self.bands, channel] = self.bank[:, 0]
+        for group in range(groups):
+            stem, side = divmod(group, 2)
+            rows = slice(group * self.bands, (group + 1) * self.bands)
+            shared[rows, 2 * stem] = self.bank[:, 0]
+            shared[rows, 2 * stem + 1] = -self.bank[:, 0] if side else self.bank[:, 0]
         smoothing = network.conv_2.weight.detach()
-        if not torch.equal(shared, weight) or not torch.equal(smoothing, smoothing[:1].expand_as(smoothing)):
+        self.gain = smoothing.sum(dim=2) / smoothing[0].sum()
+        if not torch.equal(shared, weight) or not torch.allclose(smoothing, self.gain[:, :, None] * smoothing[:1]):
             raise ValueError("the front end is no longer the shared filter bank; it cannot be held as one")
         self.left = (size.taps - 1) // 2
         self.right = size.taps - 1 - self.left
@@ -51,14 +55,14 @@ class FrozenBank:
     def analyze(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Bands, latents and mean levels per latent frame, without gradients; see `CRAFx2.analyze`."""
         batch, inputs, frames = x.shape
-        flat = functional.pad(x.reshape(batch * inputs, 1, frames), (self.left, self.right))
+        flat = functional.pad(_crossed(x.reshape(-1, 2, frames)).reshape(-1, 1, frames), (self.left, self.right))
         bands = functional.conv1d(flat, self.bank).reshape(batch, inputs * self.bands, frames)
         groups = bands.abs().reshape(batch, inputs * self.bands, -1, DECIMATION).mean(dim=3)
         outputs = self.smoothing.shape[1]
         padded = functional.pad(groups, (self.before, self.after))
         smooth = padded.unfold(2, self.smoothing.shape[0], outputs) @ self.smoothing
         level = groups.reshape(batch, inputs * self.bands, -1, outputs).mean(dim=3)
-        return bands, functional.softplus(smooth.amax(dim=3)), level
+        return bands, functional.softplus(self.gain * smooth.amax(dim=3)), level
 
     def forward(self, network: CRAFx2, x: Tensor) -> Tensor:
         """As `CRAFx2.forward`: `(batch, stems · channels, frames)` to `(batch, channels, frames)`."""
@@ -68,8 +72,12 @@ class FrozenBank:
         mask = network.mask(latent)
         gate = network.gate((mask * level).mean(dim=2))
         masked = blocks * (mask * gate[:, :, None])[..., None]
-        summed = masked.reshape(batch, self.stems, self.channels * self.bands, frames).sum(dim=1)
-        summed = summed.reshape(batch * self.channels, self.bands, frames)
-        full = functional.conv_transpose1d(summed, self.bank)
+        summed = masked.reshape(batch, self.stems, 2 * self.bands, frames).sum(dim=1)
+        full = functional.conv_transpose1d(summed.reshape(batch * 2, self.bands, frames), self.bank)
         mix = full[:, :, self.left : full.shape[2] - self.right]
-        return torch.tanh(mix.reshape(batch, self.channels, frames))
+        return torch.tanh(_crossed(mix.reshape(batch, 2, frames)))
+
+
+def _crossed(pairs: Tensor) -> Tensor:
+    """Sum and difference of pairs `(batch, 2, frames)`: to middle and side, and – the bank knows the scale – back."""
+    return torch.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), dim=1)

@@ -9,7 +9,7 @@ in `crafx2.songs`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +30,15 @@ from .songs.instruments import (
     render_plucks,
 )
 from .songs.mixing import mix
-from .songs.voice import draw_singer, render_vocals
+from .songs.voice import Singer, draw_singer, render_vocals
 
 STEMS = ("vocals", "bass", "drums", "other")
 VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
 #: How far the tone of an unprocessed stem lies from what the mixture has, standard deviation in dB: microphones, rooms.
 RAW_SPREAD_DB = 2.0
+#: How much a limiter takes from the loudest moment of a voice, dB.
+VOCALS_LIMITED_DB = 1.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> 
     drums = render_drums(rng, kit, arrangement.drums, frames)
     bass = fx.to_stereo(render_bass(rng, draw_bass(rng, electronic), arrangement.bass, frames))
     pitch = float(np.mean([note.pitch for note in arrangement.melody])) if arrangement.melody else 60.0
-    vocals = fx.to_stereo(render_vocals(rng, draw_singer(rng, pitch), arrangement.melody, frames))
+    singer = draw_singer(rng, pitch)
+    lead = render_vocals(rng, singer, arrangement.melody, frames)
+    vocals = fx.to_stereo(lead + _backing(rng, singer, arrangement, frames))
     other = np.zeros((2, frames))
     layers = {
         "rock": ("guitar", "keys"),
@@ -103,6 +107,15 @@ def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> 
         other += fx.set_loudness(sound, -22.0 - 3.0 * index + float(rng.normal(0, 1.5)))
     dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": other}
     return {stem: calibration.tone(rng, stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
+
+
+def _backing(rng: np.random.Generator, singer: Singer, arrangement: Arrangement, frames: int) -> Audio:
+    """More takes `(frames,)` by the same singer, whose throat sits a little differently, behind the lead."""
+    takes = np.zeros(frames)
+    for line in arrangement.backing:
+        take = render_vocals(rng, replace(singer, scale=singer.scale * float(rng.uniform(0.97, 1.04))), line, frames)
+        takes += float(fx.db_to_gain(rng.uniform(-10.0, -4.0))) * take
+    return takes
 
 
 def _crest_db(audio: Audio) -> float:
@@ -130,16 +143,18 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
         audio = fx.saturate(audio, 3.0)
     if stem == "vocals":
         beat_s = arrangement.beat_s * float(rng.choice([0.5, 0.75, 1.0]))
-        audio = audio + 0.07 * fx.delay(audio, beat_s, 0.35, 3_500.0, ping_pong=True)
+        audio = audio + 0.1 * fx.delay(audio, beat_s, 0.35, 3_500.0, ping_pong=True)
     if send > 0.0:
         response = fx.reverb_response(rng, float(rng.uniform(*decay_s)), 12.0, 0.5)
         audio = audio + send * fx.reverberate(fx.high_pass(audio, from_hz), response)
-    return calibration.width(rng, stem, audio)
+    audio = calibration.width(rng, stem, audio)
+    # Voices are held closest: a limiter takes the few moments that stick out.
+    return fx.limit(audio, float(fx.gain_to_db(np.max(np.abs(audio)))) - VOCALS_LIMITED_DB) if stem == "vocals" else audio
 
 
 #: A room for most stems of a kind: seconds, send, from Hz.
 _ROOM = {
-    "vocals": ((1.0, 2.2), 0.14, 300.0),
+    "vocals": ((1.2, 2.4), 0.2, 250.0),
     "bass": ((0.5, 1.0), 0.0, 300.0),
     "drums": ((0.4, 0.9), 0.16, 250.0),
     "other": ((1.0, 2.0), 0.16, 250.0),

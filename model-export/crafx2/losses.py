@@ -135,17 +135,19 @@ class MixLossWeights:
     #: Fine structure of a side that is noise cannot be met; a large weight would only turn wide stems down.
     difference: float = 0.15
     tone: float = 1.0
+    width: float = 0.3
     balance: float = 1.0
     #: Part of the target's mean magnitude below which logarithms stop caring.
     floor: float = 0.05
 
 
 class MixLoss(nn.Module):
-    """The default model's loss: short-time magnitudes, long-term tone, left/right balance.
+    """The default model's loss: short-time magnitudes, long-term tone, width and left/right balance.
 
     Logarithms are taken above a floor relative to the target's mean magnitude (of the *sum*, also for the difference:
-    a mono passage has no difference to be relative to). Tone and balance compare averages over the crop in bands, so
-    that what a mix engineer would call too bright or leaning is not lost among thousands of bins.
+    a mono passage has no difference to be relative to). Tone, width and balance compare averages over the crop in bands,
+    so that what a mix engineer would call too bright, too narrow or leaning is not lost among thousands of bins; a side
+    of less than −40 dB counts as none.
     """
 
     RESOLUTIONS = ((4_096, 1_024), (1_024, 512))
@@ -175,6 +177,9 @@ class MixLoss(nn.Module):
         left, right = (self._band_levels(mix[:, channel]) for channel in (0, 1))
         goal_left, goal_right = (self._band_levels(mixture[:, channel]) for channel in (0, 1))
         found["tone"] = (self._level(left + right) - self._level(goal_left + goal_right)).abs().mean()
+        heard = 1e-4 * (goal_left + goal_right) + 1e-9
+        side, goal_side = (self._band_levels(pair[:, 0] - pair[:, 1]) for pair in (mix, mixture))
+        found["width"] = 0.5 * (torch.log(side + heard) - torch.log(goal_side + heard)).abs().mean()
         lean = self._level(left) - self._level(right)
         goal_lean = self._level(goal_left) - self._level(goal_right)
         found["balance"] = (lean - goal_lean).abs().mean()
@@ -188,6 +193,7 @@ class MixLoss(nn.Module):
             weights.sum * found["sum"]
             + weights.difference * found["difference"]
             + weights.tone * found["tone"]
+            + weights.width * found["width"]
             + weights.balance * found["balance"]
         )
 

@@ -143,9 +143,11 @@ class CRAFx2(nn.Module):
     def transparent_initialize(self) -> None:
         """Start as a transparent sum of the stems: filter bank in, constant mask and gate, compensated.
 
-        Each input channel gets `filters / (stems · channels)` bands. The last BLSTM layer's output gate and cell rows
-        and the last layer of the gate are zeroed, so mask = ln 2 and gate = ½ exactly; the analysis filters carry the
-        square root of the inverse, because the tied synthesis applies them twice.
+        Each stem gets `filters / (2 · stems)` bands of its middle and as many of its side. So masks set how wide a stem
+        is, and left and right are equals by construction: swapped inputs make the swapped mix, whatever is learned
+        while the bank stays as it is. The last BLSTM layer's cell rows and the last layer of the gate are zeroed, so
+        mask = ln 2 and gate = ½ exactly; the analysis filters carry the square root of the inverse, because the tied
+        synthesis applies them twice.
         """
         size = self.size
         inputs = size.stems * size.channels
@@ -159,12 +161,17 @@ class CRAFx2(nn.Module):
             for name, parameter in self.lstm.named_parameters():
                 if name.startswith("bias"):
                     parameter.uniform_(-(hidden**-0.5), hidden**-0.5)
-            self.conv_1.weight.zero_()
-            for channel in range(inputs):
-                self.conv_1.weight[channel * bands : (channel + 1) * bands, channel] = bank * compensation
-            # |p| is about 0.01: without this gain softplus would stay on its flat foot and see nothing.
+            # |p| is about 0.01 in the middle and a quarter of it at the side: without these gains softplus would stay
+            # on its flat foot and see nothing.
             window = torch.hann_window(size.smoothing_taps, periodic=False)
-            self.conv_2.weight.copy_((20.0 * window / window.sum() * 2.0).expand_as(self.conv_2.weight))
+            window /= window.sum()
+            self.conv_1.weight.zero_()
+            for group in range(inputs):
+                stem, side = divmod(group, 2)
+                rows = slice(group * bands, (group + 1) * bands)
+                self.conv_1.weight[rows, 2 * stem] = bank * compensation * math.sqrt(0.5)
+                self.conv_1.weight[rows, 2 * stem + 1] = bank * compensation * math.sqrt(0.5) * (-1.0 if side else 1.0)
+                self.conv_2.weight[rows, 0] = window * (160.0 if side else 40.0)
             if isinstance(self.project, nn.Linear):
                 self.project.weight.zero_()
                 self.project.bias.zero_()

@@ -73,6 +73,18 @@ def test_our_loss_sees_a_lean(pair):
     assert float(loss.terms(mixture * 1.1, mixture)["balance"]) < 0.01
 
 
+def test_our_loss_knows_how_wide_a_mix_is(pair):
+    loss = MixLoss()
+    _, mixture = pair
+    middle = mixture.mean(dim=1, keepdim=True)
+    narrower = middle + 0.5 * (mixture - middle)
+    assert float(loss.terms(narrower, mixture)["width"]) == pytest.approx(np.log(2.0), rel=0.01)
+    assert float(loss.terms(mixture, narrower)["width"]) == pytest.approx(np.log(2.0), rel=0.01)
+    # What is not heard does not count.
+    mono = middle.repeat(1, 2, 1)
+    assert float(loss.terms(mono + 1e-3 * (mixture - middle), mono)["width"]) < 0.1
+
+
 def test_our_loss_has_a_finite_gradient_for_mono_and_silence(pair):
     loss = MixLoss()
     _, mixture = pair

@@ -34,7 +34,8 @@ def parts():
 
 def test_the_backing_steps_back_under_the_voice_where_it_is_understood(parts):
     with_voice = mixing._move(parts)["other"]
-    assert halves_db(with_voice, 1_500.0, 3_000.0) < -3.0
+    assert halves_db(np.mean(with_voice, axis=0), 1_500.0, 3_000.0) < -3.0
+    assert -2.5 < halves_db(with_voice[0] - with_voice[1], 1_500.0, 3_000.0) < -1.0
     assert -2.5 < halves_db(with_voice, 12_000.0, 18_000.0) < -1.0
     assert halves_db(with_voice, 250.0, 400.0) < -3.0
     alone = mixing._move({**parts, "vocals": 0.0 * parts["vocals"]})["other"]
@@ -44,7 +45,9 @@ def test_the_backing_steps_back_under_the_voice_where_it_is_understood(parts):
 def test_the_mixture_has_the_movement_but_not_its_mean(parts):
     mixture = mixing.mix(np.random.default_rng(1), parts)
     still = mixing.mix(np.random.default_rng(1), {**parts, "vocals": 0.0 * parts["vocals"]})
-    assert halves_db(mixture, 1_500.0, 3_000.0) < halves_db(still, 1_500.0, 3_000.0) - 1.5
+    middle, unmoved = np.mean(mixture, axis=0), np.mean(still, axis=0)
+    assert halves_db(middle, 1_500.0, 3_000.0) < halves_db(unmoved, 1_500.0, 3_000.0) - 1.5
+    assert halves_db(mixture[0] - mixture[1], 5_000.0, 9_000.0) > halves_db(mixture[0] + mixture[1], 5_000.0, 9_000.0) + 1.0
     assert fx.loudness_lufs(mixture) == pytest.approx(mixing.MIXTURE_LOUDNESS_LUFS, abs=0.2)
 
 

@@ -76,6 +76,20 @@ def test_frozen_bank_refuses_a_trained_front_end(tiny_random):
         FrozenBank(tiny_random)
 
 
+def test_a_held_bank_treats_left_and_right_alike(tiny_transparent):
+    network = transparent_network(tiny_transparent.size, seed=3).eval()
+    torch.manual_seed(5)
+    with torch.no_grad():
+        network.excite.weight.normal_(0, 0.3)
+        for parameter in network.lstm.parameters():
+            parameter.normal_(0, 0.2)
+        stems = 0.03 * torch.randn(1, 8, 64 * 60)
+        swapped = stems.view(1, 4, 2, -1).flip(2).reshape(stems.shape)
+        mix, mirrored = network(stems), network(swapped).flip(1)
+    assert (mix - mirrored).abs().max() < 1e-6
+    assert (mix - torch.tanh(stems.view(1, 4, 2, -1).sum(dim=1))).abs().max() > 1e-3
+
+
 def test_transparent_start_can_learn(tiny_transparent):
     stems = 0.05 * torch.randn(1, 8, 64 * 40)
     network = transparent_network(tiny_transparent.size, seed=3)

@@ -69,6 +69,7 @@ class Arrangement:
     bass: list[Note] = field(default_factory=list)
     chords: list[list[Note]] = field(default_factory=list)
     melody: list[Note] = field(default_factory=list)
+    backing: list[list[Note]] = field(default_factory=list)
     arpeggio: list[Note] = field(default_factory=list)
 
 
@@ -100,6 +101,7 @@ def arrange(rng: np.random.Generator, duration_s: float, *, full: bool = False) 
     _write_bass(rng, arrangement)
     _write_chords(rng, arrangement)
     _write_melody(rng, arrangement)
+    _write_backing(rng, arrangement)
     return arrangement
 
 
@@ -131,7 +133,7 @@ def _write_bars(
 def _draw_players(rng: np.random.Generator, energy: float, full: bool, index: int) -> frozenset[str]:
     if full:
         return frozenset(("drums", "bass", "other") if index == 0 else ("vocals", "bass", "drums", "other"))
-    rest = {"vocals": 0.12, "bass": 0.12, "drums": 0.14, "other": 0.07}
+    rest = {"vocals": 0.06, "bass": 0.12, "drums": 0.14, "other": 0.07}
     plays = {stem for stem, chance in rest.items() if rng.random() > chance * (1.6 - energy)}
     return frozenset(plays or {"other", "drums"})
 
@@ -277,6 +279,28 @@ def _write_melody(rng: np.random.Generator, arrangement: Arrangement) -> None:
             velocity = float(rng.uniform(0.75, 1.0)) * (0.75 + 0.25 * bar.energy)
             duration_s = length * arrangement.beat_s / 4
             arrangement.melody.append(Note(max(start, 0.0), duration_s, pitch, velocity))
+
+
+def _write_backing(rng: np.random.Generator, arrangement: Arrangement) -> None:
+    """Up to two more takes of the line: doubled nearly everywhere, or a third or an octave away where it is full."""
+    for _ in range(int(rng.choice([0, 1, 2, 2]))):
+        away, threshold = ((0, 0.0), (0, 0.4), (2, 0.5), (-2, 0.5), (7, 0.5))[int(rng.integers(5))]
+        line = []
+        for note in arrangement.melody:
+            bar = max(0, min(len(arrangement.bars) - 1, int(note.start_s / (4 * arrangement.beat_s))))
+            if arrangement.bars[bar].energy >= threshold:
+                start_s = max(0.0, note.start_s + float(rng.normal(0.0, 0.02)))
+                pitch = _moved(arrangement, note.pitch, away) + float(rng.normal(0.0, 0.06))
+                line.append(Note(start_s, note.duration_s * float(rng.uniform(0.9, 1.1)), pitch, note.velocity))
+        if line:
+            arrangement.backing.append(line)
+
+
+def _moved(arrangement: Arrangement, pitch: float, degrees: int) -> float:
+    """The pitch that many degrees of the scale away; chromatic notes count as the degree below them."""
+    octave, above = divmod(round(pitch) - arrangement.root, 12)
+    degree = max(index for index, step in enumerate(arrangement.scale) if step <= above)
+    return float(_degree(arrangement, 7 * octave + degree + degrees))
 
 
 def _draw_motif(rng: np.random.Generator) -> list[tuple[int, int, int]]:

@@ -16,7 +16,7 @@ from .effects import Audio
 
 #: Integrated loudness of the stems inside the mixture, LUFS, before bus processing: a voice on top, a bass to be felt.
 #: These are also the loudness targets of the default bundle, so that the masks keep their range for movement.
-MIX_LOUDNESS_LUFS = {"vocals": -18.5, "bass": -21.0, "drums": -19.5, "other": -20.5}
+MIX_LOUDNESS_LUFS = {"vocals": -18.5, "bass": -21.0, "drums": -19.5, "other": -21.5}
 MIXTURE_LOUDNESS_LUFS = -14.0
 #: What songs differ in beyond what the rules explain, standard deviation in dB.
 LEVEL_SPREAD_DB = 0.5
@@ -26,7 +26,8 @@ MONO_BELOW_HZ = 140.0
 LEAN_DB = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}
 #: The voice's level is ridden: this part of what a phrase differs from the median is taken back, so many dB at most.
 RIDE, RIDE_LIMIT_DB = 0.5, 4.0
-#: Where a voice is understood, and how far `other` is turned down there and elsewhere while it sings, dB.
+#: Where a voice is understood, and how far the middle of `other` is turned down there while it sings, dB. Elsewhere, and
+#: at the side, where no voice is, it makes less room.
 PRESENCE_HZ, PRESENCE_DB, BACKING_DB = (700.0, 5_500.0), 4.0, 1.5
 #: Where bass, voice and chords pile up, and how far `other` is turned down there while all three sound, dB.
 MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
@@ -34,6 +35,8 @@ MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
 DRUMS_DB, KICKED_DB = 1.0, 1.5
 #: The top of full passages against sparse ones: gain of what lies above 5 kHz per unit of activity, linear.
 AIR = 0.5
+#: Full passages are wider than sparse ones: gain of the side per unit of activity, linear.
+BREADTH = 0.5
 
 
 def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
@@ -47,9 +50,11 @@ def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     frames = parts["vocals"].shape[-1]
     together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
     total = sum(parts.values())
-    # Fuller passages open up on top, sparse ones close: a moving shelf without a mean.
+    # Fuller passages open up on top and to the sides, sparse ones close: without a mean.
     air = fx.high_pass(total, 5_000.0, order=1)
-    total = total + air * fx.control_to_audio(AIR * (together - np.mean(together)), frames)
+    fuller = fx.control_to_audio(together - np.mean(together), frames)
+    total = total + AIR * fuller * air
+    total = total + BREADTH * fuller * (total - _middle(total))
     total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
     peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
     total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.5, 20.0, 180.0)
@@ -62,7 +67,7 @@ def _move(parts: Mapping[str, Audio]) -> dict[str, Audio]:
     sung, played = _activity(parts["vocals"]), _activity(parts["bass"])
     kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
     other = _turn(parts["other"], -BACKING_DB * sung)
-    other = other + _turned_off(fx.band_pass(other, *PRESENCE_HZ, order=1), (PRESENCE_DB - BACKING_DB) * sung)
+    other = other + _turned_off(fx.band_pass(_middle(other), *PRESENCE_HZ, order=1), (PRESENCE_DB - BACKING_DB) * sung)
     other = other + _turned_off(fx.band_pass(other, *MUD_HZ, order=1), MUD_DB * np.minimum(sung, played))
     return {
         "vocals": _turn(parts["vocals"], ride_db(parts["vocals"])),
@@ -70,6 +75,11 @@ def _move(parts: Mapping[str, Audio]) -> dict[str, Audio]:
         "drums": _turn(parts["drums"], -DRUMS_DB * sung),
         "other": other,
     }
+
+
+def _middle(audio: Audio) -> Audio:
+    """What both channels have in common."""
+    return np.broadcast_to(np.mean(audio, axis=0, keepdims=True), audio.shape)
 
 
 def _turn(audio: Audio, change_db: Audio) -> Audio:
