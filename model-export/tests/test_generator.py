@@ -93,15 +93,28 @@ def test_loudness_is_that_of_the_standard_at_our_rate():
 def test_width_is_made_where_it_is_missing_and_tamed_where_it_is_too_much():
     noise = np.random.default_rng(3).standard_normal((2, 4 * 44_100))
     mono, wide = np.repeat(noise[:1], 2, axis=0), noise * [[1.0], [0.3]]
-    goal = float(np.mean(calibration.average("other").phi))
     for audio in (mono, wide):
-        found = [
-            calibration._similarity(calibration.width(np.random.default_rng(n), "other", audio)) for n in range(12)
-        ]
-        # The songs differ in width and lie around the average.
-        assert np.std([np.mean(phi) for phi in found]) > 0.02
-        assert float(np.mean(found)) == pytest.approx(goal, abs=0.05)
+        found = [_side_db(calibration.width(np.random.default_rng(n), "other", audio)) for n in range(12)]
+        # The songs differ in width and lie around what is heard.
+        assert np.std(found) > 1.0
+        assert np.mean(found) == pytest.approx(calibration.SIDE_DB["other"], abs=1.5)
     assert np.all(calibration.width(np.random.default_rng(1), "other", 0.0 * mono) == 0.0)
+
+
+def test_a_bed_between_the_notes_makes_the_published_similarity(song):
+    """A narrow voice has φ near 1; with its bed it has the average's and is as narrow as before."""
+    voice = np.repeat(np.mean(song.stems["vocals"], axis=0, keepdims=True), 2, axis=0)
+    wide = calibration.width(np.random.default_rng(2), "vocals", voice)
+    bands = calibration._bands()[6:24]
+    phi = [calibration._similarity(calibration._frames(wide)[..., at]) for at in bands]
+    assert np.mean(phi) == pytest.approx(np.mean(calibration.average("vocals").phi[6:24]), abs=0.03)
+    assert _side_db(wide) < -9.0
+
+
+def _side_db(audio) -> float:
+    """Power of the side over that of the middle."""
+    side, middle = np.diff(audio, axis=0) / 2.0, np.mean(audio, axis=0)
+    return float(10.0 * np.log10(np.mean(side**2) / np.mean(middle**2)))
 
 
 def test_songs_aim_at_the_average_tone_and_keep_one_of_their_own():

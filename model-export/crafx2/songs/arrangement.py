@@ -133,7 +133,7 @@ def _write_bars(
 def _draw_players(rng: np.random.Generator, energy: float, full: bool, index: int) -> frozenset[str]:
     if full:
         return frozenset(("drums", "bass", "other") if index == 0 else ("vocals", "bass", "drums", "other"))
-    rest = {"vocals": 0.06, "bass": 0.12, "drums": 0.14, "other": 0.07}
+    rest = {"vocals": 0.12, "bass": 0.18, "drums": 0.2, "other": 0.12}
     plays = {stem for stem, chance in rest.items() if rng.random() > chance * (1.6 - energy)}
     return frozenset(plays or {"other", "drums"})
 

@@ -38,8 +38,12 @@ ACCENTS = ((0.4, 0.4), (2.2, 0.5))
 OUTBURST = 0.8
 #: Stretch of attacks, dB per dB, that a negative drive of 1 dB stands for.
 SNAP_PER_DB = 0.1
-#: How much wider or narrower than the average songs are: the shape of a gamma distribution with mean 1.
-WIDTH_SHAPE = 6.0
+#: Side over middle of a processed stem as it is heard, dB; the recipe of the default bundle makes mono stems as wide.
+SIDE_DB = {"vocals": -15.0, "bass": -27.0, "drums": -11.0, "other": -7.5}
+#: What songs differ in, standard deviation in dB.
+SIDE_SPREAD_DB = 2.0
+#: Range of the bed of rooms and hiss, dB against the stem in the same third octave.
+BED_DB = (-60.0, -13.0)
 
 
 @dataclass(frozen=True)
@@ -104,22 +108,25 @@ def tone(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
 
 
 def width(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
-    """A processed stem with a left/right similarity around the average's: wide songs stay wider than narrow ones."""
+    """A processed stem as wide as stems are heard, on a bed that gives it the average's left/right similarity.
+
+    The published φ counts faint bins like loud ones: between the notes recordings have rooms, hiss and what a codec left,
+    which are the same on neither side. A side that met φ alone would be heard as far too wide.
+    """
     if np.max(np.abs(audio)) < 1e-6:
         return audio
-    openness = float(np.clip(rng.gamma(WIDTH_SHAPE, 1.0 / WIDTH_SHAPE), 0.25, 2.2))
-    dissimilar = np.clip((1.0 - average(stem).phi - correction(stem).phi) * openness, 0.002, 0.4)
+    dissimilar = 1.0 - average(stem).phi
+    wanted_db = SIDE_DB[stem] + rng.normal(0.0, SIDE_SPREAD_DB) + 20.0 * np.log10(dissimilar / np.mean(dissimilar))
     mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
     noise = rng.standard_normal(2_048) * 10.0 ** (-3.0 * np.arange(2_048) / 2_048)
-    noise /= np.sqrt(np.sum(noise**2))
     diffuse = signal.oaconvolve(mid, noise)[: mid.size]
-    # Two rounds: φ falls with the side's power only about in proportion.
-    for _ in range(2):
-        found = 1.0 - _similarity(np.stack([mid + side, mid - side]))
-        narrowed = np.sqrt(np.minimum(1.0, dissimilar / np.maximum(found, 1e-6)))
-        added = np.sqrt(np.clip(dissimilar - found, 0.0, 0.6))
-        side = equalize(side[None], gain_db(narrowed))[0] + equalize(diffuse[None], gain_db(added))[0]
-    return np.stack([mid + side, mid - side])
+    wanted = _mean_magnitudes(mid[None]) * db_to_gain(wanted_db)
+    own = np.maximum(_mean_magnitudes(side[None]), 1e-9)
+    kept = np.minimum(1.0, wanted / own)
+    added = np.sqrt(np.maximum(wanted**2 - (own * kept) ** 2, 0.0)) / np.maximum(_mean_magnitudes(diffuse[None]), 1e-9)
+    side = equalize(side[None], gain_db(kept))[0] + equalize(diffuse[None], gain_db(added))[0]
+    wide = np.stack([mid + side, mid - side])
+    return wide + _bed(rng, wide, np.clip(average(stem).phi + correction(stem).phi, 0.5, 1.0))
 
 
 def smooth_curve(rng: np.random.Generator, spread_db: float) -> Audio:
@@ -181,13 +188,39 @@ def _breath(rng: np.random.Generator, audio: Audio, magnitudes: Audio) -> Audio:
     return equalize(noise, gain_db(magnitudes / np.maximum(reached, 1e-9)))
 
 
-def _frames(audio: Audio) -> Audio:
-    """Spectra `(channels, columns, bins)` of frames that sound."""
+def _bed(rng: np.random.Generator, audio: Audio, phi: Audio) -> Audio:
+    """Faint noise, another on each side, that lasts between the notes and brings φ at `POINTS_HZ` down to `phi`."""
+    level = envelope_db(audio, 5.0, 400.0)
+    follow = control_to_audio(np.clip(level - np.max(level), -60.0, 0.0), audio.shape[-1])
+    noise = rng.standard_normal(audio.shape) * np.where(follow > -59.0, db_to_gain(0.6 * follow), 0.0)
+    sounding = _sounding(audio)
+    spectra, bed = _frames(audio, sounding), _frames(noise, sounding)
+    reference = np.array([np.mean(np.abs(spectra[..., at])) / np.mean(np.abs(bed[..., at])) for at in _bands()])
+    low, high = (np.full(POINTS_HZ.size, bound) for bound in BED_DB)
+    for _ in range(7):
+        middle = (low + high) / 2.0
+        gains = reference * db_to_gain(middle)
+        found = [_similarity(spectra[..., at] + gain * bed[..., at]) for at, gain in zip(_bands(), gains, strict=True)]
+        low, high = np.where(found > phi, middle, low), np.where(found > phi, high, middle)
+    return equalize(noise, gain_db(reference * db_to_gain(low)))
+
+
+def _sounding(audio: Audio) -> Audio:
+    """Which frames sound."""
+    power = np.mean(_cut(audio) ** 2, axis=(0, 2))
+    return power >= 1e-3 * np.max(power)
+
+
+def _cut(audio: Audio) -> Audio:
+    """Frames `(channels, columns, FFT)`."""
     columns = max(1, -(-(audio.shape[1] - FFT) // HOP) + 1)
     padded = np.pad(audio, ((0, 0), (0, max(0, FFT + (columns - 1) * HOP - audio.shape[1]))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP]
-    power = np.mean(frames**2, axis=(0, 2))
-    frames = frames[:, power > 1e-3 * np.max(power)]
+    return np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP]
+
+
+def _frames(audio: Audio, sounding: Audio | None = None) -> Audio:
+    """Spectra `(channels, columns, bins)` of frames that sound."""
+    frames = _cut(audio)[:, _sounding(audio) if sounding is None else sounding]
     return np.fft.rfft(frames * np.sqrt(np.hanning(FFT + 1)[:-1]), axis=2)
 
 
@@ -204,8 +237,7 @@ def _mean_magnitudes(audio: Audio) -> Audio:
     return np.array([np.mean(mean[band]) for band in _bands()])
 
 
-def _similarity(audio: Audio) -> Audio:
-    """Mean φ in third octaves."""
-    left, right = np.abs(_frames(audio))
-    phi = np.mean(2 * left * right / np.maximum(left**2 + right**2, 1e-20), axis=0)
-    return np.array([np.mean(phi[band]) for band in _bands()])
+def _similarity(spectra: Audio) -> float:
+    """Mean φ of the bins of two channels."""
+    left, right = np.abs(spectra)
+    return float(np.mean(2 * left * right / np.maximum(left**2 + right**2, 1e-20)))
