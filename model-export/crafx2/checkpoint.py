@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from .model import CRAFx2, NetworkSize, transparent_network
+from .model import CRAFx2, NetworkSize
 
 FORMAT = 1
 
@@ -52,14 +52,4 @@ def network_from_checkpoint(path: Path, *, averaged: bool = True) -> tuple[CRAFx
     state = load_checkpoint(path)
     network = CRAFx2(NetworkSize.from_dict(state["size"]))
     network.load_state_dict(state["averaged"] if averaged and state.get("averaged") else state["network"])
-    train = state.get("config", {}).get("train", {})
-    if averaged and train.get("kept", 1.0) < 1.0:
-        blend(network, transparent_network(network.size, train["seed"]), train["kept"])
     return network.eval(), state
-
-
-@torch.no_grad()
-def blend(network: CRAFx2, start: CRAFx2, kept: float) -> None:
-    """Go back toward the start: `kept` of the way from its weights to the network's remains."""
-    for value, origin in zip(network.parameters(), start.parameters(), strict=True):
-        value.copy_(origin.lerp(value, kept))

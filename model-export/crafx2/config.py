@@ -39,9 +39,6 @@ class TrainSettings:
     precision: str = "float32"
     #: Memory of the averaged weights that are validated and exported; 0: the last weights themselves.
     average_decay: float = 0.98
-    #: Part of the way from the transparent start to the trained weights that is exported. Less moves less, and depends
-    #: less on averages of norms that a stream does not know yet.
-    kept: float = 1.0
     freeze_front_end: bool = True
     loss: str = "mix"
     #: Every so many steps the held-out loss is taken; the lowest one chooses the weights that are kept.

@@ -1,9 +1,9 @@
 """The transparent filter bank held fixed: `CRAFx2` at about a fifth of the cost, for training on a CPU.
 
-While the front end is not trained, middle and side of every stem still go through the same filters, and all bands through
-the same smoothing but for a gain. So one bank serves all, and masked bands of the stems are added before one short
-synthesis: exactly the plain network. Only the latents are approximate (a per cent or so): the smoothing runs on averages of 8
-samples, because its 128 taps vary little over 8. Validation and export always use the plain network.
+While the front end is not trained, middle and side of every stem still go through the same filters, and all bands
+through the same smoothing but for a gain. So one bank serves all, and masked bands of the stems are added before one
+short synthesis: exactly the plain network. Only the latents are approximate (a per cent or so): the smoothing runs on
+averages of 8 samples, because its 128 taps vary little over 8. Validation and export always use the plain network.
 """
 
 from __future__ import annotations

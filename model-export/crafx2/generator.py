@@ -149,7 +149,9 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
         audio = audio + send * fx.reverberate(fx.high_pass(audio, from_hz), response)
     audio = calibration.width(rng, stem, audio)
     # Voices are held closest: a limiter takes the few moments that stick out.
-    return fx.limit(audio, float(fx.gain_to_db(np.max(np.abs(audio)))) - VOCALS_LIMITED_DB) if stem == "vocals" else audio
+    if stem == "vocals":
+        audio = fx.limit(audio, float(fx.gain_to_db(np.max(np.abs(audio)))) - VOCALS_LIMITED_DB)
+    return audio
 
 
 #: A room for most stems of a kind: seconds, send, from Hz.

@@ -145,9 +145,9 @@ class MixLoss(nn.Module):
     """The default model's loss: short-time magnitudes, long-term tone, width and left/right balance.
 
     Logarithms are taken above a floor relative to the target's mean magnitude (of the *sum*, also for the difference:
-    a mono passage has no difference to be relative to). Tone, width and balance compare averages over the crop in bands,
-    so that what a mix engineer would call too bright, too narrow or leaning is not lost among thousands of bins; a side
-    of less than −40 dB counts as none.
+    a mono passage has no difference to be relative to). Tone, width and balance compare averages over the crop in
+    bands, so that what a mix engineer would call too bright, too narrow or leaning is not lost among thousands of bins;
+    a side of less than −40 dB counts as none.
     """
 
     RESOLUTIONS = ((4_096, 1_024), (1_024, 512))

@@ -127,7 +127,7 @@ panning and dynamics, {leveled}.
 **Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s on
 {report.get("processes", 1)} process(es){_long_text(train)}), {report.get("skipped_steps", 0)} of them skipped because a
 gradient was not finite;
-{train.kept:g} of the way from the start is kept; seed {train.seed}, {report.get("minutes", "–")} min
+seed {train.seed}, {report.get("minutes", "–")} min
 on {report.get("device", "cpu")}
 ({report.get("hardware", "unknown hardware")}).
 

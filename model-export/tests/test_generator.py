@@ -144,22 +144,16 @@ def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
     assert gain[np.searchsorted(hz, 6_000.0)] == pytest.approx(4.0, abs=0.1)
 
 
-#: What is known to miss its goal (docs/training.md) and how far it may: vocals pause more and peak less than recorded
-#: ones, `other` is too quiet. Normalization brings loudness to its target before a network hears it.
-BEYOND = {("vocals", "peak_db"): 2.5, ("other", "loudness_lufs"): 2.5}
-
-
 @pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
 def test_a_small_set_has_the_published_averages(tmp_path):
-    """Twelve songs scatter more than the set that was calibrated: three times its tolerances, at nearly all points."""
-    generate(tmp_path / "songs", range(9_000, 9_012), CALIBRATION_S, "wet", 2)
+    """Eight songs scatter more than the set that was calibrated: three times its tolerances, at nearly all points."""
+    generate(tmp_path / "songs", range(9_000, 9_008), CALIBRATION_S, "wet", 2)
     measured = measure(os.environ["TRIBUTARY"], tmp_path / "songs", tmp_path / "measured.json")
     found = differences(measured, default_targets())
     print(report(found))
     for stem, features in found.items():
         for name, values in features.items():
-            tolerance = BEYOND.get((stem, name), 3.0 * TOLERANCES[name])
-            inside = np.mean(np.abs(values) <= tolerance)
+            inside = np.mean(np.abs(values) <= 3.0 * TOLERANCES[name])
             assert inside >= 0.9, f"{stem} {name}: {values}"
 
 

@@ -11,7 +11,7 @@ import torch
 from conftest import TINY
 
 from crafx2.augment import Augmentation
-from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint, save_checkpoint
+from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
 from crafx2.cli import generate, main
 from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets
@@ -262,17 +262,6 @@ def test_a_configuration_differs_from_its_base_in_what_it_says():
     small, base = load_config("small"), load_config("default")
     narrow = replace(base.network, filters=64, lstm_hidden=32)
     assert small == replace(base, name="small", description=small.description, network=narrow)
-
-
-def test_part_of_the_way_from_the_start_is_kept(tmp_path):
-    start, far = transparent_network(NARROW, seed=1), transparent_network(NARROW, seed=1)
-    with torch.no_grad():
-        far.excite.bias.add_(1.0)
-    state = {"size": NARROW.to_dict(), "averaged": far.state_dict(), "config": {"train": {"kept": 0.25, "seed": 1}}}
-    save_checkpoint(tmp_path / "best.pt", state)
-    loaded = network_from_checkpoint(tmp_path / "best.pt")[0]
-    assert torch.allclose(loaded.excite.bias, start.excite.bias + 0.25)
-    assert torch.equal(loaded.squeeze.weight, start.squeeze.weight)
 
 
 def test_errors_are_sentences(tmp_path, capsys):

@@ -38,7 +38,7 @@ ACCENTS = ((0.4, 0.4), (2.2, 0.5))
 OUTBURST = 0.8
 #: Stretch of attacks, dB per dB, that a negative drive of 1 dB stands for.
 SNAP_PER_DB = 0.1
-#: Side over middle of a processed stem as it is heard, dB; the recipe of the default bundle makes mono stems as wide.
+#: Side over middle of a processed stem as it is heard, dB: about what the default recipe makes of mono stems.
 SIDE_DB = {"vocals": -15.0, "bass": -27.0, "drums": -11.0, "other": -7.5}
 #: What songs differ in, standard deviation in dB.
 SIDE_SPREAD_DB = 2.0
@@ -110,8 +110,8 @@ def tone(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
 def width(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
     """A processed stem as wide as stems are heard, on a bed that gives it the average's left/right similarity.
 
-    The published φ counts faint bins like loud ones: between the notes recordings have rooms, hiss and what a codec left,
-    which are the same on neither side. A side that met φ alone would be heard as far too wide.
+    The published φ counts faint bins like loud ones: between the notes recordings have rooms, hiss and what a codec
+    left, different on both sides. A side that met φ alone would be heard as far too wide.
     """
     if np.max(np.abs(audio)) < 1e-6:
         return audio

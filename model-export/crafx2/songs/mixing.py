@@ -26,8 +26,8 @@ MONO_BELOW_HZ = 140.0
 LEAN_DB = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}
 #: The voice's level is ridden: this part of what a phrase differs from the median is taken back, so many dB at most.
 RIDE, RIDE_LIMIT_DB = 0.5, 4.0
-#: Where a voice is understood, and how far the middle of `other` is turned down there while it sings, dB. Elsewhere, and
-#: at the side, where no voice is, it makes less room.
+#: Where a voice is understood, and how far the middle of `other` is turned down there while it sings, dB. Elsewhere,
+#: and at the side, where no voice is, it makes less room.
 PRESENCE_HZ, PRESENCE_DB, BACKING_DB = (700.0, 5_500.0), 4.0, 1.5
 #: Where bass, voice and chords pile up, and how far `other` is turned down there while all three sound, dB.
 MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
