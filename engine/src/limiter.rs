@@ -1,6 +1,6 @@
 //! The true-peak limiter behind the network: a mix never exceeds the ceiling its model's contract states. It belongs to
 //! the contract because a model is judged with it, and to the model's rate because every host then hears the same.
-//! Below the ceiling it only delays, bit for bit, and the pipeline trims that delay.
+//! 0.1 dB below the ceiling it only delays, bit for bit, and the pipeline trims that delay.
 //!
 //! Linked stereo. Peaks between samples are found by interpolating four times (ITU-R BS.1770-5, Annex 2, with a filter of
 //! our own); the gain that each peak asks for is held over the lookahead and averaged over it, so that it arrives at the
@@ -18,6 +18,9 @@ const RELEASE_MS: f64 = 80.0;
 const TAPS: usize = 24;
 /// Phases between two samples.
 const PHASES: usize = 3;
+/// How far below the ceiling it holds peaks, dB. The gain moves while a peak passes, and what lies between the points that
+/// are looked at is missed: real mixes came out up to 0.064 dB above (at 16 points per sample).
+const MARGIN_DB: f64 = 0.1;
 /// A gain this close to one is one: −120 dB.
 const NEARLY_ONE: f64 = 1e-6;
 /// Frames limited in one go.
@@ -65,7 +68,7 @@ impl Limiter {
         let gain_of = |taps: &[f32; TAPS]| taps.iter().map(|tap| tap.abs()).sum::<f32>();
         let past = delay_frames.max(TAPS - 1);
         Self {
-            ceiling: 10f64.powf(ceiling_dbtp / 20.0) as f32,
+            ceiling: 10f64.powf((ceiling_dbtp - MARGIN_DB) / 20.0) as f32,
             overshoot: interpolation.iter().map(gain_of).fold(1.0, f32::max),
             interpolation,
             delay_frames,
@@ -173,7 +176,7 @@ impl Limiter {
         let wanted = if peak > self.ceiling { f64::from(self.ceiling / peak) } else { 1.0 };
         let held = self.minimum.next(wanted);
         self.gain = if held < self.gain { held } else { self.gain + self.release * (held - self.gain) };
-        // The exponential never quite arrives, and below the ceiling nothing may change.
+        // The exponential never quite arrives, and what needs no limiting must not change.
         if held == 1.0 && self.gain > 1.0 - NEARLY_ONE {
             self.gain = 1.0;
         }
@@ -351,7 +354,7 @@ mod tests {
         let [left, right] = limited([&left, &right], &[512]);
         // The meter interpolates with another filter; white noise up to Nyquist is the worst case for both.
         let peak_db = true_peak_db([&left, &right]);
-        assert!((CEILING_DBTP - 1.0..CEILING_DBTP + 0.3).contains(&peak_db), "{peak_db} dBTP");
+        assert!((CEILING_DBTP - 1.0..CEILING_DBTP + 0.2).contains(&peak_db), "{peak_db} dBTP");
         let loudest = left.iter().chain(&right).fold(0f32, |most, x| most.max(x.abs()));
         assert!(loudest <= 10f32.powf(CEILING_DBTP as f32 / 20.0) * 1.000_01, "{loudest}");
     }
@@ -364,7 +367,7 @@ mod tests {
             .collect();
         let [left, _] = limited([&sine, &sine], &[512]);
         let loudest = left[1000..7000].iter().fold(0f32, |most, x| most.max(x.abs()));
-        let expected = 10f32.powf(CEILING_DBTP as f32 / 20.0) / std::f32::consts::SQRT_2;
+        let expected = 10f32.powf((CEILING_DBTP - MARGIN_DB) as f32 / 20.0) / std::f32::consts::SQRT_2;
         assert!((loudest / expected - 1.0).abs() < 0.01, "{loudest}, expected {expected}");
     }
 
