@@ -131,19 +131,15 @@ impl Deck {
             return;
         }
         let direction = if next.side.is_failed() { -1 } else { 1 };
-        let faded = self.heard_frames as i64 - self.listen_frames as i64;
+        let faded = self.heard_frames as isize - self.listen_frames as isize;
         for (out, new) in [(main_left, left), (main_right, right)] {
             for (i, (out, new)) in out.iter_mut().zip(new.iter()).enumerate() {
                 let weight =
-                    ((faded + direction * i as i64) as f32 / self.fade_frames as f32).clamp(0.0, 1.0);
+                    ((faded + direction * i as isize) as f32 / self.fade_frames as f32).clamp(0.0, 1.0);
                 *out = *out * (1.0 - weight) + *new * weight;
             }
         }
-        if direction < 0 {
-            self.heard_frames = self.heard_frames.saturating_sub(frames);
-        } else {
-            self.heard_frames += frames;
-        }
+        self.heard_frames = self.heard_frames.saturating_add_signed(direction * frames as isize);
         if self.heard_frames >= self.listen_frames + self.fade_frames {
             self.replace();
         }

@@ -96,8 +96,9 @@ impl Pipeline {
         self
     }
 
-    /// The same pipeline on two cores, if the model can make use of them: it makes a hop once the next ones are there as well,
-    /// with the same bits. Output comes so many hops ([`crate::window::HOPS_SHOWN`]) later than [`Self::latency`] says, so this is for offline work.
+    /// The same pipeline on two cores, if the model can make use of them: it makes a hop once the next ones are there as
+    /// well, with the same bits. Output comes so many hops ([`crate::window::HOPS_SHOWN`]) later than [`Self::latency`]
+    /// says, so this is for offline work.
     pub fn on_two_cores(mut self) -> Self {
         if self.model.look_ahead() {
             self.window = self.window.showing_next();

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import STEMS, default_targets
+from .contract import STEMS, default_targets, write_json
 from .songs.calibration import POINTS_HZ, TABLE, thirds
 
 #: Part of a measured error that one round corrects.
@@ -42,7 +42,7 @@ PANNED_DB = 10.0 * np.log10((0.3**2 + 0.7**2) / 2.0)
 def measure(tributary: str, songs: Path, output: Path) -> dict[str, Any]:
     """`tributary analyze` on a folder of songs, by the rules that the published averages were made with."""
     rules = output.with_suffix(".recipe.json")
-    rules.write_text(json.dumps(RULES), encoding="utf-8")
+    write_json(rules, RULES)
     command = [tributary, "analyze", str(songs), "-o", str(output), "--recipe", str(rules)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     measured = json.loads(output.read_text(encoding="utf-8"))

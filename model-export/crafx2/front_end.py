@@ -118,3 +118,16 @@ def filter_bank(bands: int, taps: int, sample_rate_hz: int = 44_100) -> NDArray[
 
     optimizer.step(closure)
     return bank.detach().to(torch.float32).numpy()
+
+
+def middle_and_side(bank: Tensor, stems: int) -> Tensor:
+    """Filters `(2 · stems · bands, 2 · stems, taps)` that apply a bank `(bands, taps)` to the sum of left and right of
+    every stem, then to their difference.
+    """
+    bands, taps = bank.shape
+    weight = bank.new_zeros(stems, 2, bands, stems, 2, taps)
+    for stem in range(stems):
+        weight[stem, :, :, stem, 0] = bank
+        weight[stem, 0, :, stem, 1] = bank
+        weight[stem, 1, :, stem, 1] = -bank
+    return weight.reshape(2 * stems * bands, 2 * stems, taps)

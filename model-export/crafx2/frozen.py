@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .front_end import FRAME_RATIO
+from .front_end import FRAME_RATIO, middle_and_side
 from .model import CRAFx2
 
 #: Samples averaged before the smoothing.
@@ -24,17 +24,11 @@ class FrozenBank:
 
     def __init__(self, network: CRAFx2) -> None:
         size = network.size
-        groups = size.stems * size.channels
         self.stems = size.stems
-        self.bands = size.filters // groups
+        self.bands = size.filters // (2 * size.stems)
         weight = network.conv_1.weight.detach()
         self.bank = weight[: self.bands, :1].contiguous()
-        shared = torch.zeros_like(weight)
-        for group in range(groups):
-            stem, side = divmod(group, 2)
-            rows = slice(group * self.bands, (group + 1) * self.bands)
-            shared[rows, 2 * stem] = self.bank[:, 0]
-            shared[rows, 2 * stem + 1] = -self.bank[:, 0] if side else self.bank[:, 0]
+        shared = middle_and_side(self.bank[:, 0], size.stems)
         smoothing = network.conv_2.weight.detach()
         self.gain = smoothing.sum(dim=2) / smoothing[0].sum()
         if not torch.equal(shared, weight) or not torch.allclose(smoothing, self.gain[:, :, None] * smoothing[:1]):

@@ -135,9 +135,8 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
         return audio
     audio = fx.high_pass(audio, {"vocals": 45.0, "bass": 26.0, "drums": 24.0, "other": 40.0}[stem])
     excess_db = max(0.0, _crest_db(audio) - 9.0)
-    peak_db = float(fx.gain_to_db(float(np.max(np.abs(audio)))))
     attack_ms = {"vocals": 4.0, "bass": 12.0, "drums": 14.0, "other": 15.0}[stem]
-    audio = fx.compress(audio, peak_db - 6.0 - excess_db, 1.4 + 0.1 * excess_db, attack_ms, 140.0)
+    audio = fx.compress(audio, fx.peak_db(audio) - 6.0 - excess_db, 1.4 + 0.1 * excess_db, attack_ms, 140.0)
     decay_s, send, from_hz = _ROOM[stem]
     if stem == "bass":
         audio = fx.saturate(audio, 3.0)
@@ -150,7 +149,7 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     audio = calibration.width(rng, stem, audio)
     # Voices are held closest: a limiter takes the few moments that stick out.
     if stem == "vocals":
-        audio = fx.limit(audio, float(fx.gain_to_db(np.max(np.abs(audio)))) - VOCALS_LIMITED_DB)
+        audio = fx.limit(audio, fx.peak_db(audio) - VOCALS_LIMITED_DB)
     return audio
 
 

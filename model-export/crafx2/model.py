@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .front_end import FRAME_RATIO, convolve, convolve_depthwise, filter_bank
+from .front_end import FRAME_RATIO, convolve, convolve_depthwise, filter_bank, middle_and_side
 
 #: Output range of softplus ∘ tanh-bounded BLSTM: softplus(0) = ln 2 is the neutral mask.
 NEUTRAL_MASK = math.log(2.0)
@@ -150,8 +150,7 @@ class CRAFx2(nn.Module):
         synthesis applies them twice.
         """
         size = self.size
-        inputs = size.stems * size.channels
-        bands = size.filters // inputs
+        bands = size.filters // (2 * size.stems)
         bank = torch.from_numpy(filter_bank(bands, size.taps))
         compensation = math.sqrt(1.0 / (NEUTRAL_MASK * 0.5))
         hidden, last = size.lstm_hidden, size.lstm_layers - 1
@@ -165,13 +164,9 @@ class CRAFx2(nn.Module):
             # on its flat foot and see nothing.
             window = torch.hann_window(size.smoothing_taps, periodic=False)
             window /= window.sum()
-            self.conv_1.weight.zero_()
-            for group in range(inputs):
-                stem, side = divmod(group, 2)
-                rows = slice(group * bands, (group + 1) * bands)
-                self.conv_1.weight[rows, 2 * stem] = bank * compensation * math.sqrt(0.5)
-                self.conv_1.weight[rows, 2 * stem + 1] = bank * compensation * math.sqrt(0.5) * (-1.0 if side else 1.0)
-                self.conv_2.weight[rows, 0] = window * (160.0 if side else 40.0)
+            self.conv_1.weight.copy_(middle_and_side(bank * compensation * math.sqrt(0.5), size.stems))
+            gains = torch.tensor([40.0, 160.0]).repeat_interleave(bands).repeat(size.stems)
+            self.conv_2.weight.copy_(gains[:, None, None] * window)
             if isinstance(self.project, nn.Linear):
                 self.project.weight.zero_()
                 self.project.bias.zero_()

@@ -55,13 +55,19 @@ def test_filter_bank_is_power_complementary():
     assert (power - 1.0).abs().max() < 0.01
 
 
-def test_frozen_bank_is_the_network_up_to_its_smoothing(tiny_transparent):
-    network = transparent_network(tiny_transparent.size, seed=3).eval()
-    torch.manual_seed(4)
+def moved(size: NetworkSize, seed: int) -> CRAFx2:
+    """The transparent network with other masks and gates; random numbers go on from `seed`."""
+    network = transparent_network(size, seed=3).eval()
+    torch.manual_seed(seed)
     with torch.no_grad():
         network.excite.weight.normal_(0, 0.3)
         for parameter in network.lstm.parameters():
             parameter.normal_(0, 0.2)
+    return network
+
+
+def test_frozen_bank_is_the_network_up_to_its_smoothing(tiny_transparent):
+    network = moved(tiny_transparent.size, seed=4)
     bank = FrozenBank(network)
     stems = 0.03 * torch.randn(2, 8, 64 * 100)
     plain, fast = network(stems), bank.forward(network, stems)
@@ -77,14 +83,10 @@ def test_frozen_bank_refuses_a_trained_front_end(tiny_random):
 
 
 def test_a_held_bank_treats_left_and_right_alike(tiny_transparent):
-    network = transparent_network(tiny_transparent.size, seed=3).eval()
-    torch.manual_seed(5)
+    network = moved(tiny_transparent.size, seed=5)
+    stems = 0.03 * torch.randn(1, 8, 64 * 60)
+    swapped = stems.view(1, 4, 2, -1).flip(2).reshape(stems.shape)
     with torch.no_grad():
-        network.excite.weight.normal_(0, 0.3)
-        for parameter in network.lstm.parameters():
-            parameter.normal_(0, 0.2)
-        stems = 0.03 * torch.randn(1, 8, 64 * 60)
-        swapped = stems.view(1, 4, 2, -1).flip(2).reshape(stems.shape)
         mix, mirrored = network(stems), network(swapped).flip(1)
     assert (mix - mirrored).abs().max() < 1e-6
     assert (mix - torch.tanh(stems.view(1, 4, 2, -1).sum(dim=1))).abs().max() > 1e-3

@@ -193,8 +193,7 @@ def _bed(rng: np.random.Generator, audio: Audio, phi: Audio) -> Audio:
     level = envelope_db(audio, 5.0, 400.0)
     follow = control_to_audio(np.clip(level - np.max(level), -60.0, 0.0), audio.shape[-1])
     noise = rng.standard_normal(audio.shape) * np.where(follow > -59.0, db_to_gain(0.6 * follow), 0.0)
-    sounding = _sounding(audio)
-    spectra, bed = _frames(audio, sounding), _frames(noise, sounding)
+    spectra, bed = _frames(audio), _frames(noise, like=audio)
     reference = np.array([np.mean(np.abs(spectra[..., at])) / np.mean(np.abs(bed[..., at])) for at in _bands()])
     low, high = (np.full(POINTS_HZ.size, bound) for bound in BED_DB)
     for _ in range(7):
@@ -205,12 +204,6 @@ def _bed(rng: np.random.Generator, audio: Audio, phi: Audio) -> Audio:
     return equalize(noise, gain_db(reference * db_to_gain(low)))
 
 
-def _sounding(audio: Audio) -> Audio:
-    """Which frames sound."""
-    power = np.mean(_cut(audio) ** 2, axis=(0, 2))
-    return power >= 1e-3 * np.max(power)
-
-
 def _cut(audio: Audio) -> Audio:
     """Frames `(channels, columns, FFT)`."""
     columns = max(1, -(-(audio.shape[1] - FFT) // HOP) + 1)
@@ -218,10 +211,11 @@ def _cut(audio: Audio) -> Audio:
     return np.lib.stride_tricks.sliding_window_view(padded, FFT, axis=1)[:, ::HOP]
 
 
-def _frames(audio: Audio, sounding: Audio | None = None) -> Audio:
-    """Spectra `(channels, columns, bins)` of frames that sound."""
-    frames = _cut(audio)[:, _sounding(audio) if sounding is None else sounding]
-    return np.fft.rfft(frames * np.sqrt(np.hanning(FFT + 1)[:-1]), axis=2)
+def _frames(audio: Audio, like: Audio | None = None) -> Audio:
+    """Spectra `(channels, columns, bins)` of frames in which it sounds, or `like` does."""
+    frames = _cut(audio)
+    power = np.mean((frames if like is None else _cut(like)) ** 2, axis=(0, 2))
+    return np.fft.rfft(frames[:, power >= 1e-3 * np.max(power)] * np.sqrt(np.hanning(FFT + 1)[:-1]), axis=2)
 
 
 @cache

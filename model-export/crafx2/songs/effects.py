@@ -29,6 +29,11 @@ def gain_to_db(gain: float | Audio) -> Audio:
     return 20.0 * np.log10(np.maximum(np.abs(gain), 1e-10))
 
 
+def peak_db(audio: Audio) -> float:
+    """Level of the largest sample, dBFS."""
+    return float(gain_to_db(np.max(np.abs(audio))))
+
+
 def shelf(audio: Audio, frequency_hz: float, gain_db: float, *, high: bool) -> Audio:
     """Second-order RBJ shelf with Q 0.707."""
     a = 10.0 ** (gain_db / 40.0)

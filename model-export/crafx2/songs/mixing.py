@@ -56,8 +56,7 @@ def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     total = total + AIR * fuller * air
     total = total + BREADTH * fuller * (total - _middle(total))
     total = fx.set_loudness(fx.mono_bass(total, MONO_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
-    peak_db = float(fx.gain_to_db(float(np.max(np.abs(total)))))
-    total = fx.compress(total, min(-9.0, peak_db - 7.0), 1.5, 20.0, 180.0)
+    total = fx.compress(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
     total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
     return fx.limit(total, -1.0)
 
