@@ -1,7 +1,8 @@
 """Is a bundle sane on songs it never saw? Streams it over normalized stems and reports what a listener would notice.
 
-Loudness, lean, stem balance, clicks at hop borders, and – where there is a mixture – the distance to it beside that of
-the plain sum and of the same network with its mask frozen to the mean: if freezing costs nothing, nothing adapts.
+Loudness, lean, stem balance, clicks at hop borders, what becomes of a stem that plays alone, and – where there is a
+mixture – the distance to it beside that of the plain sum and of the same network with its mask frozen to the mean: if
+freezing costs nothing, nothing adapts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import signal
 
 from .contract import STEMS
 from .dataset import find_stems, read_stereo
@@ -22,11 +24,18 @@ from .songs.effects import loudness_lufs
 from .streaming import Stream, open_stream
 
 Array = NDArray[np.float32]
+#: Third octaves in which a stem that plays alone is compared with itself, 63 Hz to 16 kHz.
+ALONE_HZ = 1_000.0 * 2.0 ** (np.arange(-12, 13) / 3.0)
+#: How far below its loudest third octave they count, dB: what is fainter is a recording's floor.
+ALONE_RANGE_DB = 60.0
 
 
 @dataclass(frozen=True)
 class SongCheck:
-    """Numbers of one song; losses are NaN without a mixture."""
+    """Numbers of one song; there are no losses without a mixture.
+
+    `alone_db` is the largest deviation of a third octave from the mean gain of a stem that plays alone.
+    """
 
     name: str
     mix_lufs: float
@@ -36,6 +45,7 @@ class SongCheck:
     peak: float
     click_ratio: float
     stem_gain_db: dict[str, float]
+    alone_db: float
     mask_variation_db: float
     loss: dict[str, float]
 
@@ -79,9 +89,33 @@ def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck
         peak=float(np.max(np.abs(mix))),
         click_ratio=click_ratio(mix, stream.window.hop_frames),
         stem_gain_db=gains,
+        alone_db=max(alone_db(stream, stems, index) for index in range(len(STEMS))),
         mask_variation_db=result.mask_variation_db,
         loss=_losses(stream, stems, mix, plain, tracks.get("mixture")),
     )
+
+
+def alone_db(stream: Stream, stems: Array, index: int) -> float:
+    """How far the network bends the tone of one stem that plays alone: the largest deviation from its mean gain, dB.
+
+    What a mixing engineer does to one instrument on an otherwise silent desk is a level. 0 for a silent stem.
+    """
+    alone = np.zeros_like(stems)
+    alone[2 * index : 2 * index + 2] = stems[2 * index : 2 * index + 2]
+    before = _third_octaves_db(alone[2 * index : 2 * index + 2])
+    if np.max(before) < -100.0:
+        return 0.0
+    gain_db = _third_octaves_db(stream.run(alone, parts=False).mix) - before
+    gain_db = gain_db[before > np.max(before) - ALONE_RANGE_DB]
+    return float(np.max(np.abs(gain_db - np.mean(gain_db))))
+
+
+def _third_octaves_db(audio: Array) -> NDArray[np.float64]:
+    """Mean power of both channels at `ALONE_HZ`, dB."""
+    hz, power = signal.welch(audio.astype(np.float64), 44_100, nperseg=16_384, scaling="spectrum")
+    edges = np.searchsorted(hz, ALONE_HZ[:, None] * 2.0 ** np.array([-1 / 6, 1 / 6]))
+    mean = power.mean(axis=0)
+    return np.array([10.0 * math.log10(np.sum(mean[low:high]) + 1e-20) for low, high in edges])
 
 
 def _losses(stream: Stream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:
@@ -108,8 +142,8 @@ def table(checks: list[SongCheck]) -> str:
     """A Markdown table with means below."""
     lines = [
         "| song | mix LUFS | sum LUFS | L−R dB | side/mid dB | peak | clicks "
-        "| gain v / b / d / o dB | mask ± dB | loss |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| gain v / b / d / o dB | alone ± dB | mask ± dB | loss |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for check in checks:
         gains = " / ".join("–" if math.isnan(gain) else f"{gain:+.1f}" for gain in check.stem_gain_db.values())
@@ -117,7 +151,7 @@ def table(checks: list[SongCheck]) -> str:
         lines.append(
             f"| {check.name} | {check.mix_lufs:.1f} | {check.sum_lufs:.1f} | {check.lean_db:+.2f} "
             f"| {check.side_db:.1f} | {check.peak:.2f} | {check.click_ratio:.2f} "
-            f"| {gains} | {check.mask_variation_db:.2f} | {loss} |"
+            f"| {gains} | {check.alone_db:.1f} | {check.mask_variation_db:.2f} | {loss} |"
         )
     scored = [check.loss for check in checks if check.loss]
     if scored:

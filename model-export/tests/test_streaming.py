@@ -6,10 +6,11 @@ import soundfile
 import torch
 
 from crafx2.contract import STEMS, Window, default_targets
-from crafx2.evaluate import check_set, click_ratio, table
+from crafx2.evaluate import alone_db, check_set, click_ratio, table
 from crafx2.export import BundleInfo, export_bundle, parity_signal, plain_output
 from crafx2.model import CRAFx2
-from crafx2.streaming import open_stream
+from crafx2.songs import effects as fx
+from crafx2.streaming import StreamResult, open_stream
 
 #: One hop that covers the whole test signal: then streaming has nothing to approximate.
 LONG = Window(context_frames=0, hop_frames=64 * 256, lookahead_frames=64 * 32, crossfade_frames=1_024)
@@ -82,5 +83,23 @@ def test_a_set_is_checked_song_by_song(tiny_transparent, song, tmp_path):
     assert [check.name for check in checks] == ["one", "two"]
     assert abs(checks[0].stem_gain_db["drums"]) < 0.5
     assert np.isnan(checks[0].stem_gain_db["vocals"])
+    assert checks[0].alone_db < 0.5
     assert checks[0].loss["model"] == pytest.approx(checks[0].loss["frozen mask"], rel=0.02)
     assert "mean loss" in table(checks)
+
+
+def test_a_bent_tone_is_found_in_a_stem_that_plays_alone():
+    """A low pass of first order at 4 kHz leaves 18 dB less at 16 kHz; a plain gain leaves nothing to find."""
+
+    class Bent:
+        def __init__(self, treat) -> None:
+            self.treat = treat
+
+        def run(self, stems, parts):
+            return StreamResult(self.treat(stems[2:4] + stems[4:6]), {}, 0.0, 0.0)
+
+    stems = np.zeros((8, 4 * 44_100), dtype=np.float32)
+    stems[2:4] = np.random.default_rng(5).standard_normal((2, 4 * 44_100))
+    assert alone_db(Bent(lambda audio: 0.5 * audio), stems, 1) < 0.01
+    assert 12.0 < alone_db(Bent(lambda audio: fx.low_pass(audio, 4_000.0, order=1)), stems, 1) < 18.0
+    assert alone_db(Bent(lambda audio: audio), stems, 2) == 0.0
