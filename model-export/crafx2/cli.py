@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,8 @@ from .contract import FORMS, REPOSITORY, Form, default_targets, write_json
 from .dataset import DatasetError, find_songs
 from .errors import ModuleError, ParityError
 from .features import FeaturesError, targets_from_features
-from .generator import VARIANTS, generate_song, write_song
+from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
+from .songs.effects import Audio
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,19 @@ DEMO_SEED, DEMO_DURATION_S = 52, 24.0
 CALIBRATION_S = 60.0
 
 
-def _write_one(seed: int, folder: Path, duration_s: float, variant: str | None) -> None:
+def _write_one(seed: int, folder: Path, make: Callable[[int], Mapping[str, Audio]]) -> None:
     target = folder / f"song-{seed}"
     if target.is_dir():
         return
     temporary = folder / f".song-{seed}"
-    write_song(generate_song(seed, duration_s, variant=variant), temporary)
+    write_tracks(make(seed), temporary, seed)
     temporary.rename(target)
 
 
-def generate(folder: Path, seeds: Sequence[int], duration_s: float, variant: str | None, workers: int) -> None:
-    """Write songs `song-<seed>`; those that exist are kept, so an interrupted run continues."""
+def generate(folder: Path, seeds: Sequence[int], make: Callable[[int], Mapping[str, Audio]], workers: int) -> None:
+    """Write the tracks of songs `song-<seed>`; those that exist are kept, so an interrupted run continues."""
     folder.mkdir(parents=True, exist_ok=True)
-    write = partial(_write_one, folder=folder, duration_s=duration_s, variant=variant)
+    write = partial(_write_one, folder=folder, make=make)
     with ProcessPoolExecutor(workers) as pool:
         for count, _ in enumerate(pool.map(write, seeds), start=1):
             if count % 10 == 0 or count == len(seeds):
@@ -185,7 +186,8 @@ def _generated(config: Config, arguments: argparse.Namespace) -> Data:
     train_seeds = range(data.first_seed, data.first_seed + data.songs)
     held_seeds = range(data.first_seed - data.held_out, data.first_seed)
     for name, seeds in (("train", train_seeds), ("held-out", held_seeds)):
-        generate(work / "raw" / name, seeds, data.duration_s, None, arguments.workers)
+        make = partial(song_tracks, duration_s=data.duration_s, variant=None)
+        generate(work / "raw" / name, seeds, make, arguments.workers)
         normalize(config, work / "raw" / name, work / "normalized" / name, tributary, work)
     normalized = work / "normalized"
     return Data(normalized / "train", normalized / "held-out", work / "raw" / "train", None)
@@ -286,8 +288,9 @@ def _calibrate(arguments: argparse.Namespace) -> None:
         if arguments.work is None:
             raise DatasetError("calibrate makes songs: say where with --work")
         seeds = range(arguments.seed, arguments.seed + arguments.songs)
+        make = partial(processed_stems, duration_s=CALIBRATION_S)
         measured = refine(
-            lambda folder: generate(folder, seeds, CALIBRATION_S, "wet", arguments.workers),
+            lambda folder: generate(folder, seeds, make, arguments.workers),
             _tributary(arguments.tributary),
             arguments.work,
             arguments.refine,
@@ -311,10 +314,11 @@ def run(arguments: argparse.Namespace) -> None:
     match arguments.command:
         case "generate":
             seeds = range(arguments.seed, arguments.seed + arguments.songs)
-            generate(arguments.output, seeds, arguments.duration, arguments.variant, arguments.workers)
+            make = partial(song_tracks, duration_s=arguments.duration, variant=arguments.variant)
+            generate(arguments.output, seeds, make, arguments.workers)
         case "demo":
             song = generate_song(DEMO_SEED, DEMO_DURATION_S, variant="dry_stereo", full=True)
-            write_song(song, arguments.output, mixture=False, extension="flac")
+            write_tracks(song.stems, arguments.output, DEMO_SEED, extension="flac")
         case "calibrate":
             _calibrate(arguments)
         case "recipe":

@@ -32,6 +32,7 @@ from .songs.instruments import (
 from .songs.mixing import mix
 from .songs.voice import Singer, draw_singer, render_vocals
 
+_Stems = dict[str, Audio]
 STEMS = ("vocals", "bass", "drums", "other")
 VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
@@ -51,6 +52,15 @@ class Song:
     mixture: Audio
     arrangement: Arrangement
 
+    def tracks(self) -> dict[str, Audio]:
+        """Stems and `mixture` by name."""
+        return {**self.stems, "mixture": self.mixture}
+
+
+def song_tracks(seed: int, duration_s: float, variant: str | None) -> dict[str, Audio]:
+    """Stems and `mixture` of a seed; the arguments are those of `generate_song`."""
+    return generate_song(seed, duration_s, variant=variant).tracks()
+
 
 def generate_song(seed: int, duration_s: float, *, variant: str | None = None, full: bool = False) -> Song:
     """Make the song of a seed.
@@ -64,10 +74,7 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     variant = chosen if variant is None else variant
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    frames = int(duration_s * SAMPLE_RATE_HZ)
-    arrangement = arrange(rng, duration_s, full=full)
-    dry = _render(rng, arrangement, frames)
-    wet = {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
+    arrangement, dry, wet = _perform(rng, duration_s, full)
     mixture = mix(rng, wet)
     source = wet
     if variant != "wet":
@@ -75,6 +82,21 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
         source = {stem: calibration.equalize(dry[stem], raw[stem]) for stem in STEMS}
     stems = {stem: _deliver(rng, stem, source[stem], variant) for stem in STEMS}
     return Song(seed, variant, stems, mixture, arrangement)
+
+
+def processed_stems(seed: int, duration_s: float) -> dict[str, Audio]:
+    """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
+    rng = np.random.default_rng(seed)
+    rng.choice(VARIANTS, p=(0.35, 0.35, 0.3))
+    _, _, wet = _perform(rng, duration_s, full=False)
+    return {stem: _with_peak(audio, -3.0) for stem, audio in wet.items()}
+
+
+def _perform(rng: np.random.Generator, duration_s: float, full: bool) -> tuple[Arrangement, _Stems, _Stems]:
+    """What is played, and its dry and processed stems."""
+    arrangement = arrange(rng, duration_s, full=full)
+    dry = _render(rng, arrangement, int(duration_s * SAMPLE_RATE_HZ))
+    return arrangement, dry, {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
 
 
 def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> dict[str, Audio]:
@@ -164,22 +186,22 @@ _ROOM = {
 
 def _deliver(rng: np.random.Generator, stem: str, audio: Audio, variant: str) -> Audio:
     """The stem as somebody would export it: at any level, mono where the take is mono."""
-    peak = float(np.max(np.abs(audio)))
-    target_db = float(rng.uniform(-14.0, -3.0))
-    scaled = audio * (float(fx.db_to_gain(target_db)) / peak) if peak > 1e-6 else audio
+    scaled = _with_peak(audio, float(rng.uniform(-14.0, -3.0)))
     if variant == "dry_mono" or (variant == "dry_stereo" and stem in ("vocals", "bass")):
         return np.mean(scaled, axis=0, keepdims=True)
     return scaled
 
 
-def write_song(song: Song, folder: Path, *, mixture: bool = True, extension: str = "wav") -> None:
-    """Write `<stem>.<extension>` (and `mixture`) as 16-bit PCM with triangular dither of one step."""
+def _with_peak(audio: Audio, level_db: float) -> Audio:
+    peak = float(np.max(np.abs(audio)))
+    return audio * (float(fx.db_to_gain(level_db)) / peak) if peak > 1e-6 else audio
+
+
+def write_tracks(tracks: Mapping[str, Audio], folder: Path, seed: int, extension: str = "wav") -> None:
+    """Write `<name>.<extension>` as 16-bit PCM with triangular dither of one step, drawn for the song of a seed."""
     folder.mkdir(parents=True, exist_ok=True)
-    tracks = dict(song.stems)
-    if mixture:
-        tracks["mixture"] = song.mixture
     for index, (name, audio) in enumerate(tracks.items()):
-        rng = np.random.default_rng([song.seed, index])
+        rng = np.random.default_rng([seed, index])
         dither = (rng.random(audio.shape) - rng.random(audio.shape)) / 32_768.0
         sounding = np.max(np.abs(audio), axis=0, keepdims=True) > 1e-7
         pcm = np.clip(np.round((audio + dither * sounding) * 32_768.0), -32_768, 32_767).astype(np.int16)

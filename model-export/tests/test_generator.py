@@ -2,6 +2,7 @@
 
 import copy
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import soundfile
 from crafx2.calibrate import TOLERANCES, differences, measure, report
 from crafx2.cli import CALIBRATION_S, generate
 from crafx2.contract import default_targets
-from crafx2.generator import STEMS, generate_song, write_song
+from crafx2.generator import STEMS, generate_song, processed_stems, write_tracks
 from crafx2.songs import calibration
 from crafx2.songs import effects as fx
 from crafx2.songs.arrangement import STYLES, arrange
@@ -49,13 +50,21 @@ def test_variants_share_the_mixture_but_not_the_stems():
     assert wet.stems["other"].shape[0] == 2
 
 
+def test_processed_stems_are_those_of_the_wet_variant():
+    processed, song = processed_stems(21, 3.0), generate_song(21, 3.0, variant="wet")
+    for stem in STEMS:
+        peak = np.max(np.abs(processed[stem]))
+        assert 20 * np.log10(peak) == pytest.approx(-3.0, abs=1e-6)
+        assert np.allclose(song.stems[stem] / np.max(np.abs(song.stems[stem])), processed[stem] / peak, atol=1e-9)
+
+
 def test_an_unknown_variant_is_refused():
     with pytest.raises(ValueError, match="damp"):
         generate_song(1, 1.0, variant="damp")
 
 
 def test_files_are_what_was_made_and_silence_stays_silent(song, tmp_path):
-    write_song(song, tmp_path)
+    write_tracks(song.tracks(), tmp_path, song.seed)
     audio, rate = soundfile.read(tmp_path / "vocals.wav", always_2d=True)
     assert rate == 44_100
     assert np.max(np.abs(audio.T - song.stems["vocals"])) < 2.1 / 32_768
@@ -147,7 +156,7 @@ def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
 @pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
 def test_a_small_set_has_the_published_averages(tmp_path):
     """Eight songs scatter more than the set that was calibrated: three or four times its tolerances, nearly all."""
-    generate(tmp_path / "songs", range(9_000, 9_008), CALIBRATION_S, "wet", 2)
+    generate(tmp_path / "songs", range(9_000, 9_008), partial(processed_stems, duration_s=CALIBRATION_S), 2)
     measured = measure(os.environ["TRIBUTARY"], tmp_path / "songs", tmp_path / "measured.json")
     found = differences(measured, default_targets())
     print(report(found))

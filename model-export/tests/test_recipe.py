@@ -10,7 +10,7 @@ import pytest
 from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets, sha256_of
 from crafx2.export import BundleInfo, export_bundle
-from crafx2.generator import write_song
+from crafx2.generator import write_tracks
 from crafx2.recipe import Recipe
 
 TABLE = """
@@ -86,7 +86,7 @@ def test_what_nobody_would_read_is_refused(tmp_path, text, names):
 @pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
 def test_tributary_reads_what_is_written(song, tmp_path):
     """A reverb on drums alone is heard there and nowhere else."""
-    write_song(song, tmp_path / "set" / "one")
+    write_tracks(song.tracks(), tmp_path / "set" / "one", song.seed)
     effects = "equalization = 0\ndynamics = 0\nloudness = 0\nwidth = 0\n"
     wet = TABLE.replace("equalization = 0.25\nwidth = 1\n", effects).replace(
         "levels_db = {", 'levels_db = { vocals = "off",'

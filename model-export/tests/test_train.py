@@ -4,6 +4,7 @@ import copy
 import json
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from crafx2.cli import generate, main
 from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
+from crafx2.generator import song_tracks
 from crafx2.model import NEUTRAL_MASK, NetworkSize, transparent_network
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
@@ -37,7 +39,7 @@ def smoke():
 def songs(tmp_path_factory, smoke):
     """Raw stems: normalization belongs to `tributary normalize`, which has its own tests."""
     root = tmp_path_factory.mktemp("songs")
-    generate(root, range(40, 42), 4.0, None, workers=1)
+    generate(root, range(40, 42), partial(song_tracks, duration_s=4.0, variant=None), workers=1)
     return root
 
 

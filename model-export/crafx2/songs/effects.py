@@ -103,10 +103,16 @@ def _follow(level: Audio, attack_ms: float, release_ms: float) -> Audio:
     return out
 
 
+def ramps(values: Audio, step: int, frames: int) -> Audio:
+    """`frames` samples of straight lines between values that lie `step` samples apart, the first at sample 0."""
+    along = np.arange(step) / step
+    return (values[:-1, None] + np.diff(values)[:, None] * along).reshape(-1)[:frames]
+
+
 def control_to_audio(control: Audio, frames: int) -> Audio:
-    """Linear interpolation from control rate to `frames` samples."""
-    positions = np.arange(frames) / CONTROL_FRAMES - 0.5
-    return np.interp(positions, np.arange(control.shape[-1]), control)
+    """Linear interpolation from control rate, whose values lie in the middle of their blocks, to `frames` samples."""
+    half = CONTROL_FRAMES // 2
+    return ramps(np.pad(control, 1, mode="edge"), CONTROL_FRAMES, half + frames)[half:]
 
 
 def compress(

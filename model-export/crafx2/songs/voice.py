@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrangement import Note
-from .effects import SAMPLE_RATE_HZ, Audio, band_pass, high_pass
+from .effects import SAMPLE_RATE_HZ, Audio, band_pass, high_pass, ramps
 from .instruments import midi_to_hz
 
 #: Formant centers in Hz for a tenor; the rows are a, e, i, o, u and two in-between vowels.
@@ -68,17 +68,17 @@ def render_vocals(rng: np.random.Generator, singer: Singer, notes: list[Note], f
     pitch, level, vowels = _contours(rng, singer, notes, time_s)
     hz = midi_to_hz(pitch)
     response = _formant_levels(singer, hz, vowels)
-    positions = np.arange(frames) / CONTROL_FRAMES
-    grid = np.arange(controls)
-    phase = 2 * np.pi * np.cumsum(np.interp(positions, grid, hz)) / SAMPLE_RATE_HZ
+    phase = 2 * np.pi * np.cumsum(ramps(hz, CONTROL_FRAMES, frames)) / SAMPLE_RATE_HZ
+    # sin(n + 1)x = 2 cos x sin nx − sin(n − 1)x: no sine of its own for each harmonic.
+    twice, before, harmonic = 2.0 * np.cos(phase), np.zeros(frames), np.sin(phase)
     out = np.zeros(frames)
     for number in range(HARMONICS):
         amplitude = response[number] * level
         if np.max(amplitude) > 1e-5:
-            out += np.interp(positions, grid, amplitude) * np.sin((number + 1) * phase)
+            out += ramps(amplitude, CONTROL_FRAMES, frames) * harmonic
+        before, harmonic = harmonic, twice * harmonic - before
     noise = rng.standard_normal(frames)
-    loudness = np.interp(positions, grid, level)
-    out += singer.breath * loudness * band_pass(noise, 1_500, 9_000)
+    out += singer.breath * ramps(level, CONTROL_FRAMES, frames) * band_pass(noise, 1_500, 9_000)
     out += _consonants(rng, singer, notes, frames)
     return high_pass(out, 70.0)
 
