@@ -17,7 +17,7 @@ import soundfile
 
 from .songs import calibration
 from .songs import effects as fx
-from .songs.arrangement import Arrangement, arrange
+from .songs.arrangement import STYLES, Arrangement, arrange
 from .songs.effects import SAMPLE_RATE_HZ, Audio
 from .songs.instruments import (
     draw_bass,
@@ -74,7 +74,7 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     variant = chosen if variant is None else variant
     if variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    arrangement, dry, wet = _perform(rng, duration_s, full)
+    arrangement, dry, wet = _perform(rng, style_of(seed), duration_s, full)
     mixture = mix(rng, wet)
     source = wet
     if variant != "wet":
@@ -88,13 +88,19 @@ def processed_stems(seed: int, duration_s: float) -> dict[str, Audio]:
     """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
     rng = np.random.default_rng(seed)
     rng.choice(VARIANTS, p=(0.35, 0.35, 0.3))
-    _, _, wet = _perform(rng, duration_s, full=False)
+    _, _, wet = _perform(rng, style_of(seed), duration_s, full=False)
     return {stem: _with_peak(audio, -3.0) for stem, audio in wet.items()}
 
 
-def _perform(rng: np.random.Generator, duration_s: float, full: bool) -> tuple[Arrangement, _Stems, _Stems]:
+def style_of(seed: int) -> str:
+    """The style of a seed's song. Every six seeds have all six, in an order of their own: sets are balanced."""
+    turn, place = divmod(seed, len(STYLES))
+    return STYLES[int(np.random.default_rng([turn, len(STYLES)]).permutation(len(STYLES))[place])]
+
+
+def _perform(rng: np.random.Generator, style: str, duration_s: float, full: bool) -> tuple[Arrangement, _Stems, _Stems]:
     """What is played, and its dry and processed stems."""
-    arrangement = arrange(rng, duration_s, full=full)
+    arrangement = arrange(rng, duration_s, style=style, full=full)
     dry = _render(rng, arrangement, int(duration_s * SAMPLE_RATE_HZ))
     return arrangement, dry, {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
 

@@ -11,10 +11,10 @@ import soundfile
 from crafx2.calibrate import TOLERANCES, differences, measure, report
 from crafx2.cli import CALIBRATION_S, generate
 from crafx2.contract import default_targets
-from crafx2.generator import STEMS, generate_song, processed_stems, write_tracks
+from crafx2.generator import STEMS, generate_song, processed_stems, style_of, write_tracks
 from crafx2.songs import calibration
 from crafx2.songs import effects as fx
-from crafx2.songs.arrangement import STYLES, arrange
+from crafx2.songs.arrangement import RESTS, STYLES, arrange
 
 
 def test_a_seed_names_a_song():
@@ -51,9 +51,13 @@ def test_variants_share_the_mixture_but_not_the_stems():
 
 
 def test_processed_stems_are_those_of_the_wet_variant():
-    processed, song = processed_stems(21, 3.0), generate_song(21, 3.0, variant="wet")
-    for stem in STEMS:
-        peak = np.max(np.abs(processed[stem]))
+    processed, song = processed_stems(23, 3.0), generate_song(23, 3.0, variant="wet")
+    peaks = {stem: np.max(np.abs(audio)) for stem, audio in processed.items()}
+    assert sum(peak > 0.0 for peak in peaks.values()) >= 2
+    for stem, peak in peaks.items():
+        if peak == 0.0:
+            assert np.all(song.stems[stem] == 0.0)
+            continue
         assert 20 * np.log10(peak) == pytest.approx(-3.0, abs=1e-6)
         assert np.allclose(song.stems[stem] / np.max(np.abs(song.stems[stem])), processed[stem] / peak, atol=1e-9)
 
@@ -87,6 +91,16 @@ def test_a_thousand_seeds_are_a_thousand_songs():
     assert styles == set(STYLES)
     assert min(tempos) < 65.0
     assert max(tempos) > 150.0
+
+
+def test_small_sets_have_all_styles_and_their_share_of_rests():
+    assert {style_of(seed) for seed in range(9_000, 9_006)} == set(STYLES)
+    assert len({tuple(style_of(seed) for seed in range(at, at + 6)) for at in range(0, 60, 6)}) > 5
+    scores = [arrange(np.random.default_rng(seed), 60.0, style=style_of(seed)) for seed in range(24)]
+    for stem, share in RESTS.items():
+        resting = np.mean([np.mean([stem not in bar.plays for bar in score.bars]) for score in scores])
+        assert resting == pytest.approx(share, abs=0.05)
+    assert all(bar.plays for score in scores for bar in score.bars)
 
 
 def test_loudness_is_that_of_the_standard_at_our_rate():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 MAJOR = (0, 2, 4, 5, 7, 9, 11)
 MINOR = (0, 2, 3, 5, 7, 8, 10)
@@ -32,6 +33,8 @@ MINOR_LOOPS = (
     (0, 2, 5, 6),
 )
 STYLES = ("rock", "pop", "electronic", "ballad", "funk", "halftime")
+#: Part of a song's sections in which a stem rests; in sparse ones rather than in full ones.
+RESTS = {"vocals": 0.12, "bass": 0.23, "drums": 0.285, "other": 0.135}
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,14 @@ class Arrangement:
     arpeggio: list[Note] = field(default_factory=list)
 
 
-def arrange(rng: np.random.Generator, duration_s: float, *, full: bool = False) -> Arrangement:
-    """Write a song of about `duration_s`; `full` keeps all stems playing apart from a short build (the demo)."""
-    style = str(rng.choice(STYLES))
+def arrange(
+    rng: np.random.Generator, duration_s: float, *, style: str | None = None, full: bool = False
+) -> Arrangement:
+    """Write a song of about `duration_s` in one of `STYLES`, drawn if `None`.
+
+    `full` keeps all stems playing apart from a short build (the demo).
+    """
+    style = str(rng.choice(STYLES)) if style is None else style
     low, high = {
         "rock": (96, 160),
         "pop": (84, 128),
@@ -116,26 +124,32 @@ def _write_bars(
     bar_s = 4 * arrangement.beat_s
     count = int(np.ceil(duration_s / bar_s)) + 1
     section = int(rng.choice([2, 4, 4]))
-    everyone = frozenset(("vocals", "bass", "drums", "other"))
-    energy, plays = float(rng.uniform(0.3, 0.8)), everyone
+    energies = [float(rng.uniform(0.3, 0.8))]
+    for _ in range(1, -(-count // section)):
+        energies.append(float(np.clip(energies[-1] + rng.uniform(-0.35, 0.45), 0.15, 1.0)))
+    players = _draw_players(rng, np.array(energies), full)
     seventh = rng.random() < 0.35
     for index in range(count):
-        if index % section == 0:
-            energy = float(np.clip(energy + rng.uniform(-0.35, 0.45), 0.15, 1.0))
-            plays = _draw_players(rng, energy, full, index)
         degree = loop[index % len(loop)]
         steps = (0, 2, 4, 6) if seventh else (0, 2, 4)
         chord = tuple(_degree(arrangement, degree + step) for step in steps)
         fill = (index + 1) % section == 0 and rng.random() < 0.6
-        arrangement.bars.append(Bar(index * bar_s, chord, energy, plays, fill))
+        at = index // section
+        arrangement.bars.append(Bar(index * bar_s, chord, energies[at], players[at], fill))
 
 
-def _draw_players(rng: np.random.Generator, energy: float, full: bool, index: int) -> frozenset[str]:
+def _draw_players(rng: np.random.Generator, energies: NDArray[np.float64], full: bool) -> list[frozenset[str]]:
+    """Who plays in every section. Rests are counted, not tossed for, so that sets of few songs have their share too."""
+    playing = [set(RESTS) for _ in energies]
     if full:
-        return frozenset(("drums", "bass", "other") if index == 0 else ("vocals", "bass", "drums", "other"))
-    rest = {"vocals": 0.12, "bass": 0.18, "drums": 0.2, "other": 0.12}
-    plays = {stem for stem, chance in rest.items() if rng.random() > chance * (1.6 - energy)}
-    return frozenset(plays or {"other", "drums"})
+        playing[0].discard("vocals")
+        return [frozenset(stems) for stems in playing]
+    sparse = (1.6 - energies) / np.sum(1.6 - energies)
+    for stem, share in RESTS.items():
+        number = int(share * len(playing) + rng.random())
+        for at in rng.choice(len(playing), size=number, replace=False, p=sparse):
+            playing[int(at)].discard(stem)
+    return [frozenset(stems or ("drums", "other")) for stems in playing]
 
 
 def _swing(arrangement: Arrangement, sixteenth: int) -> float:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy import signal
+from scipy import fft, signal
 
 from .effects import CONTROL_FRAMES, SAMPLE_RATE_HZ, Audio, control_to_audio, db_to_gain, envelope_db, set_loudness
 
@@ -38,12 +38,13 @@ ACCENTS = ((0.4, 0.4), (2.2, 0.5))
 OUTBURST = 0.8
 #: Stretch of attacks, dB per dB, that a negative drive of 1 dB stands for.
 SNAP_PER_DB = 0.1
-#: Side over middle of a processed stem as it is heard, dB: about what the default recipe makes of mono stems.
-SIDE_DB = {"vocals": -15.0, "bass": -27.0, "drums": -11.0, "other": -7.5}
+#: Side over middle of a processed stem as it is heard, dB: about what the default recipe makes of dry stems, so that
+#: width, like levels, is the recipe's, and what a network has to learn is its movement.
+SIDE_DB = {"vocals": -15.0, "bass": -27.0, "drums": -14.0, "other": -8.0}
 #: What songs differ in, standard deviation in dB.
 SIDE_SPREAD_DB = 2.0
 #: Range of the bed of rooms and hiss, dB against the stem in the same third octave.
-BED_DB = (-60.0, -13.0)
+BED_DB = (-60.0, -9.0)
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,8 @@ def _frames(audio: Audio, like: Audio | None = None) -> Audio:
     """Spectra `(channels, columns, bins)` of frames in which it sounds, or `like` does."""
     frames = _cut(audio)
     power = np.mean((frames if like is None else _cut(like)) ** 2, axis=(0, 2))
-    return np.fft.rfft(frames[:, power >= 1e-3 * np.max(power)] * np.sqrt(np.hanning(FFT + 1)[:-1]), axis=2)
+    sounding = frames[:, power >= 1e-3 * np.max(power)].astype(np.float32)
+    return fft.rfft(sounding * np.sqrt(np.hanning(FFT + 1)[:-1]).astype(np.float32), axis=2)
 
 
 @cache
