@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     item = commands.add_parser("calibrate", help="compare processed songs with the published averages")
     item.add_argument("--measured", type=Path, help="only compare this file, which `tributary analyze SONGS -o` wrote")
     item.add_argument("--refine", type=int, default=0, metavar="ROUNDS", help="correct songs/calibration.json")
-    item.add_argument("--songs", type=int, default=32)
+    item.add_argument("--songs", type=int, default=48)
     item.add_argument("--seed", type=int, default=9_000)
     item.add_argument("--work", type=Path, help="folder for songs and measurements")
     item.add_argument("--tributary", help="the `tributary` program (default: from the path)")

@@ -32,7 +32,6 @@ from .songs.instruments import (
 from .songs.mixing import mix
 from .songs.voice import Singer, draw_singer, render_vocals
 
-_Stems = dict[str, Audio]
 STEMS = ("vocals", "bass", "drums", "other")
 VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
@@ -69,40 +68,48 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     (instruments in their own stereo) or `wet` (already processed); `None` draws it. `full` keeps every stem playing.
     The mixture does not depend on the variant.
     """
-    rng = np.random.default_rng(seed)
-    chosen = str(rng.choice(VARIANTS, p=(0.35, 0.35, 0.3)))
-    variant = chosen if variant is None else variant
-    if variant not in VARIANTS:
+    if variant is not None and variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    arrangement, dry, wet = _perform(rng, style_of(seed), duration_s, full)
-    mixture = mix(rng, wet)
-    source = wet
+    played = _perform(seed, duration_s, full)
+    rng, variant = played.rng, variant or played.variant
+    mixture = mix(rng, played.wet)
+    source = played.wet
     if variant != "wet":
         raw = {stem: calibration.smooth_curve(rng, RAW_SPREAD_DB) for stem in STEMS}
-        source = {stem: calibration.equalize(dry[stem], raw[stem]) for stem in STEMS}
+        source = {stem: calibration.equalize(played.dry[stem], raw[stem]) for stem in STEMS}
     stems = {stem: _deliver(rng, stem, source[stem], variant) for stem in STEMS}
-    return Song(seed, variant, stems, mixture, arrangement)
+    return Song(seed, variant, stems, mixture, played.arrangement)
 
 
 def processed_stems(seed: int, duration_s: float) -> dict[str, Audio]:
     """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
-    rng = np.random.default_rng(seed)
-    rng.choice(VARIANTS, p=(0.35, 0.35, 0.3))
-    _, _, wet = _perform(rng, style_of(seed), duration_s, full=False)
-    return {stem: _with_peak(audio, -3.0) for stem, audio in wet.items()}
+    return {stem: _with_peak(audio, -3.0) for stem, audio in _perform(seed, duration_s, full=False).wet.items()}
 
 
 def style_of(seed: int) -> str:
-    """The style of a seed's song. Every six seeds have all six, in an order of their own: sets are balanced."""
+    """The style of a seed's song. Every six seeds from a multiple of six have all six, so that sets are balanced."""
     turn, place = divmod(seed, len(STYLES))
     return STYLES[int(np.random.default_rng([turn, len(STYLES)]).permutation(len(STYLES))[place])]
 
 
-def _perform(rng: np.random.Generator, style: str, duration_s: float, full: bool) -> tuple[Arrangement, _Stems, _Stems]:
-    """What is played, and its dry and processed stems."""
-    arrangement = arrange(rng, duration_s, style=style, full=full)
+@dataclass(frozen=True)
+class _Performance:
+    """A seed's song before it is mixed and delivered: stems `(2, frames)`, and the generator that goes on."""
+
+    rng: np.random.Generator
+    variant: str
+    arrangement: Arrangement
+    dry: Mapping[str, Audio]
+    wet: Mapping[str, Audio]
+
+
+def _perform(seed: int, duration_s: float, full: bool) -> _Performance:
+    rng = np.random.default_rng(seed)
+    variant = str(rng.choice(VARIANTS, p=(0.35, 0.35, 0.3)))
+    arrangement = arrange(rng, style_of(seed), duration_s, full=full)
     dry = _render(rng, arrangement, int(duration_s * SAMPLE_RATE_HZ))
-    return arrangement, dry, {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
+    wet = {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
+    return _Performance(rng, variant, arrangement, dry, wet)
 
 
 def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> dict[str, Audio]:

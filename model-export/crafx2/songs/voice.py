@@ -107,7 +107,7 @@ def _contours(rng: np.random.Generator, singer: Singer, notes: list[Note], time_
         vowels[begin:] = VOWELS_HZ[int(rng.integers(len(VOWELS_HZ)))]
         previous = note.pitch
     drift = np.cumsum(rng.normal(0, 0.012, size=time_s.size))
-    drift -= np.convolve(drift, np.full(81, 1 / 81), mode="same")
+    drift -= np.convolve(np.pad(drift, 40, mode="edge"), np.full(81, 1 / 81), mode="valid")
     # Formants and level move with the inertia of tongue and breath.
     inertia = np.hanning(17)
     inertia /= np.sum(inertia)
