@@ -2,7 +2,7 @@
 
 The numbers are those of `tributary analyze` by the published rules: the published averages count a song's silence, so
 ours are measured likewise, on songs long enough to have pauses. `refine` makes a set, measures it and corrects
-`songs/calibration.json`, some rounds long; the seeds are fixed, so the table can be made again.
+`songs/calibration.json`, some rounds long.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contract import STEMS, default_targets, write_json
+from .dataset import DatasetError
 from .songs.calibration import POINTS_HZ, TABLE, thirds
 
 #: Part of a measured error that one round corrects.
@@ -52,11 +53,16 @@ def measure(tributary: str, songs: Path, output: Path) -> dict[str, Any]:
 
 
 def refine(make: Callable[[Path], None], tributary: str, work: Path, rounds: int) -> dict[str, Any]:
-    """Correct the table `rounds` times; `make` writes the wet songs of a round. Returns the last measurement."""
+    """Correct the table `rounds` times; `make` writes the wet songs of a round. Returns the last measurement.
+
+    Raises `DatasetError` where `work` holds songs already: they may be of another table or of other seeds.
+    """
     targets, moves = default_targets(), {stem: _Moves() for stem in STEMS}
     measured: dict[str, Any] = {}
     for number in range(rounds + 1):
         folder = work / f"round-{number}"
+        if folder.exists():
+            raise DatasetError(f"{folder} holds songs of another run; name a folder of its own with --work")
         make(folder)
         measured = measure(tributary, folder, work / f"round-{number}.json")
         print(report(differences(measured, targets)), file=sys.stderr, flush=True)

@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from scipy import signal
 
-from .contract import STEMS
+from .contract import SAMPLE_RATE_HZ, STEMS
 from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
 from .losses import make_loss
+from .songs.calibration import POINTS_HZ
 from .songs.effects import loudness_lufs
 from .streaming import Stream, open_stream
 
 Array = NDArray[np.float32]
 #: Third octaves in which a stem that plays alone is compared with itself, 63 Hz to 16 kHz.
-ALONE_HZ = 1_000.0 * 2.0 ** (np.arange(-12, 13) / 3.0)
+ALONE_HZ = POINTS_HZ[3:]
 #: How far below its loudest third octave they count, dB: what is fainter is a recording's floor.
 ALONE_RANGE_DB = 60.0
 
@@ -67,7 +68,7 @@ def click_ratio(mix: Array, hop_frames: int) -> float:
 def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck:
     """Stream one folder of normalized stems (and, where present, its mixture)."""
     paths = find_stems(folder)
-    tracks = {name: read_stereo(path, 0, int(limit_s * 44_100)) for name, path in paths.items()}
+    tracks = {name: read_stereo(path, 0, int(limit_s * SAMPLE_RATE_HZ)) for name, path in paths.items()}
     frames = max(track.shape[1] for track in tracks.values()) // FRAME_RATIO * FRAME_RATIO
     stems = np.zeros((2 * len(STEMS), frames), dtype=np.float32)
     for index, stem in enumerate(STEMS):
@@ -98,21 +99,23 @@ def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck
 def alone_db(stream: Stream, stems: Array, index: int) -> float:
     """How far the network bends the tone of one stem that plays alone: the largest deviation from its mean gain, dB.
 
-    What a mixing engineer does to one instrument on an otherwise silent desk is a level. 0 for a silent stem.
+    What a mixing engineer does to one instrument on an otherwise silent desk is a level. The final tanh, which makes
+    harmonics, is undone. 0 for a silent stem.
     """
     alone = np.zeros_like(stems)
     alone[2 * index : 2 * index + 2] = stems[2 * index : 2 * index + 2]
     before = _third_octaves_db(alone[2 * index : 2 * index + 2])
     if np.max(before) < -100.0:
         return 0.0
-    gain_db = _third_octaves_db(stream.run(alone, parts=False).mix) - before
+    made = np.arctanh(np.clip(stream.run(alone, parts=False).mix, -0.999_999, 0.999_999))
+    gain_db = _third_octaves_db(made) - before
     gain_db = gain_db[before > np.max(before) - ALONE_RANGE_DB]
     return float(np.max(np.abs(gain_db - np.mean(gain_db))))
 
 
 def _third_octaves_db(audio: Array) -> NDArray[np.float64]:
     """Mean power of both channels at `ALONE_HZ`, dB."""
-    hz, power = signal.welch(audio.astype(np.float64), 44_100, nperseg=16_384, scaling="spectrum")
+    hz, power = signal.welch(audio.astype(np.float64), SAMPLE_RATE_HZ, nperseg=16_384, scaling="spectrum")
     edges = np.searchsorted(hz, ALONE_HZ[:, None] * 2.0 ** np.array([-1 / 6, 1 / 6]))
     mean = power.mean(axis=0)
     return np.array([10.0 * math.log10(np.sum(mean[low:high]) + 1e-20) for low, high in edges])

@@ -99,7 +99,17 @@ def test_a_bent_tone_is_found_in_a_stem_that_plays_alone():
             return StreamResult(self.treat(stems[2:4] + stems[4:6]), {}, 0.0, 0.0)
 
     stems = np.zeros((8, 4 * 44_100), dtype=np.float32)
-    stems[2:4] = np.random.default_rng(5).standard_normal((2, 4 * 44_100))
+    stems[2:6] = 0.1 * np.random.default_rng(5).standard_normal((4, 4 * 44_100))
     assert alone_db(Bent(lambda audio: 0.5 * audio), stems, 1) < 0.01
     assert 12.0 < alone_db(Bent(lambda audio: fx.low_pass(audio, 4_000.0, order=1)), stems, 1) < 18.0
-    assert alone_db(Bent(lambda audio: audio), stems, 2) == 0.0
+    assert alone_db(Bent(lambda audio: audio), stems, 3) == 0.0
+
+
+def test_a_loud_bass_alone_is_not_bent_by_the_final_tanh(tiny_transparent, tmp_path):
+    """Its harmonics lie above what a bass has there itself."""
+    stems = np.zeros((8, 64 * 2_048), dtype=np.float32)
+    time_s = np.arange(stems.shape[1]) / 44_100
+    stems[2:4] = 0.7 * np.sin(2 * np.pi * 80.0 * time_s) + 0.02 * np.random.default_rng(6).standard_normal(time_s.size)
+    stream = bundle(tiny_transparent, tmp_path / "bundle", SHORT)
+    assert np.max(np.abs(stream.run(stems, parts=False).mix)) < 0.68
+    assert alone_db(stream, stems, 1) < 0.5

@@ -125,7 +125,7 @@ def _write_bars(
     energies = [float(rng.uniform(0.3, 0.8))]
     for _ in range(1, -(-count // section)):
         energies.append(float(np.clip(energies[-1] + rng.uniform(-0.35, 0.45), 0.15, 1.0)))
-    players = _draw_players(rng, np.array(energies), full)
+    players = draw_players(rng, np.array(energies), full)
     seventh = rng.random() < 0.35
     for index in range(count):
         degree = loop[index % len(loop)]
@@ -136,7 +136,7 @@ def _write_bars(
         arrangement.bars.append(Bar(index * bar_s, chord, energies[at], players[at], fill))
 
 
-def _draw_players(rng: np.random.Generator, energies: NDArray[np.float64], full: bool) -> list[frozenset[str]]:
+def draw_players(rng: np.random.Generator, energies: NDArray[np.float64], full: bool) -> list[frozenset[str]]:
     """Who plays in every section. Rests are counted, not tossed for, so that sets of few songs have their share too."""
     playing = [set(RESTS) for _ in energies]
     if full:

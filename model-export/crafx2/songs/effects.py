@@ -104,7 +104,10 @@ def _follow(level: Audio, attack_ms: float, release_ms: float) -> Audio:
 
 
 def ramps(values: Audio, step: int, frames: int) -> Audio:
-    """`frames` samples of straight lines between values that lie `step` samples apart, the first at sample 0."""
+    """Straight lines `(frames,)` between values that lie `step` samples apart, the first at sample 0.
+
+    As many values as that takes: `ceil(frames / step) + 1`.
+    """
     along = np.arange(step) / step
     return (values[:-1, None] + np.diff(values)[:, None] * along).reshape(-1)[:frames]
 
