@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
+use tributary_engine::bundle::MODEL_VARIABLE;
 use tributary_engine::contract::ContractLimiter;
 use tributary_engine::{
     LatencyMode, MixModel, ModelBundle, ModelName, NormalizedStems, Progress, Provider, Statistics, SumModel,
     WindowGeometry,
 };
 
-/// Overrides the search for the default model, as in the plug-in.
-const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
 /// Where models lie below a folder that may hold some.
 const PLACES: [&str; 4] = ["models", "Tributary/models", "../Resources/models", "assets/models"];
 

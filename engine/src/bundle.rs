@@ -20,6 +20,9 @@ use crate::onnx::{OnnxLibrary, Provider};
 use crate::room::{self, ROOM_LIMIT_BYTES};
 use crate::statistics::Prior;
 
+/// The environment variable that names a folder with a bundle to use instead of the shipped default model.
+pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
+
 /// An opened and checked bundle. Cheap to clone; holds no graph.
 #[derive(Debug, Clone)]
 pub struct ModelBundle {

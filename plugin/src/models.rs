@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use tributary_engine::bundle::MODEL_VARIABLE;
 use tributary_engine::onnx::library::own_binary;
-
-/// Names a folder with a model bundle to use instead of the one that ships as [`DEFAULT`].
-pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
 
 /// Name of the model that is used when none was chosen.
 pub const DEFAULT: &str = "default";
