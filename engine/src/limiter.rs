@@ -19,7 +19,7 @@ const TAPS: usize = 24;
 /// Phases between two samples.
 const PHASES: usize = 3;
 /// How far below the ceiling it holds peaks, dB. The gain moves while a peak passes, and what lies between the points that
-/// are looked at is missed: real mixes came out up to 0.11 dB above.
+/// are looked at is missed: of four real mixes one came out 0.11 dB above (by the fourfold meter of `tributary evaluate`).
 const MARGIN_DB: f64 = 0.15;
 /// A gain this close to one is one: −120 dB.
 const NEARLY_ONE: f64 = 1e-6;

@@ -22,7 +22,7 @@ from .front_end import FRAME_RATIO
 from .losses import make_loss
 from .songs.calibration import POINTS_HZ
 from .songs.effects import loudness_lufs
-from .streaming import Stream, open_stream
+from .streaming import Stream, before_tanh, open_stream
 
 Array = NDArray[np.float32]
 #: Third octaves in which a stem that plays alone is compared with itself, 63 Hz to 16 kHz.
@@ -107,8 +107,7 @@ def alone_db(stream: Stream, stems: Array, index: int) -> float:
     before = _third_octaves_db(alone[2 * index : 2 * index + 2])
     if np.max(before) < -100.0:
         return 0.0
-    made = np.arctanh(np.clip(stream.run(alone, parts=False).mix, -0.999_999, 0.999_999))
-    gain_db = _third_octaves_db(made) - before
+    gain_db = _third_octaves_db(before_tanh(stream.run(alone, parts=False).mix)) - before
     gain_db = gain_db[before > np.max(before) - ALONE_RANGE_DB]
     return float(np.max(np.abs(gain_db - np.mean(gain_db))))
 

@@ -39,6 +39,11 @@ class StreamResult:
     mask_spread_db: float
 
 
+def before_tanh(mix: Array) -> Array:
+    """What the network's final tanh was given, of its own shape: there stems add up, and no harmonics are."""
+    return np.arctanh(np.clip(mix, -0.999_999, 0.999_999))
+
+
 def open_stream(bundle: Path) -> Stream:
     """A bundle of any form in parts."""
     network = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))["network"]
@@ -93,9 +98,7 @@ class Stream:
             rows = slice(index * per_stem, (index + 1) * per_stem)
             only = np.zeros_like(bands)
             only[:, rows] = bands[:, rows]
-            # The tanh of one stem is undone, so that contributions add up before it.
-            part = np.clip(self.synthesize(only, hops), -0.999_999, 0.999_999)
-            contributions[stem] = np.arctanh(part)
+            contributions[stem] = before_tanh(self.synthesize(only, hops))
         sounding = level > 1e-4
         track_db = 20 * np.log10(np.maximum(track, 1e-6))
         spread = [float(np.std(row[on])) for row, on in zip(track_db[0], sounding[0], strict=True) if on.sum() > 20]

@@ -93,7 +93,7 @@ def test_a_thousand_seeds_are_a_thousand_songs():
     assert max(tempos) > 150.0
 
 
-def test_small_sets_have_all_styles_and_their_share_of_rests():
+def test_every_six_seeds_have_all_styles_in_an_order_of_their_own():
     assert {style_of(seed) for seed in range(9_000, 9_006)} == set(STYLES)
     assert len({tuple(style_of(seed) for seed in range(at, at + 6)) for at in range(0, 60, 6)}) > 5
 
@@ -182,14 +182,14 @@ def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
 
 @pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
 def test_a_small_set_has_the_published_averages(tmp_path):
-    """Twelve songs scatter more than the sets for calibration: four times its tolerances, nearly all."""
+    """Twelve songs scatter more than the sets for calibration: three or four times its tolerances, nearly all."""
     generate(tmp_path / "songs", range(9_000, 9_012), partial(processed_stems, duration_s=CALIBRATION_S), 2)
     measured = measure(os.environ["TRIBUTARY"], tmp_path / "songs", tmp_path / "measured.json")
     found = differences(measured, default_targets())
     print(report(found))
     for stem, features in found.items():
         for name, values in features.items():
-            times = 4.0
+            times = 3.0 if values.size > 1 else 4.0
             inside = np.mean(np.abs(values) <= times * TOLERANCES[name])
             assert inside >= 0.9, f"{stem} {name}: {values}"
 
