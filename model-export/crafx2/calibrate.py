@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from .contract import STEMS, default_targets, write_json
 from .dataset import DatasetError
-from .songs.calibration import POINTS_HZ, TABLE, thirds
+from .songs.calibration import TABLE, thirds
+from .third_octaves import CENTERS_HZ
 
 #: Part of a measured error that one round corrects.
 STEP = 0.9
@@ -114,7 +115,7 @@ class _Moves:
 TOLERANCES = {"spectrum": 1.0, "phi": 0.03, "loudness_lufs": 0.5, "peak_db": 0.5}
 #: The third octaves that are compared: 63 Hz to 12.7 kHz of the corrections' 31.5 Hz to 16 kHz.
 COMPARED = slice(3, 27)
-THIRD_OCTAVES_HZ = tuple(POINTS_HZ[COMPARED])
+THIRD_OCTAVES_HZ = tuple(CENTERS_HZ[COMPARED])
 
 
 def differences(measured: dict[str, Any], targets: dict[str, Any]) -> dict[str, dict[str, NDArray[np.float64]]]:

@@ -20,13 +20,13 @@ from .contract import SAMPLE_RATE_HZ, STEMS
 from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
 from .losses import make_loss
-from .songs.calibration import POINTS_HZ
 from .songs.effects import loudness_lufs
 from .streaming import Stream, before_tanh, open_stream
+from .third_octaves import CENTERS_HZ, bands
 
 Array = NDArray[np.float32]
 #: Third octaves in which a stem that plays alone is compared with itself, 63 Hz to 16 kHz.
-ALONE_HZ = POINTS_HZ[3:]
+ALONE_HZ = CENTERS_HZ[3:]
 #: How far below its loudest third octave they count, dB: what is fainter is a recording's floor.
 ALONE_RANGE_DB = 60.0
 
@@ -115,9 +115,8 @@ def alone_db(stream: Stream, stems: Array, index: int) -> float:
 def _third_octaves_db(audio: Array) -> NDArray[np.float64]:
     """Mean power of both channels at `ALONE_HZ`, dB."""
     hz, power = signal.welch(audio.astype(np.float64), SAMPLE_RATE_HZ, nperseg=16_384, scaling="spectrum")
-    edges = np.searchsorted(hz, ALONE_HZ[:, None] * 2.0 ** np.array([-1 / 6, 1 / 6]))
     mean = power.mean(axis=0)
-    return np.array([10.0 * math.log10(np.sum(mean[low:high]) + 1e-20) for low, high in edges])
+    return np.array([10.0 * math.log10(np.sum(mean[band]) + 1e-20) for band in bands(hz, ALONE_HZ)])
 
 
 def _losses(stream: Stream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:

@@ -37,8 +37,10 @@ VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
 #: How far the tone of an unprocessed stem lies from what the mixture has, standard deviation in dB: microphones, rooms.
 RAW_SPREAD_DB = 2.0
+#: Below this `other` narrows as it is played.
+NARROW_BELOW_HZ = 200.0
 #: How much a limiter takes from the loudest moment of a voice, dB.
-VOCALS_LIMITED_DB = 1.5
+VOCALS_LIMITED_DB = 4.0
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> 
             renderer = {"guitar": render_guitar, "keys": render_keys, "pad": render_pad}[layer]
             sound = renderer(rng, arrangement.chords, frames)
         other += fx.set_loudness(sound, -22.0 - 3.0 * index + float(rng.normal(0, 1.5)))
-    dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": other}
+    # The low notes of keys and pads lie in the middle.
+    dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": fx.narrow_bass(other, NARROW_BELOW_HZ)}
     return {stem: calibration.tone(rng, stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
 
 
@@ -168,6 +171,7 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     """
     if np.max(np.abs(audio)) < 1e-6:
         return audio
+    played = audio
     audio = fx.high_pass(audio, {"vocals": 45.0, "bass": 26.0, "drums": 24.0, "other": 40.0}[stem])
     excess_db = max(0.0, _crest_db(audio) - 9.0)
     attack_ms = {"vocals": 4.0, "bass": 12.0, "drums": 14.0, "other": 15.0}[stem]
@@ -181,7 +185,7 @@ def _treat(rng: np.random.Generator, stem: str, audio: Audio, arrangement: Arran
     if send > 0.0:
         response = fx.reverb_response(rng, float(rng.uniform(*decay_s)), 12.0, 0.5)
         audio = audio + send * fx.reverberate(fx.high_pass(audio, from_hz), response)
-    audio = calibration.width(rng, stem, audio)
+    audio = calibration.width(rng, stem, audio, played)
     # Voices are held closest: a limiter takes the few moments that stick out.
     if stem == "vocals":
         audio = fx.limit(audio, fx.peak_db(audio) - VOCALS_LIMITED_DB)

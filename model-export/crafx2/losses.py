@@ -15,6 +15,8 @@ from scipy import signal
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .third_octaves import CENTERS_HZ, bands
+
 FFT = 4_096
 HOP = 1_024
 #: What the network's padding spoils at both ends, in frames of audio and in columns of the STFT.
@@ -208,11 +210,13 @@ class MixLoss(nn.Module):
 
 
 def _band_matrix(fft: int, sample_rate_hz: int) -> np.ndarray:
-    """Third-octave averaging matrix `(bins, bands)` from 63 Hz to 16 kHz."""
+    """Averages over third octaves from 63 Hz to 16 kHz as a matrix `(bins, bands)`, without empty bands."""
     hz = np.fft.rfftfreq(fft, 1 / sample_rate_hz)
-    centers = 1_000.0 * 2.0 ** (np.arange(-12, 13) / 3.0)
-    columns = [((hz > c * 2 ** (-1 / 6)) & (hz <= c * 2 ** (1 / 6))).astype(np.float64) for c in centers]
-    return np.stack([column / column.sum() for column in columns if column.any()], axis=1)
+    found = [band for band in bands(hz, CENTERS_HZ[3:]) if band.start < band.stop]
+    matrix = np.zeros((hz.size, len(found)))
+    for column, band in enumerate(found):
+        matrix[band, column] = 1.0 / (band.stop - band.start)
+    return matrix
 
 
 def make_loss(name: str, sample_rate_hz: int = 44_100) -> nn.Module:

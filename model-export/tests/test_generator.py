@@ -35,7 +35,7 @@ def test_mixture_has_its_level_and_headroom(song):
     assert np.max(np.abs(song.mixture)) <= 10 ** (-1.0 / 20) + 1e-9
 
 
-def test_mixture_is_centered_and_has_mono_bass(song):
+def test_mixture_is_centered_and_has_a_narrow_bass(song):
     left, right = song.mixture
     assert abs(10 * np.log10(np.mean(left**2) / np.mean(right**2))) < 1.0
     side = fx.low_pass((left - right)[None], 80.0, order=4)
@@ -126,21 +126,39 @@ def test_loudness_is_that_of_the_standard_at_our_rate():
     assert fx.loudness_lufs(high[None]) - fx.loudness_lufs(sine[None]) == pytest.approx(3.3, abs=0.1)
 
 
-def test_width_is_made_where_it_is_missing_and_tamed_where_it_is_too_much():
+def test_width_is_made_where_it_is_missing_and_tamed_where_effects_made_too_much():
     noise = np.random.default_rng(3).standard_normal((2, 4 * 44_100))
     mono, wide = np.repeat(noise[:1], 2, axis=0), noise * [[1.0], [0.3]]
     for audio in (mono, wide):
-        found = [_side_db(calibration.width(np.random.default_rng(n), "other", audio)) for n in range(12)]
+        found = [_side_db(calibration.width(np.random.default_rng(n), "other", audio, mono)) for n in range(12)]
         # The songs differ in width and lie around what is heard.
         assert np.std(found) > 1.0
         assert np.mean(found) == pytest.approx(calibration.SIDE_DB["other"], abs=1.5)
-    assert np.all(calibration.width(np.random.default_rng(1), "other", 0.0 * mono) == 0.0)
+    assert np.all(calibration.width(np.random.default_rng(1), "other", 0.0 * mono, 0.0 * mono) == 0.0)
+
+
+def test_what_was_played_wide_stays_as_wide():
+    noise = np.random.default_rng(3).standard_normal((2, 4 * 44_100))
+    for n in range(4):
+        kept = calibration.width(np.random.default_rng(n), "other", noise, noise)
+        assert _side_db(kept) == pytest.approx(_side_db(noise), abs=0.5)
+
+
+def test_a_narrowed_bass_loses_its_side_and_nothing_else():
+    noise = np.random.default_rng(6).standard_normal((2, 2 * 44_100))
+    narrow = fx.narrow_bass(noise, 115.0)
+    assert np.allclose(np.sum(narrow, axis=0), np.sum(noise, axis=0), atol=1e-12)
+    for part, change_db in (
+        (partial(fx.low_pass, frequency_hz=40.0, order=8), -24.0),
+        (partial(fx.high_pass, frequency_hz=400.0, order=8), 0.0),
+    ):
+        assert _side_db(part(narrow)) - _side_db(part(noise)) == pytest.approx(change_db, abs=2.0)
 
 
 def test_a_bed_between_the_notes_makes_the_published_similarity(song):
     """A narrow voice has φ near 1; with its bed it has the average's and is as narrow as before."""
     voice = np.repeat(np.mean(song.stems["vocals"], axis=0, keepdims=True), 2, axis=0)
-    wide = calibration.width(np.random.default_rng(2), "vocals", voice)
+    wide = calibration.width(np.random.default_rng(2), "vocals", voice, voice)
     bands = calibration._bands()[6:24]
     phi = [calibration._similarity(calibration._frames(wide)[..., at]) for at in bands]
     assert np.mean(phi) == pytest.approx(np.mean(calibration.average("vocals").phi[6:24]), abs=0.03)
@@ -169,7 +187,7 @@ def test_songs_aim_at_the_average_tone_and_keep_one_of_their_own():
 
 
 def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
-    change_db = np.where(calibration.POINTS_HZ < 1_500.0, -6.0, 4.0)
+    change_db = np.where(calibration.CENTERS_HZ < 1_500.0, -6.0, 4.0)
     impulse = np.zeros((1, 32_768))
     impulse[0, 100] = 1.0
     out = calibration.equalize(impulse, change_db)

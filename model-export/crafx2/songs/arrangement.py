@@ -35,7 +35,7 @@ MINOR_LOOPS = (
 STYLES = ("rock", "pop", "electronic", "ballad", "funk", "halftime")
 #: Part of a song's sections in which a stem rests, in sparse ones rather than in full ones: with these, spectra that
 #: count silence come out at the level of the published averages (`crafx2 calibrate`).
-RESTS = {"vocals": 0.12, "bass": 0.23, "drums": 0.285, "other": 0.135}
+RESTS = {"vocals": 0.14, "bass": 0.2, "drums": 0.3, "other": 0.15}
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 from scipy import fft, signal
 
+from ..third_octaves import CENTERS_HZ, bands
 from .effects import CONTROL_FRAMES, SAMPLE_RATE_HZ, Audio, control_to_audio, db_to_gain, envelope_db, set_loudness
 
 TABLE = Path(__file__).with_name("calibration.json")
-#: Third octaves of tables and goals, 31.5 Hz to 16 kHz.
-POINTS_HZ = 1_000.0 * 2.0 ** (np.arange(-15, 13) / 3.0)
 #: The meters' transform; tonal and noisy stems compare differently on a shorter one.
 FFT = 65_536
 HOP = 32_768
@@ -38,11 +37,13 @@ ACCENTS = ((0.4, 0.4), (2.2, 0.5))
 OUTBURST = 0.8
 #: Stretch of attacks, dB per dB, that a negative drive of 1 dB stands for.
 SNAP_PER_DB = 0.1
-#: Side over middle of a processed stem as it is heard, dB: about what the default recipe makes of dry stems, so that
-#: width, like levels, is the recipe's, and what a network has to learn is its movement.
-SIDE_DB = {"vocals": -15.0, "bass": -27.0, "drums": -14.0, "other": -8.0}
+#: Side over middle of a processed stem as it is heard, dB: with its bed what the default recipe makes of dry ones,
+#: so that width, like levels, is the recipe's, and what a network has to learn is its movement.
+SIDE_DB = {"vocals": -18.0, "bass": -28.0, "drums": -18.0, "other": -8.0}
 #: What songs differ in, standard deviation in dB.
 SIDE_SPREAD_DB = 2.0
+#: Most side that a stem is given at low frequencies, (Hz, dB): the recipe's bounds (`dsp/src/width.rs`).
+MOST_SIDE = ((62.5, -24.0), (125.0, -20.0), (250.0, -15.0), (500.0, -10.0), (1_000.0, -6.0))
 #: Range of the bed of rooms and hiss, dB against the stem in the same third octave.
 BED_DB = (-60.0, -9.0)
 
@@ -51,9 +52,9 @@ BED_DB = (-60.0, -9.0)
 class Correction:
     """What all songs of a stem are corrected by.
 
-    `tone_db` and `phi` at `POINTS_HZ` are added to what songs aim at. `accents_db` is how much louder or softer moments
-    are played, a standard deviation. `drive_db` clips softly what stands above the moment's level; negative, it lets
-    attacks stand out more.
+    `tone_db` and `phi` at `CENTERS_HZ` are added to what songs aim at. `accents_db` is how much louder or softer
+    moments are played, a standard deviation. `drive_db` clips softly what stands above the moment's level; negative, it
+    lets attacks stand out more.
     """
 
     tone_db: Audio
@@ -64,7 +65,7 @@ class Correction:
 
 @dataclass(frozen=True)
 class Average:
-    """Published spectrum (dB at −30 LUFS) and φ at `POINTS_HZ`."""
+    """Published spectrum (dB at −30 LUFS) and φ at `CENTERS_HZ`."""
 
     spectrum_db: Audio
     phi: Audio
@@ -87,10 +88,10 @@ def average(stem: str) -> Average:
 
 
 def thirds(points: list[list[float]]) -> Audio:
-    """Means over third octaves at `POINTS_HZ` of a curve given as (Hz, value) pairs."""
+    """Means over third octaves at `CENTERS_HZ` of a curve given as (Hz, value) pairs."""
     hz, values = np.array(points).T
     around = np.linspace(-1 / 6, 1 / 6, 9)
-    return np.array([np.mean(np.interp(np.log2(at) + around, np.log2(hz), values)) for at in POINTS_HZ])
+    return np.array([np.mean(np.interp(np.log2(at) + around, np.log2(hz), values)) for at in CENTERS_HZ])
 
 
 def tone(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
@@ -108,17 +109,19 @@ def tone(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
     return shaped + _breath(rng, shaped, np.sqrt(lacking))
 
 
-def width(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
+def width(rng: np.random.Generator, stem: str, audio: Audio, played: Audio) -> Audio:
     """A processed stem as wide as stems are heard, on a bed that gives it the average's left/right similarity.
 
-    The published φ counts faint bins like loud ones: between the notes recordings have rooms, hiss and what a codec
-    left, different on both sides. A side that met φ alone would be heard as far too wide.
+    Where the stem was wider as it was `played`, before any effect, it stays as wide. The published φ counts faint bins
+    like loud ones: between the notes recordings have rooms, hiss and what a codec left, different on both sides. A side
+    that met φ alone would be heard as far too wide.
     """
     if np.max(np.abs(audio)) < 1e-6:
         return audio
-    dissimilar = 1.0 - average(stem).phi
-    wanted_db = SIDE_DB[stem] + rng.normal(0.0, SIDE_SPREAD_DB) + 20.0 * np.log10(dissimilar / np.mean(dissimilar))
-    mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
+    most_db = np.interp(np.log(CENTERS_HZ), np.log([hz for hz, _ in MOST_SIDE]), [db for _, db in MOST_SIDE])
+    given_db = np.minimum(SIDE_DB[stem] + rng.normal(0.0, SIDE_SPREAD_DB), most_db)
+    wanted_db = np.maximum(given_db, _side_db(played))
+    mid, side = _mid_and_side(audio)
     noise = rng.standard_normal(2_048) * 10.0 ** (-3.0 * np.arange(2_048) / 2_048)
     diffuse = signal.oaconvolve(mid, noise)[: mid.size]
     wanted = _mean_magnitudes(mid[None]) * db_to_gain(wanted_db)
@@ -130,10 +133,20 @@ def width(rng: np.random.Generator, stem: str, audio: Audio) -> Audio:
     return wide + _bed(rng, wide, np.clip(average(stem).phi + correction(stem).phi, 0.5, 1.0))
 
 
+def _mid_and_side(audio: Audio) -> tuple[Audio, Audio]:
+    return (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
+
+
+def _side_db(audio: Audio) -> Audio:
+    """Side over middle at `CENTERS_HZ`, dB."""
+    mid, side = _mid_and_side(audio)
+    return gain_db(_mean_magnitudes(side[None]) / np.maximum(_mean_magnitudes(mid[None]), 1e-9))
+
+
 def smooth_curve(rng: np.random.Generator, spread_db: float) -> Audio:
-    """A random curve at `POINTS_HZ`, in dB, that varies over about two octaves and has no mean."""
+    """A random curve at `CENTERS_HZ`, in dB, that varies over about two octaves and has no mean."""
     knots = rng.normal(0.0, spread_db, 7)
-    curve = np.interp(np.arange(POINTS_HZ.size), np.linspace(0, POINTS_HZ.size - 1, 7), knots)
+    curve = np.interp(np.arange(CENTERS_HZ.size), np.linspace(0, CENTERS_HZ.size - 1, 7), knots)
     return curve - np.mean(curve)
 
 
@@ -143,9 +156,9 @@ def gain_db(gain: Audio) -> Audio:
 
 
 def equalize(audio: Audio, change_db: Audio) -> Audio:
-    """Gains at `POINTS_HZ`, in dB, on `(channels, frames)`: minimum phase."""
+    """Gains at `CENTERS_HZ`, in dB, on `(channels, frames)`: minimum phase."""
     hz = np.fft.rfftfreq(2 * TAPS, 1 / SAMPLE_RATE_HZ)
-    wanted_db = np.interp(np.log(np.maximum(hz, 16.0)), np.log(POINTS_HZ), change_db)
+    wanted_db = np.interp(np.log(np.maximum(hz, 16.0)), np.log(CENTERS_HZ), change_db)
     # The causal half of the cepstrum, doubled, is that of the minimum-phase filter (Oppenheim and Schafer).
     cepstrum = np.fft.irfft(wanted_db * np.log(10.0) / 20.0)
     cepstrum[1:TAPS] *= 2.0
@@ -177,7 +190,7 @@ def _perform(rng: np.random.Generator, audio: Audio, accents_db: float, drive_db
 
 
 def _breath(rng: np.random.Generator, audio: Audio, magnitudes: Audio) -> Audio:
-    """Noise with mean magnitudes at `POINTS_HZ` that follows the stem's level and is silent with it."""
+    """Noise with mean magnitudes at `CENTERS_HZ` that follows the stem's level and is silent with it."""
     if not np.any(magnitudes > 0.0):
         return np.zeros_like(audio)
     level = envelope_db(audio, 5.0, 120.0)
@@ -190,13 +203,13 @@ def _breath(rng: np.random.Generator, audio: Audio, magnitudes: Audio) -> Audio:
 
 
 def _bed(rng: np.random.Generator, audio: Audio, phi: Audio) -> Audio:
-    """Faint noise, another on each side, that lasts between the notes and brings φ at `POINTS_HZ` down to `phi`."""
+    """Faint noise, another on each side, that lasts between the notes and brings φ at `CENTERS_HZ` down to `phi`."""
     level = envelope_db(audio, 5.0, 400.0)
     follow = control_to_audio(np.clip(level - np.max(level), -60.0, 0.0), audio.shape[-1])
     noise = rng.standard_normal(audio.shape) * np.where(follow > -59.0, db_to_gain(0.6 * follow), 0.0)
     spectra, bed = _frames(audio), _frames(noise, like=audio)
     reference = np.array([np.mean(np.abs(spectra[..., at])) / np.mean(np.abs(bed[..., at])) for at in _bands()])
-    low, high = (np.full(POINTS_HZ.size, bound) for bound in BED_DB)
+    low, high = (np.full(CENTERS_HZ.size, bound) for bound in BED_DB)
     for _ in range(7):
         middle = (low + high) / 2.0
         gains = reference * db_to_gain(middle)
@@ -222,9 +235,7 @@ def _frames(audio: Audio, like: Audio | None = None) -> Audio:
 
 @cache
 def _bands() -> list[slice]:
-    hz = np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE_HZ)
-    edges = POINTS_HZ[:, None] * 2.0 ** np.array([-1 / 6, 1 / 6])
-    return [slice(int(low), int(high)) for low, high in np.searchsorted(hz, edges)]
+    return bands(np.fft.rfftfreq(FFT, 1 / SAMPLE_RATE_HZ))
 
 
 def _mean_magnitudes(audio: Audio) -> Audio:

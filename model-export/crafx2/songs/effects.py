@@ -161,10 +161,10 @@ def set_width(audio: Audio, width: float) -> Audio:
     return np.stack([mid + side, mid - side])
 
 
-def mono_bass(audio: Audio, frequency_hz: float = 180.0) -> Audio:
-    """Remove the side signal below a frequency, as mastering does."""
+def narrow_bass(audio: Audio, frequency_hz: float) -> Audio:
+    """Take the side away below a frequency, 12 dB an octave, as desks and cutting lathes do."""
     mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
-    side = high_pass(side, frequency_hz, order=4)
+    side = high_pass(side, frequency_hz)
     return np.stack([mid + side, mid - side])
 
 

@@ -61,9 +61,9 @@ def draw_drum_kit(rng: np.random.Generator, electronic: bool) -> DrumKit:
         "perc": _percussion(rng),
     }
     side = float(rng.choice([-1.0, 1.0]))
-    positions = {"kick": 0.0, "snare": 0.05 * side, "hat": 0.35 * side, "open": 0.35 * side}
-    positions |= {"crash": -0.5 * side, "tom": -0.3 * side, "perc": -0.45 * side}
-    return DrumKit(shots, positions, float(rng.uniform(0.02, 0.12)))
+    positions = {"kick": 0.0, "snare": 0.04 * side, "hat": 0.25 * side, "open": 0.25 * side}
+    positions |= {"crash": -0.35 * side, "tom": -0.2 * side, "perc": -0.3 * side}
+    return DrumKit(shots, positions, float(rng.uniform(0.02, 0.08)))
 
 
 def _kick(rng: np.random.Generator, electronic: bool) -> Audio:
