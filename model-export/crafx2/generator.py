@@ -37,10 +37,10 @@ VARIANTS = ("dry_mono", "dry_stereo", "wet")
 
 #: How far the tone of an unprocessed stem lies from what the mixture has, standard deviation in dB: microphones, rooms.
 RAW_SPREAD_DB = 2.0
-#: Below this `other` narrows as it is played.
-NARROW_BELOW_HZ = 200.0
+#: Width of `other` as it is played, and below what it narrows: the low notes of keys and pads lie in the middle.
+OTHER_WIDTH, NARROW_BELOW_HZ = 0.8, 200.0
 #: How much a limiter takes from the loudest moment of a voice, dB.
-VOCALS_LIMITED_DB = 4.0
+VOCALS_LIMITED_DB = 4.5
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> 
             renderer = {"guitar": render_guitar, "keys": render_keys, "pad": render_pad}[layer]
             sound = renderer(rng, arrangement.chords, frames)
         other += fx.set_loudness(sound, -22.0 - 3.0 * index + float(rng.normal(0, 1.5)))
-    # The low notes of keys and pads lie in the middle.
-    dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": fx.narrow_bass(other, NARROW_BELOW_HZ)}
+    other = fx.narrow_bass(fx.set_width(other, OTHER_WIDTH), NARROW_BELOW_HZ)
+    dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": other}
     return {stem: calibration.tone(rng, stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
 
 

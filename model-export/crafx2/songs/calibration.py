@@ -39,13 +39,13 @@ OUTBURST = 0.8
 SNAP_PER_DB = 0.1
 #: Side over middle of a processed stem as it is heard, dB: with its bed what the default recipe makes of dry ones,
 #: so that width, like levels, is the recipe's, and what a network has to learn is its movement.
-SIDE_DB = {"vocals": -18.0, "bass": -28.0, "drums": -18.0, "other": -8.0}
+SIDE_DB = {"vocals": -18.0, "bass": -28.0, "drums": -17.0, "other": -8.0}
 #: What songs differ in, standard deviation in dB.
 SIDE_SPREAD_DB = 2.0
 #: Most side that a stem is given at low frequencies, (Hz, dB): the recipe's bounds (`dsp/src/width.rs`).
 MOST_SIDE = ((62.5, -24.0), (125.0, -20.0), (250.0, -15.0), (500.0, -10.0), (1_000.0, -6.0))
 #: Range of the bed of rooms and hiss, dB against the stem in the same third octave.
-BED_DB = (-60.0, -9.0)
+BED_DB = (-60.0, -8.0)
 
 
 @dataclass(frozen=True)
