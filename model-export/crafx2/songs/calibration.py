@@ -17,7 +17,16 @@ import numpy as np
 from scipy import fft, signal
 
 from ..third_octaves import CENTERS_HZ, bands
-from .effects import CONTROL_FRAMES, SAMPLE_RATE_HZ, Audio, control_to_audio, db_to_gain, envelope_db, set_loudness
+from .effects import (
+    CONTROL_FRAMES,
+    SAMPLE_RATE_HZ,
+    Audio,
+    control_to_audio,
+    db_to_gain,
+    envelope_db,
+    mid_and_side,
+    set_loudness,
+)
 
 TABLE = Path(__file__).with_name("calibration.json")
 #: The meters' transform; tonal and noisy stems compare differently on a shorter one.
@@ -121,7 +130,7 @@ def width(rng: np.random.Generator, stem: str, audio: Audio, played: Audio) -> A
     most_db = np.interp(np.log(CENTERS_HZ), np.log([hz for hz, _ in MOST_SIDE]), [db for _, db in MOST_SIDE])
     given_db = np.minimum(SIDE_DB[stem] + rng.normal(0.0, SIDE_SPREAD_DB), most_db)
     wanted_db = np.maximum(given_db, _side_db(played))
-    mid, side = _mid_and_side(audio)
+    mid, side = mid_and_side(audio)
     noise = rng.standard_normal(2_048) * 10.0 ** (-3.0 * np.arange(2_048) / 2_048)
     diffuse = signal.oaconvolve(mid, noise)[: mid.size]
     wanted = _mean_magnitudes(mid[None]) * db_to_gain(wanted_db)
@@ -133,13 +142,9 @@ def width(rng: np.random.Generator, stem: str, audio: Audio, played: Audio) -> A
     return wide + _bed(rng, wide, np.clip(average(stem).phi + correction(stem).phi, 0.5, 1.0))
 
 
-def _mid_and_side(audio: Audio) -> tuple[Audio, Audio]:
-    return (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
-
-
 def _side_db(audio: Audio) -> Audio:
     """Side over middle at `CENTERS_HZ`, dB."""
-    mid, side = _mid_and_side(audio)
+    mid, side = mid_and_side(audio)
     return gain_db(_mean_magnitudes(side[None]) / np.maximum(_mean_magnitudes(mid[None]), 1e-9))
 
 

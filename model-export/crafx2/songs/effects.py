@@ -155,15 +155,20 @@ def pan(mono: Audio, position: float) -> Audio:
     return np.stack([mono * np.cos(angle), mono * np.sin(angle)])
 
 
+def mid_and_side(audio: Audio) -> tuple[Audio, Audio]:
+    """Middle and side `(frames,)` each; their sum is the left channel, their difference the right one."""
+    return (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
+
+
 def set_width(audio: Audio, width: float) -> Audio:
     """Scale the side signal: 0 is mono, 1 unchanged."""
-    mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0 * width
-    return np.stack([mid + side, mid - side])
+    mid, side = mid_and_side(audio)
+    return np.stack([mid + side * width, mid - side * width])
 
 
 def narrow_bass(audio: Audio, frequency_hz: float) -> Audio:
     """Take the side away below a frequency, 12 dB an octave, as desks and cutting lathes do."""
-    mid, side = (audio[0] + audio[1]) / 2.0, (audio[0] - audio[1]) / 2.0
+    mid, side = mid_and_side(audio)
     side = high_pass(side, frequency_hz)
     return np.stack([mid + side, mid - side])
 
