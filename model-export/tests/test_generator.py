@@ -2,6 +2,7 @@
 
 import copy
 import os
+import subprocess
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import soundfile
 
 from crafx2.calibrate import TOLERANCES, differences, measure, report
-from crafx2.cli import CALIBRATION_S, generate
+from crafx2.cli import CALIBRATION_S, generate, write_normalization
+from crafx2.config import load_config
 from crafx2.contract import default_targets
 from crafx2.generator import STEMS, generate_song, processed_stems, style_of, write_tracks
 from crafx2.songs import calibration
@@ -210,6 +212,26 @@ def test_a_small_set_has_the_published_averages(tmp_path):
             times = 3.0 if values.size > 1 else 4.0
             inside = np.mean(np.abs(values) <= times * TOLERANCES[name])
             assert inside >= 0.9, f"{stem} {name}: {values}"
+
+
+@pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
+def test_the_side_is_bounded_where_the_recipe_bounds_it(tmp_path):
+    """Noise in mono, given width by `tributary normalize`, is as wide as the generator's bounds, octave by octave."""
+    noise = np.repeat(np.random.default_rng(1).normal(0.0, 0.05, (1, 12 * 44_100)), 2, axis=0)
+    write_tracks(dict.fromkeys(STEMS, noise), tmp_path / "set" / "noise", 1)
+    write_normalization(load_config("default"), tmp_path)
+    command = [os.environ["TRIBUTARY"], "normalize", str(tmp_path / "set"), "-o", str(tmp_path / "out")]
+    command += ["--recipe", str(tmp_path / "recipe.json"), "--targets", str(tmp_path / "targets.json")]
+    subprocess.run(command, check=True, capture_output=True)
+    audio, _ = soundfile.read(tmp_path / "out" / "noise" / "other.wav", dtype="float64")
+    # Once it has settled.
+    mid, side = (np.abs(np.fft.rfft(signal)) ** 2 for signal in fx.mid_and_side(audio[4 * 44_100 :].T))
+    hz = np.fft.rfftfreq(8 * 44_100, 1 / 44_100)
+    # From 1 kHz on the width of `other` is its φ's.
+    for center_hz, most_db in calibration.MOST_SIDE[:-1]:
+        octave = (hz > center_hz * 0.8) & (hz < center_hz * 1.25)
+        side_db = 10.0 * np.log10(np.sum(side[octave]) / np.sum(mid[octave]))
+        assert side_db == pytest.approx(most_db, abs=1.0), center_hz
 
 
 def test_the_comparison_with_the_averages_reports_what_is_off():
