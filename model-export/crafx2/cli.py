@@ -153,6 +153,8 @@ def _import(arguments: argparse.Namespace) -> None:
 
 
 def _make(arguments: argparse.Namespace) -> None:
+    from .report import best_of_seeds
+
     config, work = load_config(arguments.config), arguments.work
     if (arguments.data is None) != (arguments.held_out is None):
         raise DatasetError("--data and --held-out belong together")
@@ -165,9 +167,12 @@ def _make(arguments: argparse.Namespace) -> None:
         print(f"pre-training the front end: {config.pretrain}", file=sys.stderr)
         _train(load_config(config.pretrain), data, work / "pretrain", arguments, None)
         front_end = work / "pretrain" / "best.pt"
-    _train(config, data, work / "run", arguments, front_end)
+    runs = {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
+    for seed, folder in runs.items():
+        print(f"training from seed {seed} of {', '.join(map(str, runs))}", file=sys.stderr)
+        _train(replace(config, train=replace(config.train, seed=seed)), data, folder, arguments, front_end)
     if os.environ.get("RANK", "0") == "0":
-        _export(work / "run" / "best.pt", arguments.output, "incremental", data.songs, data.originals)
+        _export(best_of_seeds(runs), arguments.output, "incremental", data.songs, data.originals)
 
 
 def _tributary(given: str | None) -> str:
@@ -274,7 +279,7 @@ def _add_training(item: argparse.ArgumentParser, *, required: bool) -> None:
     item.add_argument("--data-name", default="songs of the user", help="what the card calls the data")
     item.add_argument("--targets", type=Path, help="targets.json that --data were normalized with, if own ones")
     item.add_argument("--front-end", type=Path, help="best.pt of a run with the configuration `pretrain`")
-    item.add_argument("--minutes", type=float, help="stop after this time, with the best so far")
+    item.add_argument("--minutes", type=float, help="stop a run after this time, with its best so far")
     item.add_argument("--device", default="cpu", help="cpu or cuda")
     item.add_argument("--threads", type=int, help="processor threads (one is best on a busy machine)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,6 +87,9 @@ class Config:
     start: str = "transparent"
     #: Name of the configuration that pre-trains the front end, for `make`; empty: none.
     pretrain: str = ""
+    #: Seeds that `make` trains from, one after the other, to keep the network with the lowest held-out loss; empty: the
+    #: seed in [train] alone.
+    seeds: tuple[int, ...] = ()
     network: NetworkSize = field(default_factory=NetworkSize)
     train: TrainSettings = field(default_factory=TrainSettings)
     data: DataSettings = field(default_factory=DataSettings)
@@ -97,16 +100,24 @@ class Config:
     loudness_lufs: dict[str, float] = field(default_factory=dict)
     similarity: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds names one twice: {list(self.seeds)}")
+
 
 class ConfigError(ValueError):
     """What is wrong with a configuration, in one sentence."""
 
 
 def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
+    entries = fields(kind)  # type: ignore[arg-type]
+    known = {item.name for item in entries}
     for name in table:
         if name not in known:
             raise ConfigError(f"[{where}] has no entry {name!r}; known are {', '.join(sorted(known))}")
+    for item in entries:
+        if item.name not in table and item.default is MISSING and item.default_factory is MISSING:
+            raise ConfigError(f"[{where}] lacks the entry {item.name!r}")
     try:
         return kind(**table)
     except ValueError as error:

@@ -50,6 +50,15 @@ def write_report(
     )
 
 
+def best_of_seeds(runs: dict[int, Path]) -> Path:
+    """The checkpoint of the run, by seed, with the lowest held-out loss; its report then names the losses of all."""
+    reports = {seed: json.loads((folder / "report.json").read_text(encoding="utf-8")) for seed, folder in runs.items()}
+    losses = {seed: report["losses"]["trained"] for seed, report in reports.items()}
+    best = min(losses, key=lambda seed: losses[seed])
+    write_json(runs[best] / "report.json", {**reports[best], "seeds": losses})
+    return runs[best] / "best.pt"
+
+
 def keep_targets(folder: Path, targets: Path | None) -> None:
     """Copy the targets that the data were normalized with beside the checkpoints, for the export."""
     if targets is not None:
@@ -127,7 +136,7 @@ panning and dynamics, {leveled}.
 **Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s on
 {report.get("processes", 1)} process(es){_long_text(train)}), {report.get("skipped_steps", 0)} of them skipped because a
 gradient was not finite;
-seed {train.seed}, {report.get("minutes", "–")} min
+seed {train.seed}{_seeds_text(report)}, {report.get("minutes", "–")} min
 on {report.get("device", "cpu")}
 ({report.get("hardware", "unknown hardware")}).
 
@@ -174,6 +183,15 @@ def _data_text(report: dict[str, Any], data: DataSettings) -> str:
         f"seeds from {data.first_seed}; {held_out} more with the seeds just below are held out. No recording of any\n"
         "kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the generator's."
     )
+
+
+def _seeds_text(report: dict[str, Any]) -> str:
+    """How the run was chosen, where several seeds were trained."""
+    losses: dict[str, float] = report.get("seeds", {})
+    if len(losses) < 2:
+        return ""
+    reached = ", ".join(f"{seed}: {loss:.4f}" for seed, loss in losses.items())
+    return f" (the lowest held-out loss of {len(losses)} seeds; {reached})"
 
 
 def _long_text(train: TrainSettings) -> str:

@@ -65,6 +65,26 @@ def test_training_writes_a_bundle_that_proves_itself(smoke, songs, tmp_path):
     assert "plain sum" in (tmp_path / "bundle" / "CARD.md").read_text()
 
 
+def test_make_trains_every_seed_and_exports_the_best(songs, tmp_path):
+    file = tmp_path / "two.toml"
+    file.write_text(
+        'base = "smoke"\nname = "two"\nseeds = [3, 5]\n[network]\nfilters = 16\nlstm_hidden = 8\n'
+        "[train]\nsteps = 3\ncrop_s = 0.5\nlong_crop_s = 1.0\nvalidation_crop_s = 0.5\n"
+    )
+    data = ["--data", str(songs), "--held-out", str(songs)]
+    assert main(["make", str(file), *data, "--work", str(tmp_path), "-o", str(tmp_path / "bundle")]) == 0
+    reports = {seed: json.loads((tmp_path / f"run-{seed}" / "report.json").read_text()) for seed in (3, 5)}
+    losses = {seed: report["losses"]["trained"] for seed, report in reports.items()}
+    best = min(losses, key=losses.get)
+    contract = json.loads((tmp_path / "bundle" / "contract.json").read_text())
+    assert losses[3] != losses[5]
+    assert contract["notes"]["seed"] == best
+    assert reports[best]["seeds"] == {str(seed): loss for seed, loss in losses.items()}
+    card = (tmp_path / "bundle" / "CARD.md").read_text()
+    assert f"seed {best} (the lowest held-out loss of 2 seeds; " in card
+    assert all(f"{seed}: {loss:.4f}" in card for seed, loss in losses.items())
+
+
 def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
     """Interrupted between two validations, with dropout, averaging and all: the very same bits as without."""
     train = replace(smoke.train, steps=5, validate_every=2, crop_s=0.5, long_crop_s=1.0, validation_crop_s=0.5)
@@ -264,13 +284,18 @@ def test_a_configuration_sets_its_own_targets():
 def test_a_configuration_differs_from_its_base_in_what_it_says():
     small, base = load_config("small"), load_config("default")
     narrow = replace(base.network, filters=64, lstm_hidden=32)
-    train = replace(base.train, seed=2)
-    assert small == replace(base, name="small", description=small.description, network=narrow, train=train)
+    assert small == replace(base, name="small", description=small.description, network=narrow)
 
 
 def test_errors_are_sentences(tmp_path, capsys):
     with pytest.raises(ConfigError, match="smoke"):
         load_config("nonsense")
+    (tmp_path / "nameless.toml").write_text("seeds = [1]")
+    with pytest.raises(ConfigError, match="lacks the entry 'name'"):
+        load_config(str(tmp_path / "nameless.toml"))
+    (tmp_path / "twice.toml").write_text('name = "twice"\nseeds = [1, 1]')
+    with pytest.raises(ConfigError, match="twice"):
+        load_config(str(tmp_path / "twice.toml"))
     with pytest.raises(DatasetError, match="no song"):
         find_songs(tmp_path)
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")

@@ -28,7 +28,7 @@ pub struct TrainArguments {
     /// Where the model bundle goes [default: target/models/NAME; assets/models/default is what ships]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Stop training after this many minutes, with the best so far
+    /// Stop a training run after this many minutes, with its best so far
     #[arg(long)]
     minutes: Option<f64>,
     /// The device that PyTorch trains on
