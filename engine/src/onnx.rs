@@ -8,6 +8,7 @@ mod ends;
 mod incremental;
 mod inspect;
 pub mod library;
+mod mixer;
 pub mod provider;
 mod split;
 mod whole;
@@ -62,7 +63,7 @@ fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn Mix
             back,
             ..
         } => {
-            let sizes = incremental::Sizes {
+            let sizes = mixer::Sizes {
                 filters: *filters,
                 delay: delay_frames / FRAME_RATIO,
                 memory_rows: *memory_rows,
