@@ -169,7 +169,8 @@ def _make(arguments: argparse.Namespace) -> None:
         front_end = work / "pretrain" / "best.pt"
     runs = {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
     for seed, folder in runs.items():
-        print(f"training from seed {seed} of {', '.join(map(str, runs))}", file=sys.stderr)
+        if len(runs) > 1:
+            print(f"training from seed {seed} of {', '.join(map(str, runs))}", file=sys.stderr)
         _train(replace(config, train=replace(config.train, seed=seed)), data, folder, arguments, front_end)
     if os.environ.get("RANK", "0") == "0":
         _export(best_of_seeds(runs), arguments.output, "incremental", data.songs, data.originals)

@@ -120,7 +120,7 @@ def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
             raise ConfigError(f"[{where}] lacks the entry {item.name!r}")
     try:
         return kind(**table)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"[{where}] {error}") from error
 
 
