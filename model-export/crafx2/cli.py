@@ -8,11 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .checkpoint import CheckpointError, network_from_checkpoint
 from .config import Config, ConfigError, load_config
@@ -22,6 +24,9 @@ from .errors import ModuleError, ParityError
 from .features import FeaturesError, targets_from_features
 from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
 from .songs.effects import Audio
+
+if TYPE_CHECKING:
+    from .distributed import Crew
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,15 @@ def generate(folder: Path, seeds: Sequence[int], make: Callable[[int], Mapping[s
                 print(f"{count} of {len(seeds)} songs", file=sys.stderr, flush=True)
 
 
-def write_normalization(config: Config, folder: Path) -> tuple[Path, Path]:
-    """`recipe.json` and `targets.json` of a configuration, as `tributary normalize` reads them."""
+def write_normalization(config: Config, folder: Path, averages: Path | None = None) -> tuple[Path, Path]:
+    """`recipe.json` and `targets.json` of a configuration, as `tributary normalize` reads them.
+
+    `averages` takes the place of MUSDB18's; what the configuration sets itself stays.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     recipe, targets = folder / "recipe.json", folder / "targets.json"
     write_json(recipe, config.recipe.written(folder))
-    write_json(targets, default_targets(None, config.loudness_lufs, config.similarity))
+    write_json(targets, default_targets(averages, config.loudness_lufs, config.similarity))
     return recipe, targets
 
 
@@ -89,12 +97,12 @@ def normalize(config: Config, source: Path, output: Path, tributary: str, work: 
     subprocess.run([*command, "--recipe", str(recipe), "--targets", str(targets)], check=True)
 
 
-def _train(config: Config, data: Data, folder: Path, arguments: argparse.Namespace, front_end: Path | None) -> None:
+@contextmanager
+def _processes(arguments: argparse.Namespace) -> Iterator[tuple[Crew, str]]:
+    """All processes of a command and this one's device, joined once however many runs the command makes."""
     import torch
 
     from .distributed import Crew
-    from .report import keep_targets, write_report
-    from .train import Trainer
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -103,18 +111,33 @@ def _train(config: Config, data: Data, folder: Path, arguments: argparse.Namespa
         torch.cuda.set_device(device)
     crew = Crew.join(device)
     try:
-        songs, held_out = find_songs(data.songs, data.originals), find_songs(data.held_out)
-        trainer = Trainer(config, songs, held_out, folder, device, front_end=front_end, crew=crew)
-        if trainer.resume() and crew.leads:
-            print(f"resuming at step {trainer.step}", file=sys.stderr)
-        result = trainer.run(until_s=None if arguments.minutes is None else 60.0 * arguments.minutes)
-        if crew.leads:
-            keep_targets(folder, arguments.targets)
-            write_report(folder, config, result, data.name, len(songs), len(held_out), device, crew.world)
-            losses = ", ".join(f"{name} {value:.4f}" for name, value in result.losses.items())
-            print(f"held-out loss: {losses}; best at step {result.best_step} of {result.steps}")
+        yield crew, device
     finally:
         crew.leave()
+
+
+def _train(
+    config: Config,
+    data: Data,
+    folder: Path,
+    arguments: argparse.Namespace,
+    crew: Crew,
+    device: str,
+    front_end: Path | None,
+) -> None:
+    from .report import keep_targets, write_report
+    from .train import Trainer
+
+    songs, held_out = find_songs(data.songs, data.originals), find_songs(data.held_out)
+    trainer = Trainer(config, songs, held_out, folder, device, front_end=front_end, crew=crew)
+    if trainer.resume() and crew.leads:
+        print(f"resuming at step {trainer.step}", file=sys.stderr)
+    result = trainer.run(until_s=None if arguments.minutes is None else 60.0 * arguments.minutes)
+    if crew.leads:
+        keep_targets(folder, arguments.targets)
+        write_report(folder, config, result, data.name, len(songs), len(held_out), device, crew.world)
+        losses = ", ".join(f"{name} {value:.4f}" for name, value in result.losses.items())
+        print(f"held-out loss: {losses}; best at step {result.best_step} of {result.steps}")
 
 
 def _export(
@@ -152,8 +175,20 @@ def _import(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
+def _train_one(arguments: argparse.Namespace) -> None:
+    config = load_config(arguments.config)
+    if arguments.seed is not None:
+        config = replace(config, train=replace(config.train, seed=arguments.seed))
+    elif config.seeds:
+        seeds = ", ".join(map(str, config.seeds))
+        print(f"{config.name} is for seeds {seeds}; --seed names one, `make` trains all", file=sys.stderr)
+    data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
+    with _processes(arguments) as (crew, device):
+        _train(config, data, arguments.output, arguments, crew, device, arguments.front_end)
+
+
 def _make(arguments: argparse.Namespace) -> None:
-    from .report import best_of_seeds
+    from .report import note_seeds
 
     config, work = load_config(arguments.config), arguments.work
     if (arguments.data is None) != (arguments.held_out is None):
@@ -162,18 +197,19 @@ def _make(arguments: argparse.Namespace) -> None:
         data = _generated(config, arguments)
     else:
         data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
-    front_end = arguments.front_end
-    if config.pretrain and front_end is None:
-        print(f"pre-training the front end: {config.pretrain}", file=sys.stderr)
-        _train(load_config(config.pretrain), data, work / "pretrain", arguments, None)
-        front_end = work / "pretrain" / "best.pt"
-    runs = {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
-    for seed, folder in runs.items():
-        if len(runs) > 1:
-            print(f"training from seed {seed} of {', '.join(map(str, runs))}", file=sys.stderr)
-        _train(replace(config, train=replace(config.train, seed=seed)), data, folder, arguments, front_end)
-    if os.environ.get("RANK", "0") == "0":
-        _export(best_of_seeds(runs), arguments.output, "incremental", data.songs, data.originals)
+    front_end, runs = arguments.front_end, {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
+    with _processes(arguments) as (crew, device):
+        if config.pretrain and front_end is None:
+            print(f"pre-training the front end: {config.pretrain}", file=sys.stderr)
+            _train(load_config(config.pretrain), data, work / "pretrain", arguments, crew, device, None)
+            front_end = work / "pretrain" / "best.pt"
+        for seed, folder in runs.items():
+            if len(runs) > 1 and crew.leads:
+                print(f"training from seed {seed} of {', '.join(map(str, runs))}", file=sys.stderr)
+            seeded = replace(config, train=replace(config.train, seed=seed))
+            _train(seeded, data, folder, arguments, crew, device, front_end)
+    if crew.leads:
+        _export(runs[note_seeds(runs)] / "best.pt", arguments.output, "incremental", data.songs, data.originals)
 
 
 def _tributary(given: str | None) -> str:
@@ -226,10 +262,12 @@ def _parser() -> argparse.ArgumentParser:
     item = commands.add_parser("recipe", help="write recipe.json and targets.json for `tributary normalize`")
     item.add_argument("config")
     item.add_argument("-o", "--output", type=Path, required=True)
+    item.add_argument("--averages", type=Path, help="what `tributary analyze` wrote, instead of MUSDB18's averages")
 
     item = commands.add_parser("train", help="train on normalized songs; resumes; also under torchrun")
     item.add_argument("config", help="name in configs/ or a TOML file")
     item.add_argument("-o", "--output", type=Path, required=True, help="folder of the run")
+    item.add_argument("--seed", type=int, help="instead of the configuration's")
     _add_training(item, required=True)
 
     item = commands.add_parser("export", help="turn a checkpoint into a model bundle")
@@ -278,7 +316,7 @@ def _add_training(item: argparse.ArgumentParser, *, required: bool) -> None:
     item.add_argument("--held-out", type=Path, required=required, help="songs that choose the weights, likewise")
     item.add_argument("--originals", type=Path, help="the songs of --data before normalization")
     item.add_argument("--data-name", default="songs of the user", help="what the card calls the data")
-    item.add_argument("--targets", type=Path, help="targets.json that --data were normalized with, if own ones")
+    item.add_argument("--targets", type=Path, help="targets.json that --data were normalized with, if own")
     item.add_argument("--front-end", type=Path, help="best.pt of a run with the configuration `pretrain`")
     item.add_argument("--minutes", type=float, help="stop a run after this time, with its best so far")
     item.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -328,10 +366,9 @@ def run(arguments: argparse.Namespace) -> None:
         case "calibrate":
             _calibrate(arguments)
         case "recipe":
-            write_normalization(load_config(arguments.config), arguments.output)
+            write_normalization(load_config(arguments.config), arguments.output, arguments.averages)
         case "train":
-            data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
-            _train(load_config(arguments.config), data, arguments.output, arguments, arguments.front_end)
+            _train_one(arguments)
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.form, arguments.songs)
         case "export-module":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .augment import Augmentation
 from .contract import REPOSITORY, Window
@@ -109,18 +110,37 @@ class ConfigError(ValueError):
     """What is wrong with a configuration, in one sentence."""
 
 
-def _read(kind: type[T], table: dict[str, Any], where: str) -> T:
-    entries = fields(kind)  # type: ignore[arg-type]
-    known = {item.name for item in entries}
-    for name in table:
-        if name not in known:
-            raise ConfigError(f"[{where}] has no entry {name!r}; known are {', '.join(sorted(known))}")
+def _fits(value: object, hint: object) -> bool:
+    """Whether a value from TOML is of an entry's type; a list does for a tuple of any length."""
+    inner = get_args(hint)
+    match get_origin(hint) or hint:
+        case builtins.tuple:
+            return isinstance(value, list | tuple) and all(_fits(item, inner[0]) for item in value)
+        case builtins.dict:
+            return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
+        case builtins.float:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case builtins.int:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case kind:
+            return isinstance(value, kind)
+
+
+def _read(kind: type[T], table: object, where: str) -> T:
+    if not isinstance(table, dict):
+        raise ConfigError(f"[{where}] is {table!r}; expected a table")
+    entries, hints = fields(kind), get_type_hints(kind)  # type: ignore[arg-type]
+    for name, value in table.items():
+        if name not in hints:
+            raise ConfigError(f"[{where}] has no entry {name!r}; known are {', '.join(sorted(hints))}")
+        if not _fits(value, hints[name]):
+            raise ConfigError(f"[{where}] {name} is {value!r}, which is of the wrong kind")
     for item in entries:
         if item.name not in table and item.default is MISSING and item.default_factory is MISSING:
             raise ConfigError(f"[{where}] lacks the entry {item.name!r}")
     try:
         return kind(**table)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ConfigError(f"[{where}] {error}") from error
 
 
@@ -133,9 +153,10 @@ def _table(name: str) -> dict[str, Any]:
         known = ", ".join(sorted(item.stem for item in CONFIG_FOLDER.glob("*.toml")))
         raise ConfigError(f"no configuration {name!r}; known are {known}")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    base = _table(table.pop("base")) if "base" in table else {}
+    base = _table(str(table.pop("base"))) if "base" in table else {}
     for entry, value in table.items():
-        base[entry] = {**base.get(entry, {}), **value} if isinstance(value, dict) else value
+        below = base.get(entry)
+        base[entry] = {**below, **value} if isinstance(value, dict) and isinstance(below, dict) else value
     return base
 
 

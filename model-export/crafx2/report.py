@@ -50,13 +50,13 @@ def write_report(
     )
 
 
-def best_of_seeds(runs: dict[int, Path]) -> Path:
-    """The checkpoint of the run, by seed, with the lowest held-out loss; its report then names the losses of all."""
+def note_seeds(runs: dict[int, Path]) -> int:
+    """Of runs, folders by seed, the seed with the lowest held-out loss; its report then names the losses of all."""
     reports = {seed: json.loads((folder / "report.json").read_text(encoding="utf-8")) for seed, folder in runs.items()}
     losses = {seed: report["losses"]["trained"] for seed, report in reports.items()}
     best = min(losses, key=lambda seed: losses[seed])
     write_json(runs[best] / "report.json", {**reports[best], "seeds": losses})
-    return runs[best] / "best.pt"
+    return best
 
 
 def keep_targets(folder: Path, targets: Path | None) -> None:
@@ -88,18 +88,28 @@ def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
         targets=targets,
         recipe=Recipe.from_dict(config["recipe"]),
         window=Window(**config["window"]),
-        card=_card(name, config, state, report, targets["name"]),
+        card=_card(name, config, state, report, targets),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
     )
 
 
 def _targets(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """The targets that the run was given, which its data were normalized with; else the configuration's."""
+    """The targets that the run was given, just as its data were normalized with them; else the configuration's."""
     own = checkpoint.with_name("targets.json")
-    return default_targets(own if own.is_file() else None, config["loudness_lufs"], config.get("similarity"))
+    if own.is_file():
+        return default_targets(own)
+    return default_targets(None, config["loudness_lufs"], config.get("similarity"))
 
 
-def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any], targets: str) -> str:
+def _has_own_levels(config: dict[str, Any], targets: dict[str, Any]) -> bool:
+    """Whether the targets hold the loudness that the configuration sets; a user's may not."""
+    levels: dict[str, float] = config["loudness_lufs"]
+    return bool(levels) and all(targets["stems"][stem]["loudness_lufs"] == level for stem, level in levels.items())
+
+
+def _card(
+    name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any], targets: dict[str, Any]
+) -> str:
     data, train = DataSettings(**config["data"]), TrainSettings(**config["train"])
     losses = report.get("losses", {})
     rows = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in _LOSS_ROWS if key in losses)
@@ -107,10 +117,10 @@ def _card(name: str, config: dict[str, Any], state: dict[str, Any], report: dict
     leveled = (
         f"but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain sum of the normalized stems is "
         "already balanced near −14 LUFS and the masks (+5.6/−6.9 dB) have range to spare"
-        if config["loudness_lufs"]
+        if _has_own_levels(config, targets)
         else "and loudness"
     )
-    if config.get("similarity"):
+    if config.get("similarity") and _has_own_levels(config, targets):
         similar = "/".join(f"{config['similarity'].get(s, math.nan):g}" for s in STEMS)
         leveled += f"; and φ {similar}, since the published φ counts faint bins like loud ones"
     amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in config["recipe"].items() if key != "kind")
@@ -128,7 +138,7 @@ A CRAFx2 model. {config["description"]}
 
 {_data_text(report, data)}
 
-**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: {targets} for spectrum,
+**Normalization.** Recipe `{config["recipe"]["kind"]}` ({amounts}). Targets: {targets["name"]} for spectrum,
 panning and dynamics, {leveled}.
 
 **Network.** {network}. {front}

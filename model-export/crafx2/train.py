@@ -206,7 +206,12 @@ class Trainer:
         return value
 
     def run(self, *, until_s: float | None = None) -> TrainResult:
-        """Train to the configured number of steps, until patience ends, or until a time budget is spent."""
+        """Train to the configured number of steps, until patience ends, or until a time budget is spent.
+
+        A run that has ended makes no further step.
+        """
+        if self._has_ended(until_s):
+            return self._result()
         train, began, smooth = self.config.train, time.monotonic(), math.nan
         carried, crew = self.seconds, self.crew
         monitor, progress = Monitor(self.folder) if crew.leads else None, Progress(self.steps, self.step)
@@ -239,6 +244,10 @@ class Trainer:
             raise
         progress.close()
         return self._result()
+
+    def _has_ended(self, until_s: float | None) -> bool:
+        patience, spent = self.config.train.patience, until_s is not None and self.seconds > until_s
+        return math.isfinite(self.best) and (0 < patience <= self.fruitless or self.crew.any(spent, self.device))
 
     def _keep(self, monitor: Monitor | None, found: float) -> None:
         if monitor is None:

@@ -44,24 +44,51 @@ def loss_curve(root: Path, folder: Path, batch: int, crew: Crew | None = None) -
     return [value for _, value in Trainer(config, found, found, folder, crew=crew).run().history]
 
 
-def test_two_processes_make_the_steps_of_one_with_the_doubled_batch(songs, tmp_path):
+def in_two_processes(arguments: list[str]) -> list[subprocess.Popen]:
+    """Python with these arguments as `torchrun --nproc-per-node 2` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    package = str(Path(__file__).parents[1])
     common = {
         **os.environ,
-        "PYTHONPATH": package,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
         "OMP_NUM_THREADS": "1",
         "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    command = [sys.executable, __file__, str(songs), str(tmp_path / "two")]
-    processes = [
-        subprocess.Popen(command, env={**common, "RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.PIPE, text=True)
+    return [
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**common, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for rank in ("0", "1")
     ]
+
+
+def test_two_processes_make_several_runs_with_one_command(songs, tmp_path):
+    """Pre-training and two seeds, one after the other, as `make` has them; the bundle is written once."""
+    tiny = (
+        "batch = 1\ncrop_s = 1.6\nlong_every = 0\nvalidate_every = 1\nvalidation = 'crops'\nvalidation_crop_s = 1.6\n"
+    )
+    sizes = f"[network]\nfilters = 16\nlstm_hidden = 8\n[train]\n{tiny}workers = 0\nprecision = 'float32'\n"
+    front_end, mixing = tmp_path / "front-end.toml", tmp_path / "mixing.toml"
+    front_end.write_text(f"base = 'pretrain'\n{sizes}schedule = [[2, 1e-3]]\nepoch_steps = 1\n")
+    top = f"base = 'smoke'\nname = 'mixing'\nstart = 'random'\npretrain = '{front_end}'\nseeds = [3, 5]\n"
+    mixing.write_text(f"{top}{sizes}steps = 2\n")
+    command = ["-m", "crafx2", "make", str(mixing), "--data", str(songs), "--held-out", str(songs)]
+    processes = in_two_processes([*command, "--work", str(tmp_path), "-o", str(tmp_path / "bundle")])
+    printed = [process.communicate(timeout=400)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert [text.count("wrote") for text in printed] == [1, 0]
+    assert (tmp_path / "pretrain" / "best.pt").is_file()
+    assert "2 seeds; 3: " in (tmp_path / "bundle" / "CARD.md").read_text()
+
+
+def test_two_processes_make_the_steps_of_one_with_the_doubled_batch(songs, tmp_path):
+    processes = in_two_processes([__file__, str(songs), str(tmp_path / "two")])
     alone = loss_curve(songs, tmp_path / "one", batch=4)
     printed = [process.communicate(timeout=400)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]

@@ -13,7 +13,7 @@ from conftest import TINY
 
 from crafx2.augment import Augmentation
 from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
-from crafx2.cli import generate, main
+from crafx2.cli import generate, main, write_normalization
 from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
@@ -21,7 +21,7 @@ from crafx2.generator import song_tracks
 from crafx2.model import NEUTRAL_MASK, NetworkSize, transparent_network
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
-from crafx2.report import bundle_info
+from crafx2.report import bundle_info, keep_targets
 from crafx2.schedule import learning_rate_at, total_steps
 from crafx2.train import Trainer, frames_of, plain_sum, start_network
 from crafx2.validation import run_track
@@ -144,6 +144,17 @@ def test_mixed_precision_learns_about_the_same(smoke, songs, tmp_path, precision
     # The scaler may skip its first step while it looks for a scale, so only the first losses are of equal networks.
     assert losses[precision][0] == pytest.approx(losses["float32"][0], rel=0.06)
     assert losses[precision] != losses["float32"]
+
+
+def test_an_ended_run_makes_no_further_step(smoke, songs, tmp_path):
+    train = replace(smoke.train, steps=50, validate_every=1, patience=2, learning_rate=0.0, weight_decay=0.0)
+    config = replace(smoke, network=NARROW, train=replace(train, crop_s=0.5, long_crop_s=1.0, validation_crop_s=0.5))
+    found = find_songs(songs)
+    ended = Trainer(config, found, found[:1], tmp_path).run()
+    for settings, until_s in ((config, None), (replace(config, train=replace(config.train, patience=0)), 1e-3)):
+        again = Trainer(settings, found, found[:1], tmp_path)
+        assert again.resume()
+        assert again.run(until_s=until_s).history == ended.history
 
 
 def test_patience_ends_a_run_that_gets_no_better(smoke, songs, tmp_path):
@@ -272,6 +283,23 @@ def test_a_checkpoint_that_does_not_name_its_songs_still_has_a_card(tmp_path):
     assert "step 6" in info.card
 
 
+def test_own_targets_go_into_the_contract_as_the_data_had_them(tmp_path):
+    """With the configuration's levels where `crafx2 recipe` put them, without where the user's file is as measured."""
+    config, own = load_config("default"), default_targets()
+    own["name"], own["stems"]["bass"]["peak_db"] = "my songs", -12.0
+    (tmp_path / "averages.json").write_text(json.dumps(own))
+    _, merged = write_normalization(config, tmp_path / "merged", tmp_path / "averages.json")
+    for given, level, says in (
+        (merged, config.loudness_lufs["bass"], "my songs, mix levels for"),
+        (tmp_path / "averages.json", own["stems"]["bass"]["loudness_lufs"], "dynamics, and loudness."),
+    ):
+        keep_targets(tmp_path, given)
+        info = bundle_info(tmp_path / "best.pt", {"config": asdict(config), "step": 6})
+        assert info.targets == json.loads(given.read_text())
+        assert info.targets["stems"]["bass"]["loudness_lufs"] == level
+        assert says in " ".join(info.card.split())
+
+
 def test_a_configuration_sets_its_own_targets():
     config = load_config("default")
     targets, published = default_targets(None, config.loudness_lufs, config.similarity), default_targets()
@@ -288,15 +316,33 @@ def test_a_configuration_differs_from_its_base_in_what_it_says():
     assert small == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("train = 3", r"\[train\] is 3"),
+        ('seeds = "12"', "seeds is '12'"),
+        ("seeds = [1.5]", "seeds is"),
+        ("seeds = [1, 1]", "twice"),
+        ("[train]\nsteps = 'many'", "steps is 'many'"),
+        ("[train]\nfreeze_front_end = 1", "freeze_front_end is 1"),
+        ("[train]\nschedule = [[1, 'a']]", "schedule is"),
+        ("[loudness_lufs]\nvocals = 'loud'", "loudness_lufs is"),
+        ("[network]\nfilter = 3", "no entry 'filter'"),
+    ],
+)
+def test_entries_of_the_wrong_kind_are_refused(tmp_path, text, names):
+    file = tmp_path / "wrong.toml"
+    file.write_text(f'name = "wrong"\n{text}\n')
+    with pytest.raises(ConfigError, match=names):
+        load_config(str(file))
+
+
 def test_errors_are_sentences(tmp_path, capsys):
     with pytest.raises(ConfigError, match="smoke"):
         load_config("nonsense")
     (tmp_path / "nameless.toml").write_text("seeds = [1]")
     with pytest.raises(ConfigError, match="lacks the entry 'name'"):
         load_config(str(tmp_path / "nameless.toml"))
-    (tmp_path / "twice.toml").write_text('name = "twice"\nseeds = [1, 1]')
-    with pytest.raises(ConfigError, match="twice"):
-        load_config(str(tmp_path / "twice.toml"))
     with pytest.raises(DatasetError, match="no song"):
         find_songs(tmp_path)
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
