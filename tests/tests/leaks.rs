@@ -11,7 +11,7 @@ use clap_host::{AudioSetup, Partition};
 use common::{MODEL_RATE_HZ, Plugin, song};
 
 /// Threads of this process once those that were joined are gone: the kernel lets go of a thread a moment before it stops
-/// counting it, so the fewest within a second count.
+/// counting it, so the fewest within a second count. One that ends by itself within that second is forgiven.
 fn threads() -> usize {
     let look = |_| {
         std::thread::sleep(std::time::Duration::from_millis(20));
