@@ -5,9 +5,8 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use ort::session::RunOptions;
-use ort::value::TensorRef;
 
-use super::ends::{Bands, PIECE_FRAMES, Rows, expect_shape};
+use super::ends::{Bands, PIECE_FRAMES, Rows, samples, view};
 use super::{Graph, run_error};
 use crate::contract::FRAME_RATIO;
 use crate::error::ModelError;
@@ -128,12 +127,11 @@ fn run(
     take: impl FnOnce(&[f32]),
 ) -> Result<(), ModelError> {
     let band_frames = bands.len() / filters;
-    let bands = TensorRef::from_array_view(([1, filters, band_frames], bands)).map_err(run_error)?;
-    let mask = TensorRef::from_array_view(([1, filters, mask.len() / filters], mask)).map_err(run_error)?;
-    let inputs = ort::inputs!["bands" => bands, "mask" => mask];
+    let inputs = ort::inputs![
+        "bands" => view([1, filters, band_frames], bands)?,
+        "mask" => view([1, filters, mask.len() / filters], mask)?,
+    ];
     let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
-    let (shape, mix) = outputs["mix"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_shape("mix", shape, [1, 2, band_frames - 2 * FRAME_RATIO])?;
-    take(mix);
+    take(samples("mix", &outputs["mix"], [1, 2, band_frames - 2 * FRAME_RATIO])?);
     Ok(())
 }

@@ -342,10 +342,22 @@ impl Made {
     }
 }
 
-/// The samples of a tensor of this shape.
-fn samples<'a>(name: &str, value: &'a DynValue, wanted: [usize; 3]) -> Result<&'a [f32], ModelError> {
+/// Samples as a tensor of this shape.
+pub(super) fn view(shape: [usize; 3], samples: &[f32]) -> Result<TensorRef<'_, f32>, ModelError> {
+    TensorRef::from_array_view((shape, samples)).map_err(run_error)
+}
+
+/// The samples of what a run made, if it has this shape: what a graph declares may leave it open.
+pub(super) fn samples<'a>(
+    name: &str,
+    value: &'a DynValue,
+    wanted: [usize; 3],
+) -> Result<&'a [f32], ModelError> {
     let (shape, samples) = value.try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_shape(name, shape, wanted).map(|()| samples)
+    if shape.iter().map(|&size| size as usize).eq(wanted) {
+        return Ok(samples);
+    }
+    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
 }
 
 /// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).
@@ -356,7 +368,7 @@ fn run_front(
     stems: &[f32],
 ) -> Result<Made, ModelError> {
     let frames = stems.len() / CHANNELS;
-    let input = TensorRef::from_array_view(([1, CHANNELS, frames], stems)).map_err(run_error)?;
+    let input = view([1, CHANNELS, frames], stems)?;
     let session: &mut Session = graph.session();
     let mut outputs = session.run_with_options(ort::inputs!["stems" => input], options).map_err(run_error)?;
     let mut output = |name: &str| {
@@ -365,12 +377,4 @@ fn run_front(
     };
     let (latent, level, bands) = (output("latent")?, output("level")?, output("bands")?);
     Ok(Made { latent, level, bands, filters, frames: frames - 2 * MARGIN })
-}
-
-/// Checks the shape of what a run made: what a graph declares may leave it open.
-pub(super) fn expect_shape(name: &str, shape: &[i64], wanted: [usize; 3]) -> Result<(), ModelError> {
-    if shape.iter().map(|&size| size as usize).eq(wanted) {
-        return Ok(());
-    }
-    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
 }

@@ -2,9 +2,9 @@
 //! carry from step to step – the temporal net's past, the forward LSTMs' state, and what both average over a song.
 
 use ort::session::{RunOptions, SessionInputValue};
-use ort::value::{DynValue, TensorRef};
+use ort::value::DynValue;
 
-use super::ends::{expect_shape, port};
+use super::ends::{port, samples, view};
 use super::{Graph, Port, run_error};
 use crate::error::ModelError;
 use crate::statistics::{Prior, RunningStatistics};
@@ -93,9 +93,9 @@ impl Mixer {
         ];
         let mut outputs = self.temporal.session().run_with_options(inputs, options).map_err(run_error)?;
         let made = frames + columns - 2 * delay;
-        take(tensor(&outputs, "mixed", [1, filters, made])?, made);
-        self.statistics.hear_norms(tensor(&outputs, "observed", [1, norms, 2])?, frames);
-        tensor(&outputs, "next_memory", [1, memory_rows, 2 * delay])?;
+        take(samples("mixed", &outputs["mixed"], [1, filters, made])?, made);
+        self.statistics.hear_norms(samples("observed", &outputs["observed"], [1, norms, 2])?, frames);
+        samples("next_memory", &outputs["next_memory"], [1, memory_rows, 2 * delay])?;
         self.memory = outputs.remove("next_memory");
         Ok(())
     }
@@ -123,10 +123,10 @@ impl Mixer {
         ];
         let outputs = self.recurrent.session().run_with_options(inputs, options).map_err(run_error)?;
         self.mask.clear();
-        self.mask.extend_from_slice(tensor(&outputs, "mask", [1, filters, frames + more])?);
-        let carried = tensor(&outputs, "next_carried", [1, lstm_rows, lstm_units])?;
+        self.mask.extend_from_slice(samples("mask", &outputs["mask"], [1, filters, frames + more])?);
+        let carried = samples("next_carried", &outputs["next_carried"], [1, lstm_rows, lstm_units])?;
         self.carried.copy_from_slice(carried);
-        self.statistics.hear_gate(tensor(&outputs, "observed", [1, filters, 1])?, frames);
+        self.statistics.hear_gate(samples("observed", &outputs["observed"], [1, filters, 1])?, frames);
         Ok(())
     }
 }
@@ -163,17 +163,4 @@ fn check(sizes: &Sizes, temporal: &Graph, recurrent: &Graph) -> Result<(), Model
             fixed("observed", sizes.filters, 1),
         ],
     )
-}
-
-fn view(shape: [usize; 3], samples: &[f32]) -> Result<TensorRef<'_, f32>, ModelError> {
-    TensorRef::from_array_view((shape, samples)).map_err(run_error)
-}
-
-fn tensor<'a>(
-    outputs: &'a ort::session::SessionOutputs<'_>,
-    name: &str,
-    wanted: [usize; 3],
-) -> Result<&'a [f32], ModelError> {
-    let (shape, samples) = outputs[name].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_shape(name, shape, wanted).map(|()| samples)
 }

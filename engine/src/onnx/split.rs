@@ -7,10 +7,9 @@
 //! all caches end at that point, called the *edge*.
 
 use ort::session::RunOptions;
-use ort::value::TensorRef;
 
 use super::back_end::BackRun;
-use super::ends::{Bands, FrontRun, History, check_ends, expect_shape, port};
+use super::ends::{Bands, FrontRun, History, check_ends, port, samples, view};
 use super::{Graph, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -151,11 +150,9 @@ fn run_latent(
     take: impl FnOnce(&[f32]),
 ) -> Result<(), ModelError> {
     let frames = latent.len() / filters;
-    let input = |rows| TensorRef::from_array_view(([1, filters, frames], rows)).map_err(run_error);
-    let inputs = ort::inputs!["latent" => input(latent)?, "level" => input(level)?];
+    let shape = [1, filters, frames];
+    let inputs = ort::inputs!["latent" => view(shape, latent)?, "level" => view(shape, level)?];
     let outputs = graph.session().run_with_options(inputs, options).map_err(run_error)?;
-    let (shape, mask) = outputs["mask"].try_extract_tensor::<f32>().map_err(run_error)?;
-    expect_shape("mask", shape, [1, filters, frames])?;
-    take(mask);
+    take(samples("mask", &outputs["mask"], shape)?);
     Ok(())
 }

@@ -2,10 +2,9 @@
 //! the same result for a fraction of the time. Kept for networks of other architectures, and to compare against.
 
 use ort::session::RunOptions;
-use ort::value::TensorRef;
 use tributary_dsp::CHANNELS;
 
-use super::ends::expect_shape;
+use super::ends::{samples, view};
 use super::{Graph, Port, run_error};
 use crate::bundle::ParityVectors;
 use crate::contract::WindowGeometry;
@@ -55,17 +54,13 @@ impl WholeModel {
     /// Runs the graph on what was gathered and hands out its output, planar.
     fn infer(&mut self, options: &RunOptions, take: impl FnOnce(&[f32])) -> Result<(), ModelError> {
         let frames = self.gathered.len() / CHANNELS;
-        let input =
-            TensorRef::from_array_view(([1, CHANNELS, frames], &self.gathered[..])).map_err(run_error)?;
+        let input = view([1, CHANNELS, frames], &self.gathered)?;
         let outputs = self
             .graph
             .session()
             .run_with_options(ort::inputs![self.input.as_str() => input], options)
             .map_err(run_error)?;
-        let (shape, samples) =
-            outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(run_error)?;
-        expect_shape("the mix", shape, [1, 2, frames])?;
-        take(samples);
+        take(samples("the mix", &outputs[self.output.as_str()], [1, 2, frames])?);
         Ok(())
     }
 }
