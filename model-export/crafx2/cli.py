@@ -175,6 +175,11 @@ def _import(arguments: argparse.Namespace) -> None:
     print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
+def _given(arguments: argparse.Namespace) -> Data:
+    """The user's songs."""
+    return Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
+
+
 def _train_one(arguments: argparse.Namespace) -> None:
     config = load_config(arguments.config)
     if arguments.seed is not None:
@@ -182,7 +187,7 @@ def _train_one(arguments: argparse.Namespace) -> None:
     elif config.seeds:
         seeds = ", ".join(map(str, config.seeds))
         print(f"{config.name} is for seeds {seeds}; --seed names one, `make` trains all", file=sys.stderr)
-    data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
+    data = _given(arguments)
     with _processes(arguments) as (crew, device):
         _train(config, data, arguments.output, arguments, crew, device, arguments.front_end)
 
@@ -193,10 +198,7 @@ def _make(arguments: argparse.Namespace) -> None:
     config, work = load_config(arguments.config), arguments.work
     if (arguments.data is None) != (arguments.held_out is None):
         raise DatasetError("--data and --held-out belong together")
-    if arguments.data is None:
-        data = _generated(config, arguments)
-    else:
-        data = Data(arguments.data, arguments.held_out, arguments.originals, arguments.data_name)
+    data = _generated(config, arguments) if arguments.data is None else _given(arguments)
     front_end, runs = arguments.front_end, {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
     with _processes(arguments) as (crew, device):
         if config.pretrain and front_end is None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from .augment import Augmentation
 from .contract import REPOSITORY, Window
 from .model import NetworkSize
-from .recipe import Recipe
+from .recipe import Recipe, check_names
 
 T = TypeVar("T")
 CONFIG_FOLDER = REPOSITORY / "model-export" / "configs"
@@ -130,9 +130,11 @@ def _read(kind: type[T], table: object, where: str) -> T:
     if not isinstance(table, dict):
         raise ConfigError(f"[{where}] is {table!r}; expected a table")
     entries, hints = fields(kind), get_type_hints(kind)  # type: ignore[arg-type]
+    try:
+        check_names(where, table, tuple(hints))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     for name, value in table.items():
-        if name not in hints:
-            raise ConfigError(f"[{where}] has no entry {name!r}; known are {', '.join(sorted(hints))}")
         if not _fits(value, hints[name]):
             raise ConfigError(f"[{where}] {name} is {value!r}, which is of the wrong kind")
     for item in entries:

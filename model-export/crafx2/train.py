@@ -210,7 +210,7 @@ class Trainer:
 
         A run that has ended makes no further step.
         """
-        if self._has_ended(until_s):
+        if self._is_out_of_patience() or (math.isfinite(self.best) and self._is_late(until_s)):
             return self._result()
         train, began, smooth = self.config.train, time.monotonic(), math.nan
         carried, crew = self.seconds, self.crew
@@ -224,11 +224,10 @@ class Trainer:
                 value, norm = self.train_step(stems, mixture)
                 smooth = value if math.isnan(smooth) else 0.95 * smooth + 0.05 * value
                 self.seconds = carried + time.monotonic() - began
-                late = until_s is not None and self.seconds > until_s
-                done = self.step == self.steps or crew.any(late, self.device)
+                done = self.step == self.steps or self._is_late(until_s)
                 if self.step % train.validate_every == 0 or done:
                     found = self.validate()
-                    done = done or 0 < train.patience <= self.fruitless
+                    done = done or self._is_out_of_patience()
                     self._keep(monitor, found)
                 if monitor is not None:
                     if self.step % LOG_EVERY == 0:
@@ -245,9 +244,11 @@ class Trainer:
         progress.close()
         return self._result()
 
-    def _has_ended(self, until_s: float | None) -> bool:
-        patience, spent = self.config.train.patience, until_s is not None and self.seconds > until_s
-        return math.isfinite(self.best) and (0 < patience <= self.fruitless or self.crew.any(spent, self.device))
+    def _is_late(self, until_s: float | None) -> bool:
+        return self.crew.any(until_s is not None and self.seconds > until_s, self.device)
+
+    def _is_out_of_patience(self) -> bool:
+        return 0 < self.config.train.patience <= self.fruitless
 
     def _keep(self, monitor: Monitor | None, found: float) -> None:
         if monitor is None:

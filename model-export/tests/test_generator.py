@@ -2,7 +2,6 @@
 
 import copy
 import os
-import subprocess
 from functools import partial
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import soundfile
 
 from crafx2.calibrate import TOLERANCES, differences, measure, report
-from crafx2.cli import CALIBRATION_S, generate, write_normalization
+from crafx2.cli import CALIBRATION_S, generate, normalize
 from crafx2.config import load_config
 from crafx2.contract import default_targets
 from crafx2.generator import STEMS, generate_song, processed_stems, style_of, write_tracks
@@ -219,10 +218,7 @@ def test_the_side_is_bounded_where_the_recipe_bounds_it(tmp_path):
     """`other` of mono noise, given width by `tributary normalize`, is as wide around each center as the bounds say."""
     noise = np.repeat(np.random.default_rng(1).normal(0.0, 0.05, (1, 12 * 44_100)), 2, axis=0)
     write_tracks(dict.fromkeys(STEMS, noise), tmp_path / "set" / "noise", 1)
-    write_normalization(load_config("default"), tmp_path)
-    command = [os.environ["TRIBUTARY"], "normalize", str(tmp_path / "set"), "-o", str(tmp_path / "out")]
-    command += ["--recipe", str(tmp_path / "recipe.json"), "--targets", str(tmp_path / "targets.json")]
-    subprocess.run(command, check=True, capture_output=True)
+    normalize(load_config("default"), tmp_path / "set", tmp_path / "out", os.environ["TRIBUTARY"], tmp_path)
     audio, _ = soundfile.read(tmp_path / "out" / "noise" / "other.wav", dtype="float64")
     mid, side = (np.abs(np.fft.rfft(signal)) ** 2 for signal in fx.mid_and_side(audio.T))
     hz = np.fft.rfftfreq(len(audio), 1 / 44_100)
