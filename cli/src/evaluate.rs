@@ -39,4 +39,6 @@ pub const COMPARISON_LUFS: f64 = -23.0;
 pub struct Options {
     /// Compute the published figures exactly as the published code does, accidents included.
     pub published_oddities: bool,
+    /// Take the middle of every stem for both of its sides, before anything is made of the stems.
+    pub mono_stems: bool,
 }

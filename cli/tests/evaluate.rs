@@ -269,6 +269,27 @@ fn players_can_be_left_out_and_the_result_does_not_depend_on_the_number_of_threa
 }
 
 #[test]
+fn stems_summed_to_mono_leave_only_the_width_that_a_mix_makes() {
+    let root = folder("evaluate-mono");
+    let set = small_set(&root.join("set"));
+    let json = root.join("r.json");
+    let arguments = [set.to_str().expect("plain"), "--baselines", "raw,static"];
+    let mut widths = Vec::new();
+    for mono in [&[][..], &["--mono-stems"]] {
+        evaluate(&[&arguments[..], mono].concat(), &json).succeeds();
+        let report = parsed(&json);
+        assert_eq!(report["options"]["mono_stems"], !mono.is_empty());
+        let width =
+            |mix: &str| system(&report, 0, mix)["figures"]["width_db"]["mix"].as_f64().expect("there");
+        widths.push([width("raw sum"), width("static baseline"), width("bass boost")]);
+    }
+    let [stereo, mono] = [widths[0], widths[1]];
+    assert!(stereo[0] > -30.0 && mono[0] == -40.0, "the plain sum of mono stems is mono: {widths:?}");
+    assert!(mono[1] > -30.0, "the static baseline makes a side of its own: {widths:?}");
+    assert_eq!(stereo[2], mono[2], "a mix that is given is judged as it is");
+}
+
+#[test]
 fn mistakes_are_said_in_words() {
     let root = folder("evaluate-mistakes");
     let reference = mix(&root.join("reference.wav"), SONG, |x, _, _| x);

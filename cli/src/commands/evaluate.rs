@@ -45,6 +45,9 @@ pub struct Args {
     /// Folder with the song's stems: adds the baselines and the balance of the stems
     #[arg(long, value_name = "FOLDER", requires = "reference")]
     stems: Option<PathBuf>,
+    /// Sum every stem to mono first: how mixes of stems without any width fare
+    #[arg(long)]
+    mono_stems: bool,
     /// Mixes made of the stems: raw, equal, normalized, static, model; or none
     #[arg(
         long,
@@ -113,7 +116,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => (Recipe::default(), Targets::default()),
     };
     let settings = Settings {
-        options: Options { published_oddities: args.published_oddities },
+        options: Options { published_oddities: args.published_oddities, mono_stems: args.mono_stems },
         max_lag_s: args.max_lag,
         jobs: args.jobs.unwrap_or_else(batch::default_jobs),
         baselines,

@@ -145,10 +145,13 @@ pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)
     let mut notes = Vec::new();
     let reference = read(&entry.reference, &mut notes)?;
     let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
-    let stems = match &entry.stems {
+    let mut stems = match &entry.stems {
         Some(files) => Some(AlignedStems::read(files, &reference, max_lag, &mut notes)?),
         None => None,
     };
+    if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
+        stems.audio.iter_mut().flatten().for_each(to_mono);
+    }
     let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
     let range = common_part(&reference, stems.as_ref(), &aligned)?;
 
@@ -301,6 +304,14 @@ impl AlignedStems {
         let cut = |stem: &StereoBuffer| Alignment::NONE.cut(stem, range.clone());
         let cut = self.audio.each_ref().map(|stem| stem.as_ref().map(cut));
         StemPowers::of(cut.each_ref().map(Option::as_ref))
+    }
+}
+
+/// The middle on both sides.
+fn to_mono(stem: &mut StereoBuffer) {
+    for (left, right) in stem.left.iter_mut().zip(&mut stem.right) {
+        *left = 0.5 * (*left + *right);
+        *right = *left;
     }
 }
 
