@@ -27,7 +27,7 @@ const LOWEST_CENTER_HZ: f64 = 62.5;
 
 /// Most side against the middle, per band, in dB. Low frequencies stay in the middle, as engineers mix them (and as the
 /// published φ, smoothed, no longer says); above, −6 dB is as wide as a stem gets that still has a middle.
-const MOST_SIDE_DB: [f64; BANDS] = [-24.0, -20.0, -15.0, -10.0, -6.0, -6.0, -6.0, -6.0, -6.0];
+const MOST_SIDE_DB: [f64; BANDS] = [-30.0, -24.0, -9.0, -6.0, -6.0, -6.0, -6.0, -6.0, -6.0];
 
 /// Length of the decorrelating filter: two hops.
 const TAPS: usize = 2 * HOP_FRAMES;
