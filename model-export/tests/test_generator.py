@@ -222,7 +222,7 @@ def test_the_side_is_bounded_where_the_recipe_bounds_it(tmp_path):
     audio, _ = soundfile.read(tmp_path / "out" / "noise" / "other.wav", dtype="float64")
     mid, side = (np.abs(np.fft.rfft(signal)) ** 2 for signal in fx.mid_and_side(audio.T))
     hz = np.fft.rfftfreq(len(audio), 1 / 44_100)
-    # From 500 Hz on the width of `other` is its φ's. They change by up to 15 dB an octave: half of one around each.
+    # From 500 Hz on the width of `other` is its φ's. Bounds change by 15 dB an octave: half of one around each.
     for center_hz, most_db in calibration.MOST_SIDE[:-1]:
         around = (hz > center_hz * 2**-0.25) & (hz < center_hz * 2**0.25)
         side_db = 10.0 * np.log10(np.sum(side[around]) / np.sum(mid[around]))

@@ -150,7 +150,7 @@ pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)
         None => None,
     };
     if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
-        stems.audio.iter_mut().flatten().for_each(to_mono);
+        stems.sum_to_mono();
     }
     let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
     let range = common_part(&reference, stems.as_ref(), &aligned)?;
@@ -299,19 +299,21 @@ impl AlignedStems {
         Ok(Self { audio, alignment, covered })
     }
 
+    /// The middle of every stem on both of its sides.
+    fn sum_to_mono(&mut self) {
+        for stem in self.audio.iter_mut().flatten() {
+            for (left, right) in stem.left.iter_mut().zip(&mut stem.right) {
+                *left = 0.5 * (*left + *right);
+                *right = *left;
+            }
+        }
+    }
+
     /// Powers within the common part.
     fn powers(&self, range: &Range<usize>) -> StemPowers {
         let cut = |stem: &StereoBuffer| Alignment::NONE.cut(stem, range.clone());
         let cut = self.audio.each_ref().map(|stem| stem.as_ref().map(cut));
         StemPowers::of(cut.each_ref().map(Option::as_ref))
-    }
-}
-
-/// The middle on both sides.
-fn to_mono(stem: &mut StereoBuffer) {
-    for (left, right) in stem.left.iter_mut().zip(&mut stem.right) {
-        *left = 0.5 * (*left + *right);
-        *right = *left;
     }
 }
 
