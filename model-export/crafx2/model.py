@@ -52,6 +52,26 @@ class NetworkSize:
         return cls(**values)
 
 
+class SongNorm(nn.GroupNorm):
+    """GroupNorm with one group: mean and variance over all channels and the whole signal `(batch, C, N)`.
+
+    A stream knows the song's averages only roughly at first. With `jitter` the mean is off by so many spreads, and the
+    spread by this part, in training (standard deviations; drawn per item), so that a network learns not to mind.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels, eps=1e-8)
+        self.jitter = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(batch, C, N)` to the same shape."""
+        if not (self.training and self.jitter):
+            return super().forward(x)
+        shift, spread = self.jitter * torch.randn(2, x.shape[0], 1, 1, device=x.device)
+        normal = functional.group_norm(x, 1, eps=self.eps)
+        return (normal + shift) * torch.exp(spread) * self.weight[:, None] + self.bias[:, None]
+
+
 class TemporalBlock(nn.Module):
     """One dilated block of the temporal convolution net; input and residual `(batch, bottleneck, N)`."""
 
@@ -59,10 +79,10 @@ class TemporalBlock(nn.Module):
         super().__init__()
         self.expand = nn.Conv1d(size.bottleneck, size.hidden, 1)
         self.activation_1 = nn.PReLU()
-        self.norm_1 = nn.GroupNorm(1, size.hidden, eps=1e-8)
+        self.norm_1 = SongNorm(size.hidden)
         self.depthwise = nn.Conv1d(size.hidden, size.hidden, 3, padding=dilation, dilation=dilation, groups=size.hidden)
         self.activation_2 = nn.PReLU()
-        self.norm_2 = nn.GroupNorm(1, size.hidden, eps=1e-8)
+        self.norm_2 = SongNorm(size.hidden)
         self.residual = nn.Conv1d(size.hidden, size.bottleneck, 1)
         self.skip = nn.Conv1d(size.hidden, size.skip, 1)
 
@@ -78,7 +98,7 @@ class TemporalNet(nn.Module):
 
     def __init__(self, size: NetworkSize) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(1, size.filters, eps=1e-8)
+        self.norm = SongNorm(size.filters)
         self.bottleneck = nn.Conv1d(size.filters, size.bottleneck, 1)
         self.blocks = nn.ModuleList(
             TemporalBlock(size, 2**block) for _ in range(size.repeats) for block in range(size.blocks)

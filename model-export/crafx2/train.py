@@ -27,7 +27,7 @@ from .distributed import Crew
 from .front_end import FRAME_RATIO
 from .frozen import FrozenBank
 from .losses import make_loss
-from .model import CRAFx2, transparent_network
+from .model import CRAFx2, SongNorm, transparent_network
 from .monitor import Monitor, Progress
 from .pretrain import load_front_end, reconstruct
 from .schedule import learning_rate_at, total_steps
@@ -95,6 +95,9 @@ class Trainer:
         self.start = start_network(config, front_end).eval()
         self.network = copy.deepcopy(self.start).to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
+        for module in self.network.modules():
+            if isinstance(module, SongNorm):
+                module.jitter = train.norm_jitter
         self.trained = self._choose_trained()
         # Frozen, the front end keeps its structure, which makes a step several times cheaper.
         shared = train.freeze_front_end and config.start == "transparent" and train.objective == "mix"
@@ -145,7 +148,7 @@ class Trainer:
         A step whose gradient is not finite – anywhere – changes nothing and is counted.
         """
         train = self.config.train
-        # Dropout depends on nothing that ran before.
+        # Dropout and jitter depend on nothing that ran before.
         torch.manual_seed(train.seed * 1_000_003 + self.step * self.crew.world + self.crew.rank)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(train, self.step)

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from crafx2.front_end import convolve, convolve_depthwise, filter_bank
 from crafx2.frozen import FrozenBank
-from crafx2.model import CRAFx2, NetworkSize, count_parameters, transparent_network
+from crafx2.model import CRAFx2, NetworkSize, SongNorm, count_parameters, transparent_network
 
 
 def test_published_size_has_the_published_number_of_parameters():
@@ -115,6 +115,19 @@ def test_fast_convolution_has_autograds_gradient(depthwise):
     assert torch.allclose(y, stock)
     for a, b in zip(found, expected, strict=True):
         assert torch.allclose(a, b)
+
+
+def test_jittered_norms_are_off_by_what_they_say_and_in_training_only():
+    torch.manual_seed(4)
+    norm, x = SongNorm(3), 2.0 + 5.0 * torch.randn(4_000, 3, 40)
+    plain = functional.group_norm(x, 1, eps=1e-8)
+    norm.jitter = 0.1
+    jittered = norm(x).detach()
+    assert float(jittered.mean(dim=(1, 2)).std()) == pytest.approx(0.1, rel=0.05)
+    assert float(jittered.std(dim=(1, 2), correction=0).log().std()) == pytest.approx(0.1, rel=0.05)
+    torch.testing.assert_close(norm.eval()(x), plain)
+    norm.train().jitter = 0.0
+    torch.testing.assert_close(norm(x), plain)
 
 
 def test_unknown_arguments_are_refused():

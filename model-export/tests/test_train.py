@@ -18,7 +18,7 @@ from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
 from crafx2.generator import song_tracks
-from crafx2.model import NEUTRAL_MASK, NetworkSize, transparent_network
+from crafx2.model import NEUTRAL_MASK, NetworkSize, SongNorm, transparent_network
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
 from crafx2.report import bundle_info, keep_targets
@@ -86,8 +86,9 @@ def test_make_trains_every_seed_and_exports_the_best(songs, tmp_path):
 
 
 def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
-    """Interrupted between two validations, with dropout, averaging and all: the very same bits as without."""
-    train = replace(smoke.train, steps=5, validate_every=2, crop_s=0.5, long_crop_s=1.0, validation_crop_s=0.5)
+    """Interrupted between two validations, with dropout, jitter, averaging and all: the very same bits as without."""
+    short = {"crop_s": 0.5, "long_crop_s": 1.0, "validation_crop_s": 0.5}
+    train = replace(smoke.train, steps=5, validate_every=2, norm_jitter=0.1, **short)
     network = replace(NARROW, dropout=0.2, lstm_layers=2)
     config = replace(smoke, train=train, network=network, augmentation=Augmentation(0.5, 3.0, 0.5, 0.0, 0.3))
     found = find_songs(songs)
@@ -115,6 +116,16 @@ def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
         load_checkpoint(tmp_path / "b" / "best.pt")["averaged"]["excite.weight"],
         load_checkpoint(tmp_path / "a" / "best.pt")["averaged"]["excite.weight"],
     )
+
+
+def test_jitter_reaches_the_norms_that_are_trained_and_no_others(smoke, songs, tmp_path):
+    found = find_songs(songs)
+    trainer = Trainer(replace(smoke, train=replace(smoke.train, norm_jitter=0.25)), found, found[:1], tmp_path)
+
+    def jitters(network):
+        return {module.jitter for module in network.modules() if isinstance(module, SongNorm)}
+
+    assert (jitters(trainer.network), jitters(trainer.averaged), jitters(trainer.start)) == ({0.25}, {0.0}, {0.0})
 
 
 def test_a_step_whose_gradient_is_not_finite_changes_nothing(smoke, songs, tmp_path):

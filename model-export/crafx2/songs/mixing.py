@@ -22,7 +22,7 @@ MIXTURE_LOUDNESS_LUFS = -14.0
 LEVEL_SPREAD_DB = 0.5
 #: Below this the mixture narrows, 12 dB an octave: the published φ, which is smoothed, leaves more side there than
 #: engineers do, and so do rooms and effects.
-NARROW_BELOW_HZ = 190.0
+NARROW_BELOW_HZ = 150.0
 #: dB by which a stem is turned down per unit of density: a dense backing steps back, a sparse voice is brought forward.
 LEAN_DB = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}
 #: The voice's level is ridden: this part of what a phrase differs from the median is taken back, so many dB at most.
@@ -30,7 +30,7 @@ RIDE, RIDE_LIMIT_DB = 0.5, 4.0
 #: Where a voice is understood, and how far the middle of `other` is turned down there while it sings, dB. Elsewhere,
 #: and at the side, where no voice is, it makes less room.
 PRESENCE_HZ, PRESENCE_DB, BACKING_DB = (700.0, 5_500.0), 4.0, 1.5
-#: Where bass, voice and chords pile up, and how far `other` is turned down there while all three sound, dB.
+#: Where bass, voice and chords pile up, and how far the middle of `other` is turned down while all three sound, dB.
 MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
 #: How far drums step back under the voice, and the bass under the kick drum, dB.
 DRUMS_DB, KICKED_DB = 1.0, 1.5
@@ -68,7 +68,7 @@ def _move(parts: Mapping[str, Audio]) -> dict[str, Audio]:
     kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
     other = _turn(parts["other"], -BACKING_DB * sung)
     other = other + _turned_off(fx.band_pass(_middle(other), *PRESENCE_HZ, order=1), (PRESENCE_DB - BACKING_DB) * sung)
-    other = other + _turned_off(fx.band_pass(other, *MUD_HZ, order=1), MUD_DB * np.minimum(sung, played))
+    other = other + _turned_off(fx.band_pass(_middle(other), *MUD_HZ, order=1), MUD_DB * np.minimum(sung, played))
     return {
         "vocals": _turn(parts["vocals"], ride_db(parts["vocals"])),
         "bass": _turn(parts["bass"], -KICKED_DB * kicked),
