@@ -8,9 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -97,25 +96,6 @@ def normalize(config: Config, source: Path, output: Path, tributary: str, work: 
     subprocess.run([*command, "--recipe", str(recipe), "--targets", str(targets)], check=True)
 
 
-@contextmanager
-def _processes(arguments: argparse.Namespace) -> Iterator[tuple[Crew, str]]:
-    """All processes of a command and this one's device, joined once however many runs the command makes."""
-    import torch
-
-    from .distributed import Crew
-
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    device = Crew.device(arguments.device)
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)
-    crew = Crew.join(device)
-    try:
-        yield crew, device
-    finally:
-        crew.leave()
-
-
 def _train(
     config: Config,
     data: Data,
@@ -181,6 +161,8 @@ def _given(arguments: argparse.Namespace) -> Data:
 
 
 def _train_one(arguments: argparse.Namespace) -> None:
+    from .distributed import processes
+
     config = load_config(arguments.config)
     if arguments.seed is not None:
         config = replace(config, train=replace(config.train, seed=arguments.seed))
@@ -188,11 +170,12 @@ def _train_one(arguments: argparse.Namespace) -> None:
         seeds = ", ".join(map(str, config.seeds))
         print(f"{config.name} is for seeds {seeds}; --seed names one, `make` trains all", file=sys.stderr)
     data = _given(arguments)
-    with _processes(arguments) as (crew, device):
+    with processes(arguments.device, arguments.threads) as (crew, device):
         _train(config, data, arguments.output, arguments, crew, device, arguments.front_end)
 
 
 def _make(arguments: argparse.Namespace) -> None:
+    from .distributed import processes
     from .report import note_seeds
 
     config, work = load_config(arguments.config), arguments.work
@@ -200,7 +183,7 @@ def _make(arguments: argparse.Namespace) -> None:
         raise DatasetError("--data and --held-out belong together")
     data = _generated(config, arguments) if arguments.data is None else _given(arguments)
     front_end, runs = arguments.front_end, {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
-    with _processes(arguments) as (crew, device):
+    with processes(arguments.device, arguments.threads) as (crew, device):
         if config.pretrain and front_end is None:
             print(f"pre-training the front end: {config.pretrain}", file=sys.stderr)
             _train(load_config(config.pretrain), data, work / "pretrain", arguments, crew, device, None)

@@ -8,7 +8,8 @@ front end goes around, and 11 MB of gradients a step are nothing beside seconds 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -78,3 +79,18 @@ class Crew:
         value: Tensor = torch.tensor(float(flag), device=device)
         distributed.all_reduce(value, distributed.ReduceOp.MAX)
         return bool(value)
+
+
+@contextmanager
+def processes(device: str, threads: int | None) -> Iterator[tuple[Crew, str]]:
+    """All processes of a command and this one's device, joined once however many runs the command makes."""
+    if threads:
+        torch.set_num_threads(threads)
+    device = Crew.device(device)
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
+    crew = Crew.join(device)
+    try:
+        yield crew, device
+    finally:
+        crew.leave()
