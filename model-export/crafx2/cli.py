@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .checkpoint import CheckpointError, network_from_checkpoint
 from .config import Config, ConfigError, load_config
-from .contract import FORMS, REPOSITORY, Form, default_targets, write_json
+from .contract import FORMS, NOT_STATED, REPOSITORY, Form, default_targets, write_json
 from .dataset import DatasetError, find_songs
 from .errors import ModuleError, ParityError
 from .features import FeaturesError, targets_from_features
@@ -56,6 +56,7 @@ DEMO_SEED, DEMO_DURATION_S = 52, 24.0
 #: Length of the songs that the generator is calibrated with, seconds: long enough to have pauses, and for the padding
 #: that the published rules count (3 s) to weigh little.
 CALIBRATION_S = 60.0
+LICENSE_HELP = "license of the weights (default: MIT if trained on generated songs, else not stated)"
 
 
 def _write_one(seed: int, folder: Path, make: Callable[[int], Mapping[str, Audio]]) -> None:
@@ -105,30 +106,38 @@ def _train(
     device: str,
     front_end: Path | None,
 ) -> None:
-    from .report import keep_targets, write_report
+    from .report import add_results, keep_targets, start_report
     from .train import Trainer
 
     songs, held_out = find_songs(data.songs, data.originals), find_songs(data.held_out)
     trainer = Trainer(config, songs, held_out, folder, device, front_end=front_end, crew=crew)
     if trainer.resume() and crew.leads:
         print(f"resuming at step {trainer.step}", file=sys.stderr)
+    if crew.leads:
+        # Before the first step: a checkpoint never lies there without what it is made of.
+        keep_targets(folder, arguments.targets)
+        start_report(folder, config, data.name, len(songs), len(held_out), device, crew.world)
     result = trainer.run(until_s=None if arguments.minutes is None else 60.0 * arguments.minutes)
     if crew.leads:
-        keep_targets(folder, arguments.targets)
-        write_report(folder, config, result, data.name, len(songs), len(held_out), device, crew.world)
+        add_results(folder, result)
         losses = ", ".join(f"{name} {value:.4f}" for name, value in result.losses.items())
         print(f"held-out loss: {losses}; best at step {result.best_step} of {result.steps}")
 
 
 def _export(
-    checkpoint: Path, output: Path, form: Form, songs: Path | None = None, originals: Path | None = None
+    checkpoint: Path,
+    output: Path,
+    license: str | None,
+    form: Form = "incremental",
+    songs: Path | None = None,
+    originals: Path | None = None,
 ) -> None:
     from .report import bundle_info
 
     from .export import export_bundle, song_statistics  # isort: skip
 
     network, state = network_from_checkpoint(checkpoint)
-    info = bundle_info(checkpoint, state)
+    info = bundle_info(checkpoint, state, license)
     if songs is not None:
         info = replace(info, statistics=song_statistics(network, find_songs(songs, originals, mixtures=False)))
     differences = export_bundle(network, output, info, form=form)
@@ -182,6 +191,8 @@ def _make(arguments: argparse.Namespace) -> None:
     if (arguments.data is None) != (arguments.held_out is None):
         raise DatasetError("--data and --held-out belong together")
     data = _generated(config, arguments) if arguments.data is None else _given(arguments)
+    if arguments.front_end and data.name is None:
+        data = replace(data, name="generated songs, after a front end of unstated data")
     front_end, runs = arguments.front_end, {seed: work / f"run-{seed}" for seed in config.seeds or (config.train.seed,)}
     with processes(arguments.device, arguments.threads) as (crew, device):
         if config.pretrain and front_end is None:
@@ -194,7 +205,8 @@ def _make(arguments: argparse.Namespace) -> None:
             seeded = replace(config, train=replace(config.train, seed=seed))
             _train(seeded, data, folder, arguments, crew, device, front_end)
     if crew.leads:
-        _export(runs[note_seeds(runs)] / "best.pt", arguments.output, "incremental", data.songs, data.originals)
+        best = runs[note_seeds(runs)] / "best.pt"
+        _export(best, arguments.output, arguments.license, songs=data.songs, originals=data.originals)
 
 
 def _tributary(given: str | None) -> str:
@@ -260,13 +272,14 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--songs", type=Path, help="normalized songs whose averages an incremental network starts from")
     item.add_argument("--form", choices=FORMS, default=FORMS[0], help="how the network is cut into graphs")
+    item.add_argument("--license", help=LICENSE_HELP)
 
     item = commands.add_parser("export-module", help="turn any network, given as a Python file, into a bundle")
     item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--weights", type=Path, help="a state dictionary to load into the module")
     item.add_argument("--name", help="what the plug-in calls the model (default: the file's name)")
-    item.add_argument("--license", default="MIT")
+    item.add_argument("--license", default=NOT_STATED, help="license of the weights (default: %(default)s)")
 
     item = commands.add_parser("import", help="turn a checkpoint of the published FxNorm-Automix code into a bundle")
     item.add_argument("checkpoint", type=Path, help="a *.params file")
@@ -292,6 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("--work", type=Path, required=True, help="folder for songs and checkpoints")
     item.add_argument("--tributary", help="the `tributary` program (default: from the path)")
     item.add_argument("--workers", type=int, default=2, help="processes that generate songs")
+    item.add_argument("--license", help=LICENSE_HELP)
     _add_training(item, required=False)
     return parser
 
@@ -355,7 +369,7 @@ def run(arguments: argparse.Namespace) -> None:
         case "train":
             _train_one(arguments)
         case "export":
-            _export(arguments.checkpoint, arguments.output, arguments.form, arguments.songs)
+            _export(arguments.checkpoint, arguments.output, arguments.license, arguments.form, arguments.songs)
         case "export-module":
             _export_module(arguments)
         case "import":

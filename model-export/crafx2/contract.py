@@ -32,6 +32,8 @@ CEILING_DBTP = -1.0
 #: `split` runs the latent mixer on a window at every hop, `whole` is one graph over the window.
 Form = Literal["incremental", "split", "whole"]
 FORMS: tuple[Form, ...] = get_args(Form)
+#: What a contract says of data or a license that nobody named.
+NOT_STATED = "not stated"
 #: Repository folder with `assets`; the package is used from its checkout.
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -88,8 +90,10 @@ def default_targets(
 
 
 def write_json(path: Path, value: object) -> None:
-    """Readable JSON with a final newline."""
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Readable JSON with a final newline, written beside `path` and renamed."""
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 @contextmanager

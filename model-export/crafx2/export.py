@@ -24,6 +24,7 @@ from .contract import (
     CEILING_DBTP,
     FORMAT,
     MARGIN_FRAMES,
+    NOT_STATED,
     PARITY_TOLERANCE,
     SAMPLE_RATE_HZ,
     STEMS,
@@ -59,7 +60,7 @@ class BundleInfo:
     recipe: Recipe = field(default_factory=Recipe)
     window: Window = field(default_factory=Window)
     version: str = __version__
-    license: str = "MIT"
+    license: str = NOT_STATED
     card: str = ""
     #: What an incremental network starts from before it has heard enough; those of the parity signal if absent.
     statistics: Statistics | None = None

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .contract import MARGIN_FRAMES, PARITY_TOLERANCE, Window, default_targets, replaced_folder
+from .contract import MARGIN_FRAMES, NOT_STATED, PARITY_TOLERANCE, Window, default_targets, replaced_folder
 from .errors import ModuleError, ParityError
 from .export import (
     PARITY_FRAMES,
@@ -78,14 +78,14 @@ def _check_shape(module: nn.Module) -> None:
             raise ModuleError("the network's output is not finite, or not the same twice")
 
 
-def export_module(loaded: LoadedModule, target: Path, *, name: str | None = None, license: str = "MIT") -> float:
+def export_module(loaded: LoadedModule, target: Path, *, name: str | None = None, license: str = NOT_STATED) -> float:
     """Write the bundle to `target`, replacing it; returns the largest difference of ONNX Runtime to PyTorch."""
     module = loaded.module
     _check_shape(module)
     name = name or loaded.name
     info = BundleInfo(
         name=name,
-        trained_on="not stated",
+        trained_on=NOT_STATED,
         targets=default_targets(),
         recipe=Recipe(equalization=Effect(amount=0.3), dynamics=Effect(amount=0.5)),
         window=loaded.window,

@@ -189,6 +189,7 @@ def import_published(path: Path, features: Path | None, name: str | None) -> tup
         targets=targets,
         recipe=RECIPE,
         window=WINDOW,
+        license="that of the checkpoint",
         card=_card(name, path.name, parameters, targets["name"]),
         notes={"imported_from": path.name},
     )

@@ -7,47 +7,59 @@ import math
 import os
 import platform
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from .checkpoint import CheckpointError
-from .config import Config, DataSettings, TrainSettings
-from .contract import CEILING_DBTP, STEMS, Window, default_targets, write_json
+from .config import CONFIG_FOLDER, Config, DataSettings, TrainSettings, load_config
+from .contract import CEILING_DBTP, NOT_STATED, STEMS, Window, default_targets, write_json
+from .dataset import DatasetError
 from .export import BundleInfo
 from .recipe import Recipe
 from .train import TrainResult
 
 
-def write_report(
-    folder: Path,
-    config: Config,
-    result: TrainResult,
-    data: str | None,
-    songs: int,
-    held_out: int,
-    device: str,
-    processes: int,
+def start_report(
+    folder: Path, config: Config, data: str | None, songs: int, held_out: int, device: str, processes: int
 ) -> None:
-    """Write `report.json`: plain numbers for the card. `data` is the name of the set, `None` for generated songs."""
+    """Write what a run is made of, before its first step. `data` is the name of the set, `None` for generated songs.
+
+    A run that goes on does not turn from one into the other, or its report would claim too much.
+    """
+    path = folder / "report.json"
+    if (folder / "last.pt").is_file() and path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))["data"]
+        if (before is None) != (data is None):
+            raise DatasetError(f"{folder} holds a run on {before or 'generated songs'}; give this one another folder")
     hardware = f"{os.cpu_count()} {platform.machine()} cores, shared" if device == "cpu" else f"{processes} GPU"
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(
-        folder / "report.json",
+        path,
         {
             "config": config.name,
             "data": data,
             "songs": songs,
             "held_out": held_out,
-            "steps": result.steps,
-            "best_step": result.best_step,
-            "minutes": round(result.seconds / 60.0, 1),
             "device": device.partition(":")[0],
             "hardware": hardware,
             "processes": processes,
-            "losses": {name: round(value, 4) for name, value in result.losses.items()},
-            "history": result.history,
-            "skipped_steps": result.skipped_steps,
         },
     )
+
+
+def add_results(folder: Path, result: TrainResult) -> None:
+    """Add to the report what the run reached: plain numbers for the card."""
+    results = {
+        "steps": result.steps,
+        "best_step": result.best_step,
+        "minutes": round(result.seconds / 60.0, 1),
+        "losses": {name: round(value, 4) for name, value in result.losses.items()},
+        "history": result.history,
+        "skipped_steps": result.skipped_steps,
+    }
+    path = folder / "report.json"
+    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **results})
 
 
 def note_seeds(runs: dict[int, Path]) -> int:
@@ -62,43 +74,58 @@ def note_seeds(runs: dict[int, Path]) -> int:
 def keep_targets(folder: Path, targets: Path | None) -> None:
     """Copy the targets that the data were normalized with beside the checkpoints, for the export."""
     if targets is not None:
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "targets.json", json.loads(targets.read_text(encoding="utf-8")))
 
 
-def bundle_info(checkpoint: Path, state: dict[str, Any]) -> BundleInfo:
-    """What the contract and the card say, from a checkpoint and the report beside it."""
+def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = None) -> BundleInfo:
+    """What the contract and the card say, from a checkpoint and the report beside it.
+
+    A checkpoint does not know its data: without the report they are not stated, nor is the license unless given.
+    """
     config = state["config"]
     if config["train"]["objective"] != "mix":
         raise CheckpointError(f"{checkpoint} is a pre-trained front end, which cannot mix; give it to --front-end")
     path = checkpoint.with_name("report.json")
     report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    # Checkpoints of earlier versions do not name their songs.
-    songs = report.get("songs") or len(state.get("songs", ())) or config["data"]["songs"]
-    if report.get("data"):
-        trained_on = f"{report['data']} ({songs} songs); {state['step']} steps."
-    else:
-        trained_on = (
-            f"{songs} generated songs of {config['data']['duration_s']:.0f} s, no recordings; {state['step']} steps."
-        )
     name = "Tributary default" if config["name"] == "default" else f"Tributary {config['name']}"
+    license = license or ("MIT" if _is_generated(report) else NOT_STATED)
     targets = _targets(checkpoint, config)
     return BundleInfo(
         name=name,
-        trained_on=trained_on,
+        trained_on=f"{_songs_text(report, config)}; {state['step']} steps.",
         targets=targets,
         recipe=Recipe.from_dict(config["recipe"]),
         window=Window(**config["window"]),
-        card=_card(name, config, state, report, targets),
+        license=license,
+        card=_card(name, config, state, report, targets, license),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
     )
 
 
+def _is_generated(report: dict[str, Any]) -> bool:
+    """Whether the run is known to have heard generated songs only."""
+    return "data" in report and report["data"] is None
+
+
+def _songs_text(report: dict[str, Any], config: dict[str, Any]) -> str:
+    """The data in a few words."""
+    if "data" not in report:
+        return NOT_STATED
+    if _is_generated(report):
+        return f"{report['songs']} generated songs of {config['data']['duration_s']:.0f} s, no recordings"
+    return f"{report['data']} ({report['songs']} songs)"
+
+
+def _own_targets(config: dict[str, Any]) -> dict[str, Any]:
+    """The targets that the configuration makes of the published averages."""
+    return default_targets(None, config["loudness_lufs"], config.get("similarity"))
+
+
 def _targets(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
     """The targets that the run was given, just as its data were normalized with them; else the configuration's."""
-    own = checkpoint.with_name("targets.json")
-    if own.is_file():
-        return default_targets(own)
-    return default_targets(None, config["loudness_lufs"], config.get("similarity"))
+    given = checkpoint.with_name("targets.json")
+    return default_targets(given) if given.is_file() else _own_targets(config)
 
 
 def _has_own_levels(config: dict[str, Any], targets: dict[str, Any]) -> bool:
@@ -108,11 +135,14 @@ def _has_own_levels(config: dict[str, Any], targets: dict[str, Any]) -> bool:
 
 
 def _card(
-    name: str, config: dict[str, Any], state: dict[str, Any], report: dict[str, Any], targets: dict[str, Any]
+    name: str,
+    config: dict[str, Any],
+    state: dict[str, Any],
+    report: dict[str, Any],
+    targets: dict[str, Any],
+    license: str,
 ) -> str:
     data, train = DataSettings(**config["data"]), TrainSettings(**config["train"])
-    losses = report.get("losses", {})
-    rows = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in _LOSS_ROWS if key in losses)
     levels = "/".join(f"{config['loudness_lufs'].get(s, math.nan):g}" for s in STEMS)
     leveled = (
         f"but loudness {levels} LUFS for vocals/bass/drums/other, so that the plain sum of the normalized stems is "
@@ -127,14 +157,10 @@ def _card(
     start = "the transparent start" if config["start"] == "transparent" else "its start"
     front = f"The filter bank is {'frozen at' if train.freeze_front_end else 'trained from'} {start}."
     network = ", ".join(f"{key} {value}" for key, value in config["network"].items())
-    generated = not report.get("data")
-    origin = "Trained on synthetic music with one way of mixing, and chosen" if generated else "Chosen"
-    source = "--tributary ../target/release/tributary" if generated else "--data FOLDER --held-out FOLDER"
-    # A channel's bands share its range; 16 of them are 0.7 kHz wide at the bottom (`front_end.BAND_EDGES_HZ`).
-    finest_khz = 0.7 * 128 / config["network"]["filters"]
+    origin = "Trained on synthetic music with one way of mixing, and chosen" if _is_generated(report) else "Chosen"
     text = f"""# {name}
 
-A CRAFx2 model. {config["description"]}
+A CRAFx2 model. {_description(report, config)}
 
 {_data_text(report, data)}
 
@@ -143,34 +169,22 @@ panning and dynamics, {leveled}.
 
 **Network.** {network}. {front}
 
-**Training.** {report.get("steps", state["step"])} steps (batch {train.batch} × {train.crop_s:g} s on
-{report.get("processes", 1)} process(es){_long_text(train)}), {report.get("skipped_steps", 0)} of them skipped because a
-gradient was not finite;
-seed {train.seed}{_seeds_text(report)}, {report.get("minutes", "–")} min
-on {report.get("device", "cpu")}
-({report.get("hardware", "unknown hardware")}).
+{_training_text(report, state, train)}
 
 **Quality.** The weights of step {state["step"]} were kept because they had the lowest held-out loss `{train.loss}`
-({_held_out_text(train)}; lower is better):
-
-| | loss |
-|---|---|
-{rows}
+({_held_out_text(train)}; lower is better){_losses_text(report, config["start"])}
 
 {_checks(report)}**Limiter.** A true-peak limiter at {CEILING_DBTP:g} dBTP stands behind the network; the
 contract asks for it.
 
 **Limits.** {origin} by its own loss, not by
-listening. It sets levels per band over time: it cannot add reverberation, correct pitch, or equalize finely below about
-{finest_khz:.1f} kHz.
+listening. It sets levels per band over time: {_cannot_text(config)}.
 
-**Make it again**, in `model-export`:
-
-    python -m crafx2 make {config["name"]} -o BUNDLE --work FOLDER {source}
+{_again_text(report, config, targets)}
 
 Weights differ in the last digits between processors.
 
-License: MIT.
+License: {license}.
 """
     return _wrapped(text)
 
@@ -183,15 +197,35 @@ def _wrapped(text: str) -> str:
     return "\n\n".join(filled) + "\n"
 
 
+def _description(report: dict[str, Any], config: dict[str, Any]) -> str:
+    """The configuration's, unless it speaks of generated songs and the run had others."""
+    if "generated songs" in config["description"] and not _is_generated(report):
+        return f"Trained with the settings of `{config['name']}`."
+    return config["description"]
+
+
 def _data_text(report: dict[str, Any], data: DataSettings) -> str:
-    held_out = report.get("held_out", data.held_out)
-    if report.get("data"):
-        return f"**Data.** {report['data']}: {report['songs']} songs, and {held_out} that are held out."
+    if "data" not in report:
+        return "**Data.** Not stated."
+    if not _is_generated(report):
+        return f"**Data.** {report['data']}: {report['songs']} songs, and {report['held_out']} that are held out."
     return (
-        f"**Data.** {report.get('songs', data.songs)} songs of {data.duration_s:.0f} s from this repository's\n"
-        "generator, "
-        f"seeds from {data.first_seed}; {held_out} more with the seeds just below are held out. No recording of any\n"
-        "kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the generator's."
+        f"**Data.** {report['songs']} songs of {data.duration_s:.0f} s from this repository's generator, "
+        f"seeds from {data.first_seed}; {report['held_out']} more with the seeds just below are held out. No recording "
+        "of any kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the "
+        "generator's."
+    )
+
+
+def _training_text(report: dict[str, Any], state: dict[str, Any], train: TrainSettings) -> str:
+    """The report's figures; those of the checkpoint while a run goes on."""
+    processes = f" on {report['processes']} process(es)" if "processes" in report else ""
+    hardware = f" on {report['device']} ({report['hardware']})" if "device" in report else ""
+    return (
+        f"**Training.** {report.get('steps', state['step'])} steps (batch {train.batch} × {train.crop_s:g} s"
+        f"{processes}{_long_text(train)}), {report.get('skipped_steps', state['skipped'])} of them skipped because a "
+        f"gradient was not finite; seed {train.seed}{_seeds_text(report)}, "
+        f"{report.get('minutes', round(state['seconds'] / 60.0, 1))} min{hardware}."
     )
 
 
@@ -221,8 +255,59 @@ def _checks(report: dict[str, Any]) -> str:
     return "".join(sections)
 
 
-_LOSS_ROWS = (
-    ("plain_sum", "plain sum of the normalized stems"),
-    ("untrained", "the untrained transparent start"),
-    ("trained", "this model"),
-)
+def _losses_text(report: dict[str, Any], start: str) -> str:
+    """The end of a sentence: a table, when the run has ended."""
+    if "losses" not in report:
+        return "."
+    rows = {
+        "plain_sum": "plain sum of the normalized stems",
+        "untrained": "the untrained transparent start" if start == "transparent" else "the untrained network",
+        "trained": "this model",
+    }
+    losses = report["losses"]
+    table = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in rows.items() if key in losses)
+    return f":\n\n| | loss |\n|---|---|\n{table}"
+
+
+def _cannot_text(config: dict[str, Any]) -> str:
+    """What is out of the network's reach; how fine its bands are is known of the transparent bank only."""
+    if config["start"] != "transparent" or not config["train"]["freeze_front_end"]:
+        return "it cannot add reverberation or correct pitch"
+    # A channel's bands share its range; 16 of them are 0.7 kHz wide at the bottom (`front_end.BAND_EDGES_HZ`).
+    finest_khz = 0.7 * 128 / config["network"]["filters"]
+    return f"it cannot add reverberation, correct pitch, or equalize finely below about {finest_khz:.1f} kHz"
+
+
+def _is_shipped(config: dict[str, Any]) -> bool:
+    """Whether `configs/` has this very configuration under its name, and `make` would train from its seed."""
+    path = CONFIG_FOLDER / f"{config['name']}.toml"
+    if not path.is_file():
+        return False
+    shipped = asdict(load_config(str(path)))
+    seeds = shipped["seeds"] or (shipped["train"]["seed"],)
+    train = {**config["train"], "seed": shipped["train"]["seed"]}
+    return config["train"]["seed"] in seeds and {**config, "seeds": shipped["seeds"], "train": train} == shipped
+
+
+def _again_text(report: dict[str, Any], config: dict[str, Any], targets: dict[str, Any]) -> str:
+    """The command that makes the model, and what it takes that is not in the repository."""
+    name, source, needs = config["name"], "--tributary ../target/release/tributary", []
+    if not _is_shipped(config):
+        needs.append(f"its configuration (`{name}`, seed {config['train']['seed']}; not in `configs/`) in CONFIG.toml")
+        name = "CONFIG.toml"
+    if not _is_generated(report):
+        source = "--data SONGS --held-out HELD-OUT"
+        needs.append(f"its songs ({report.get('data', NOT_STATED)}), normalized, in SONGS and HELD-OUT")
+        if config.get("augmentation", {}).get("foreign_stem"):
+            source += " --originals ORIGINALS"
+            needs.append("the same songs before normalization in ORIGINALS")
+    if targets != _own_targets(config):
+        source += " --targets TARGETS.json"
+        needs.append("its targets in TARGETS.json")
+    processes = report.get("processes", 1)
+    python = "python" if processes == 1 else f"torchrun --nproc-per-node {processes}"
+    takes = f", with {'; '.join(needs)}" if needs else ""
+    return (
+        f"**Make it again**, in `model-export`{takes}:\n\n"
+        f"    {python} -m crafx2 make {name} -o BUNDLE --work FOLDER {source}"
+    )
