@@ -36,7 +36,7 @@ class TrainSettings:
     epoch_steps: int = 1_600
     weight_decay: float = 1e-7
     gradient_norm: float = 0.2
-    #: `float32`, `bfloat16` or `float16` (with a gradient scaler); losses are always computed in float32.
+    #: `float32`, `bfloat16` or `float16` (with a gradient scaler); BLSTM and losses always compute in float32.
     precision: str = "float32"
     #: Memory of the averaged weights that are validated and exported; 0: the last weights themselves.
     average_decay: float = 0.98

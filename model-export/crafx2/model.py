@@ -211,7 +211,11 @@ class CRAFx2(nn.Module):
     def mask(self, latent: Tensor) -> Tensor:
         """Mask `(batch, filters, N)` of latents `(batch, filters, N)`, before the gate."""
         mixed = self.temporal(latent).transpose(1, 2)
-        return functional.softplus(self.project(self.lstm(mixed)[0])).transpose(1, 2)
+        # In mixed precision too the BLSTM computes in float32: autocast hands cuDNN float16 whatever it was asked for,
+        # in which gradients as small as these vanish without a scaler.
+        with torch.autocast(mixed.device.type, enabled=False):
+            remembered = self.lstm(mixed.float())[0]
+        return functional.softplus(self.project(remembered)).transpose(1, 2)
 
     def gate(self, mean_level: Tensor) -> Tensor:
         """Squeeze-and-excitation gate `(batch, filters)` from the mean of |mask · band| over time."""

@@ -130,6 +130,24 @@ def test_jittered_norms_are_off_by_what_they_say_and_in_training_only():
     torch.testing.assert_close(norm(x), plain)
 
 
+def test_in_mixed_precision_the_blstm_still_computes_in_float32(tiny_random):
+    kinds = {}
+
+    def note(name):
+        def hook(_module, given, made):
+            kinds[name] = (given[0].dtype, (made if name == "expand" else made[0]).dtype)
+
+        return hook
+
+    for name, module in (("expand", tiny_random.temporal.blocks[0].expand), ("lstm", tiny_random.lstm)):
+        module.register_forward_hook(note(name))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        tiny_random(0.1 * torch.randn(1, 8, 64 * 20)).float().square().mean().backward()
+    assert kinds["expand"][1] == torch.bfloat16
+    assert kinds["lstm"] == (torch.float32, torch.float32)
+    assert tiny_random.lstm.weight_hh_l0.grad.abs().max() > 0.0
+
+
 def test_unknown_arguments_are_refused():
     with pytest.raises(ValueError, match="colour"):
         NetworkSize.from_dict({"colour": 3})
