@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from .errors import UserError
 from .model import CRAFx2, NetworkSize
 
 FORMAT = 1
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(UserError):
     """What is wrong with a checkpoint, in one sentence."""
 
 

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .checkpoint import CheckpointError, network_from_checkpoint
-from .config import Config, ConfigError, load_config
+from .checkpoint import network_from_checkpoint
+from .config import Config, load_config
 from .contract import FORMS, NOT_STATED, REPOSITORY, Form, default_targets, write_json
 from .dataset import DatasetError, find_songs
-from .errors import ModuleError, ParityError
-from .features import FeaturesError, targets_from_features
+from .errors import UserError
+from .features import targets_from_features
 from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
 from .songs.effects import Audio
 
@@ -40,16 +40,7 @@ class Data:
 
 
 #: Errors that are the user's to mend.
-REPORTED = (
-    CheckpointError,
-    ConfigError,
-    DatasetError,
-    FeaturesError,
-    ModuleError,
-    ParityError,
-    OSError,
-    subprocess.CalledProcessError,
-)
+REPORTED = (UserError, OSError, subprocess.CalledProcessError)
 #: Seed and length of the demo song. The one in `assets/demo` stays as it is when the generator changes, so that figures
 #: taken from it stay comparable.
 DEMO_SEED, DEMO_DURATION_S = 52, 24.0
@@ -383,12 +374,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; user errors become one sentence and exit status 1."""
+    """Entry point; user errors become one sentence and exit status 1, interruptions one and 128 + the signal."""
     try:
         run(_parser().parse_args(argv))
     except REPORTED as error:
         print(f"crafx2: {error}", file=sys.stderr)
-        return 1
+        return getattr(error, "status", 1)
+    except KeyboardInterrupt:
+        print("crafx2: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

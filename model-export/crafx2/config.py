@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .augment import Augmentation
 from .contract import REPOSITORY, Window
+from .errors import UserError
 from .model import NetworkSize
 from .recipe import Recipe, check_names
 
@@ -108,7 +109,7 @@ class Config:
             raise ValueError(f"seeds names one twice: {list(self.seeds)}")
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """What is wrong with a configuration, in one sentence."""
 
 

@@ -8,6 +8,7 @@ as an uninterrupted one, and processes can share the numbers among them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from .augment import Augmentation, augment, replace_stem
 from .contract import SAMPLE_RATE_HZ, STEMS
+from .errors import UserError
 from .front_end import FRAME_RATIO
 
 EXTENSIONS = (".wav", ".flac")
 
 
-class DatasetError(RuntimeError):
+class DatasetError(UserError):
     """What is wrong with a folder of songs, in one sentence."""
 
 
@@ -184,12 +186,18 @@ class _Steps(Dataset):
         return self.sampler.batch(step, *self.plan.of(step), self.rank, self.world)
 
 
+def _stand_apart(_worker: int) -> None:
+    """Signals to stop go to a whole group of processes; those that read ahead end when the one that trains does."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+
+
 def load_steps(
     sampler: CropSampler, plan: StepPlan, steps: range, *, rank: int = 0, world: int = 1, workers: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of a range of steps in order; `workers` processes read ahead (0: none, read when asked)."""
-    loader = DataLoader(_Steps(sampler, plan, rank, world), batch_size=None, sampler=steps, num_workers=workers)
-    return iter(loader)
+    data = _Steps(sampler, plan, rank, world)
+    return iter(DataLoader(data, batch_size=None, sampler=steps, num_workers=workers, worker_init_fn=_stand_apart))
 
 
 def validation_crops(songs: list[SongFiles], frames: int) -> list[tuple[Tensor, Tensor]]:

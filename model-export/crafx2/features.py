@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from .contract import SAMPLE_RATE_HZ, STEMS
+from .errors import UserError
 
 #: The public file has 1 MB.
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -34,7 +35,7 @@ DTYPES = ("f4", "f8", "O8", "O")
 Values = NDArray[np.float64]
 
 
-class FeaturesError(RuntimeError):
+class FeaturesError(UserError):
     """What is wrong with a features file, in one sentence."""
 
 

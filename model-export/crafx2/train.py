@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import copy
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from .config import Config
 from .contract import SAMPLE_RATE_HZ
 from .dataset import CropSampler, SongFiles, StepPlan, load_steps, validation_crops
 from .distributed import Crew
+from .errors import Interrupted
 from .front_end import FRAME_RATIO
 from .frozen import FrozenBank
+from .interruption import StopRequest
 from .losses import make_loss
 from .model import CRAFx2, SongNorm, transparent_network
 from .monitor import Monitor, Progress
@@ -211,7 +214,7 @@ class Trainer:
     def run(self, *, until_s: float | None = None) -> TrainResult:
         """Train to the configured number of steps, until patience ends, or until a time budget is spent.
 
-        A run that has ended makes no further step.
+        A run that has ended makes no further step. SIGINT and SIGTERM are heeded after a whole step.
         """
         if self._is_out_of_patience() or (math.isfinite(self.best) and self._is_late(until_s)):
             return self._result()
@@ -219,10 +222,10 @@ class Trainer:
         carried, crew = self.seconds, self.crew
         monitor, progress = Monitor(self.folder) if crew.leads else None, Progress(self.steps, self.step)
         remaining = range(self.step, self.steps)
-        batches = load_steps(
-            self.sampler, self.plan(), remaining, rank=crew.rank, world=crew.world, workers=train.workers
-        )
-        try:
+        with StopRequest() as request, closing(progress):
+            batches = load_steps(
+                self.sampler, self.plan(), remaining, rank=crew.rank, world=crew.world, workers=train.workers
+            )
             for stems, mixture in batches:
                 value, norm = self.train_step(stems, mixture)
                 smooth = value if math.isnan(smooth) else 0.95 * smooth + 0.05 * value
@@ -238,14 +241,20 @@ class Trainer:
                         values = {"loss": value, "gradient norm": norm, "learning rate": rate, "skipped": self.skipped}
                         monitor.scalars(self.step, values)
                     progress.show(self.step, f"loss {smooth:.4f}  held-out best {self.best:.4f}")
+                self._stop_if_asked(request)
                 if done:
                     break
-        except KeyboardInterrupt:
-            if crew.leads:
-                save_checkpoint(self.folder / "last.pt", self.state())
-            raise
-        progress.close()
         return self._result()
+
+    def _stop_if_asked(self, request: StopRequest) -> None:
+        """Leave between two steps, after the validation where one was due; all processes alike."""
+        if not self.crew.any(request.number is not None, self.device):
+            return
+        last = self.folder / "last.pt"
+        if self.crew.leads:
+            save_checkpoint(last, self.state())
+        sentence = f"stopped after step {self.step} of {self.steps}; the same command goes on from {last}"
+        raise Interrupted(sentence, request.number or signal.SIGTERM)
 
     def _is_late(self, until_s: float | None) -> bool:
         return self.crew.any(until_s is not None and self.seconds > until_s, self.device)

@@ -1,13 +1,16 @@
-"""Shared fixtures: one tiny network and one short song, made once."""
+"""Shared fixtures: one tiny network, one short song and three of noise, made once."""
 
 import os
 
 # On few and busy cores, threads that spin for each other cost more than they bring.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
+from crafx2.contract import STEMS
 from crafx2.generator import Song, generate_song
 from crafx2.model import CRAFx2, NetworkSize, transparent_network
 
@@ -34,3 +37,15 @@ def tiny_random() -> CRAFx2:
 @pytest.fixture(scope="session")
 def song() -> Song:
     return generate_song(seed=7, duration_s=5.0, variant="dry_stereo", full=True)
+
+
+@pytest.fixture(scope="session")
+def songs(tmp_path_factory):
+    """Three songs of noise, a second each, as 32-bit float WAV."""
+    root, rng, frames = tmp_path_factory.mktemp("noise"), np.random.default_rng(1), 44_100
+    for number in range(3):
+        (root / f"song-{number}").mkdir()
+        for name in (*STEMS, "mixture"):
+            audio = 0.1 * rng.standard_normal((frames, 2)) * np.linspace(0.2, 1.0, frames)[:, None]
+            soundfile.write(root / f"song-{number}" / f"{name}.wav", audio, 44_100, subtype="FLOAT")
+    return root

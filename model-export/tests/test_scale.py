@@ -14,24 +14,9 @@ import torch
 from conftest import TINY
 
 from crafx2.config import load_config
-from crafx2.contract import STEMS
 from crafx2.dataset import CropSampler, SongFiles, StepPlan, find_songs, load_steps, read_crop
 from crafx2.distributed import Crew
 from crafx2.train import Trainer
-
-FRAMES = 44_100
-
-
-@pytest.fixture(scope="module")
-def songs(tmp_path_factory):
-    """Three songs of noise, as 32-bit float WAV."""
-    root, rng = tmp_path_factory.mktemp("noise"), np.random.default_rng(1)
-    for number in range(3):
-        (root / f"song-{number}").mkdir()
-        for name in (*STEMS, "mixture"):
-            audio = 0.1 * rng.standard_normal((FRAMES, 2)) * np.linspace(0.2, 1.0, FRAMES)[:, None]
-            soundfile.write(root / f"song-{number}" / f"{name}.wav", audio, 44_100, subtype="FLOAT")
-    return root
 
 
 def loss_curve(root: Path, folder: Path, batch: int, crew: Crew | None = None) -> list[float]:

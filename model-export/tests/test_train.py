@@ -2,6 +2,7 @@
 
 import copy
 import json
+import signal
 import sys
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from crafx2.cli import generate, main
 from crafx2.config import ConfigError, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
+from crafx2.errors import Interrupted
 from crafx2.generator import song_tracks
 from crafx2.model import NEUTRAL_MASK, NetworkSize, SongNorm, transparent_network
 from crafx2.monitor import Monitor
@@ -27,6 +29,7 @@ from crafx2.validation import run_track
 
 #: As few filters as the eight inputs allow to be transparent: most of the cost is theirs.
 NARROW = replace(TINY, filters=16, lstm_hidden=8)
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +91,9 @@ def test_make_trains_every_seed_and_exports_the_best(songs, tmp_path):
     assert all(f"{seed}: {loss:.4f}" in card for seed, loss in losses.items())
 
 
-def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
-    """Interrupted between two validations, with dropout, jitter, averaging and all: the very same bits as without."""
+@pytest.mark.parametrize("during", ["train_step", "validate"])
+def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path, during):
+    """Stopped by a signal in a step or a validation, with dropout, jitter, averaging and all: the very same bits."""
     short = {"crop_s": 0.5, "long_crop_s": 1.0, "validation_crop_s": 0.5}
     train = replace(smoke.train, steps=5, validate_every=2, norm_jitter=0.1, **short)
     network = replace(NARROW, dropout=0.2, lstm_layers=2)
@@ -98,19 +102,20 @@ def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path):
     straight = Trainer(config, found, found[:1], tmp_path / "a")
     result = straight.run()
     first = Trainer(config, found, found[:1], tmp_path / "b")
-    steps = first.train_step
+    undisturbed, handlers = getattr(first, during), [signal.getsignal(number) for number in STOPPING]
 
-    def interrupted(stems, mixture):
-        if first.step == 3:
-            raise KeyboardInterrupt
-        return steps(stems, mixture)
+    def disturbed(*given):
+        if first.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return undisturbed(*given)
 
-    first.train_step = interrupted
-    with pytest.raises(KeyboardInterrupt):
+    setattr(first, during, disturbed)
+    with pytest.raises(Interrupted, match="goes on from"):
         first.run()
+    assert [signal.getsignal(number) for number in STOPPING] == handlers
     resumed = Trainer(config, found, found[:1], tmp_path / "b")
     assert resumed.resume()
-    assert resumed.step == 3
+    assert resumed.step == {"train_step": 3, "validate": 2}[during]
     again = resumed.run()
     assert again.history == result.history
     for a, b in zip(straight.network.parameters(), resumed.network.parameters(), strict=True):
