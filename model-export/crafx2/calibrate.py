@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import STEMS, default_targets, write_json
+from .contract import STEMS, default_targets, read_json, write_json
 from .dataset import DatasetError
 from .songs.calibration import TABLE, thirds
 from .third_octaves import CENTERS_HZ
@@ -47,7 +47,7 @@ def measure(tributary: str, songs: Path, output: Path) -> dict[str, Any]:
     write_json(rules, RULES)
     command = [tributary, "analyze", str(songs), "-o", str(output), "--recipe", str(rules)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    measured = json.loads(output.read_text(encoding="utf-8"))
+    measured = read_json(output)
     for features in measured["stems"].values():
         features["loudness_lufs"] += PANNED_DB
     return measured

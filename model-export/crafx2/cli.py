@@ -40,7 +40,7 @@ class Data:
 
 
 #: Errors that are the user's to mend.
-REPORTED = (UserError, OSError, subprocess.CalledProcessError)
+REPORTED = (UserError, json.JSONDecodeError, OSError, subprocess.CalledProcessError)
 #: Seed and length of the demo song. The one in `assets/demo` stays as it is when the generator changes, so that figures
 #: taken from it stay comparable.
 DEMO_SEED, DEMO_DURATION_S = 52, 24.0

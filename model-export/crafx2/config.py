@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .augment import Augmentation
-from .contract import REPOSITORY, Window
+from .contract import REPOSITORY, SAMPLE_RATE_HZ, Window
 from .errors import UserError
+from .front_end import FRAME_RATIO
+from .losses import GUARD_FRAMES
 from .model import NetworkSize
 from .recipe import Recipe, check_names
 
 T = TypeVar("T")
 CONFIG_FOLDER = REPOSITORY / "model-export" / "configs"
+
+
+def frames_of(seconds: float) -> int:
+    """Whole latent frames nearest to a time."""
+    return max(FRAME_RATIO, round(seconds * SAMPLE_RATE_HZ / FRAME_RATIO) * FRAME_RATIO)
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,9 @@ class TrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known are {', '.join(values)}")
         if (self.objective == "stems") != (self.loss == "l1"):
             raise ValueError("the objective 'stems' and the loss 'l1' belong together")
+        if self.validation == "tracks" and frames_of(self.crop_s) <= 2 * GUARD_FRAMES:
+            least_s = 2 * GUARD_FRAMES / SAMPLE_RATE_HZ
+            raise ValueError(f"crop_s is {self.crop_s}; whole tracks are made in windows of it above {least_s:.2f} s")
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,10 @@ def _table(name: str) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(item.stem for item in CONFIG_FOLDER.glob("*.toml")))
         raise ConfigError(f"no configuration {name!r}; known are {known}")
-    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is not readable TOML: {error}") from error
     base = _table(str(table.pop("base"))) if "base" in table else {}
     for entry, value in table.items():
         below = base.get(entry)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from .errors import UserError
 from .front_end import FRAME_RATIO
 
 FORMAT = 1
@@ -79,7 +80,7 @@ def default_targets(
     What is absent stays as published: about −30 LUFS each, and φ by frequency.
     """
     source = source or REPOSITORY / "assets" / "targets" / "musdb18.json"
-    targets = json.loads(source.read_text(encoding="utf-8"))
+    targets = read_json(source)
     for stem, level in (loudness_lufs or {}).items():
         targets["stems"][stem]["loudness_lufs"] = level
     for stem, phi in (similarity or {}).items():
@@ -87,6 +88,14 @@ def default_targets(
     if loudness_lufs or similarity:
         targets["name"] = f"{targets['name']}, mix levels"
     return targets
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """What a JSON file holds."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not readable JSON: {error}") from error
 
 
 def write_json(path: Path, value: object) -> None:

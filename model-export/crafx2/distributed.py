@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, distributed, nn
 
+from .errors import UserError
+
 
 @dataclass(frozen=True)
 class Crew:
@@ -35,6 +37,8 @@ class Crew:
     @staticmethod
     def device(name: str) -> str:
         """`cuda` becomes the GPU that belongs to this process on its machine."""
+        if name.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError("PyTorch finds no GPU or no driver for it: mend that, or train with --device cpu")
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if name == "cuda" else name
 
     def leave(self) -> None:

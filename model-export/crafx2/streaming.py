@@ -6,7 +6,6 @@ same numbers, because they are local; the latent mixer sees exactly the window t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
-from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window
+from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window, read_json
 from .export import session
 from .front_end import FRAME_RATIO
 from .incremental import Statistics
@@ -46,7 +45,7 @@ def before_tanh(mix: Array) -> Array:
 
 def open_stream(bundle: Path) -> Stream:
     """A bundle of any form in parts."""
-    network = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))["network"]
+    network = read_json(bundle / "contract.json")["network"]
     match network["kind"]:
         case "split":
             return SplitStream(bundle)
@@ -60,7 +59,7 @@ class Stream:
     """Front and back end of a bundle; how masks are made is the form's own."""
 
     def __init__(self, bundle: Path) -> None:
-        contract = json.loads((bundle / "contract.json").read_text(encoding="utf-8"))
+        contract = read_json(bundle / "contract.json")
         self.network = contract["network"]
         self.window = Window(**contract["window"])
         self.filters = int(self.network["filters"])

@@ -21,12 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import load_checkpoint, network_from_checkpoint, save_checkpoint
-from .config import Config
-from .contract import SAMPLE_RATE_HZ
+from .config import Config, frames_of
 from .dataset import CropSampler, SongFiles, StepPlan, load_steps, validation_crops
 from .distributed import Crew
 from .errors import Interrupted
-from .front_end import FRAME_RATIO
 from .frozen import FrozenBank
 from .interruption import StopRequest
 from .losses import make_loss
@@ -53,11 +51,6 @@ class TrainResult:
     history: list[tuple[int, float]]
     skipped_steps: int
     seconds: float
-
-
-def frames_of(seconds: float) -> int:
-    """Whole latent frames nearest to a time."""
-    return max(FRAME_RATIO, round(seconds * SAMPLE_RATE_HZ / FRAME_RATIO) * FRAME_RATIO)
 
 
 def plain_sum(stems: Tensor) -> Tensor:

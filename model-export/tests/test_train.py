@@ -15,7 +15,7 @@ from conftest import TINY
 from crafx2.augment import Augmentation
 from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
 from crafx2.cli import generate, main
-from crafx2.config import ConfigError, load_config
+from crafx2.config import ConfigError, frames_of, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
 from crafx2.errors import Interrupted
@@ -24,7 +24,7 @@ from crafx2.model import NEUTRAL_MASK, NetworkSize, SongNorm, transparent_networ
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
 from crafx2.schedule import learning_rate_at, total_steps
-from crafx2.train import Trainer, frames_of, plain_sum, start_network
+from crafx2.train import Trainer, plain_sum, start_network
 from crafx2.validation import run_track
 
 #: As few filters as the eight inputs allow to be transparent: most of the cost is theirs.
@@ -322,6 +322,8 @@ def test_a_configuration_differs_from_its_base_in_what_it_says():
         ("[train]\nschedule = [[1, 'a']]", "schedule is"),
         ("[loudness_lufs]\nvocals = 'loud'", "loudness_lufs is"),
         ("[network]\nfilter = 3", "no entry 'filter'"),
+        ("[train]\nvalidation = 'tracks'\ncrop_s = 1.47", "crop_s is 1.47;"),
+        ("[train\nsteps = 3", "wrong.toml is not readable TOML"),
     ],
 )
 def test_entries_of_the_wrong_kind_are_refused(tmp_path, text, names):
@@ -331,7 +333,7 @@ def test_entries_of_the_wrong_kind_are_refused(tmp_path, text, names):
         load_config(str(file))
 
 
-def test_errors_are_sentences(tmp_path, capsys):
+def test_errors_are_sentences(tmp_path, capsys, monkeypatch):
     with pytest.raises(ConfigError, match="smoke"):
         load_config("nonsense")
     (tmp_path / "nameless.toml").write_text("seeds = [1]")
@@ -344,6 +346,14 @@ def test_errors_are_sentences(tmp_path, capsys):
         load_checkpoint(tmp_path / "bad.pt")
     assert main(["export", str(tmp_path / "missing.pt"), "-o", str(tmp_path / "bundle")]) == 1
     assert "does not exist" in capsys.readouterr().err
+    (tmp_path / "broken.json").write_text("{")
+    assert main(["recipe", "smoke", "-o", str(tmp_path), "--averages", str(tmp_path / "broken.json")]) == 1
+    assert "broken.json is not readable JSON" in capsys.readouterr().err
+    assert main(["calibrate", "--measured", str(tmp_path / "broken.json")]) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    data = ["--data", str(tmp_path), "--held-out", str(tmp_path)]
+    assert main(["train", "smoke", *data, "-o", str(tmp_path / "run"), "--device", "cuda"]) == 1
+    assert "--device cpu" in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
