@@ -37,7 +37,8 @@ def test_the_backing_steps_back_under_the_voice_where_it_is_understood(parts):
     assert halves_db(np.mean(with_voice, axis=0), 1_500.0, 3_000.0) < -3.0
     assert -2.5 < halves_db(with_voice[0] - with_voice[1], 1_500.0, 3_000.0) < -1.0
     assert -2.5 < halves_db(with_voice, 12_000.0, 18_000.0) < -1.0
-    assert halves_db(with_voice, 250.0, 400.0) < -3.0
+    assert halves_db(np.mean(with_voice, axis=0), 250.0, 400.0) < -3.0
+    assert -2.5 < halves_db(with_voice[0] - with_voice[1], 250.0, 400.0) < -1.0
     alone = mixing._move({**parts, "vocals": 0.0 * parts["vocals"]})["other"]
     assert np.array_equal(alone, parts["other"])
 
