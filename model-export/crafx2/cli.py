@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from .checkpoint import network_from_checkpoint
 from .config import Config, load_config
-from .contract import FORMS, NOT_STATED, REPOSITORY, Form, default_targets, write_json
+from .contract import FORMS, NOT_STATED, REPOSITORY, Form, default_targets, read_json, write_json
 from .dataset import DatasetError, find_songs
 from .errors import UserError
 from .features import targets_from_features
@@ -40,7 +39,7 @@ class Data:
 
 
 #: Errors that are the user's to mend.
-REPORTED = (UserError, json.JSONDecodeError, OSError, subprocess.CalledProcessError)
+REPORTED = (UserError, OSError, subprocess.CalledProcessError)
 #: Seed and length of the demo song. The one in `assets/demo` stays as it is when the generator changes, so that figures
 #: taken from it stay comparable.
 DEMO_SEED, DEMO_DURATION_S = 52, 24.0
@@ -317,7 +316,7 @@ def _calibrate(arguments: argparse.Namespace) -> None:
     from .calibrate import differences, refine, report
 
     if arguments.measured:
-        measured = json.loads(arguments.measured.read_text(encoding="utf-8"))
+        measured = read_json(arguments.measured)
     else:
         if arguments.work is None:
             raise DatasetError("calibrate makes songs: say where with --work")
@@ -338,7 +337,7 @@ def _check(arguments: argparse.Namespace) -> None:
     text = table(check_set(arguments.bundle, arguments.songs))
     print(text)
     if arguments.report:
-        report = json.loads(arguments.report.read_text(encoding="utf-8"))
+        report = read_json(arguments.report)
         report.setdefault("checks", {})[arguments.title or arguments.songs.name] = text
         write_json(arguments.report, report)
 

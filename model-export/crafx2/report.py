@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -13,7 +12,7 @@ from typing import Any
 
 from .checkpoint import CheckpointError
 from .config import CONFIG_FOLDER, Config, DataSettings, TrainSettings, load_config
-from .contract import CEILING_DBTP, NOT_STATED, STEMS, Window, default_targets, write_json
+from .contract import CEILING_DBTP, NOT_STATED, STEMS, Window, default_targets, read_json, write_json
 from .dataset import DatasetError
 from .export import BundleInfo
 from .recipe import Recipe
@@ -29,7 +28,7 @@ def start_report(
     """
     path = folder / "report.json"
     if (folder / "last.pt").is_file() and path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))["data"]
+        before = read_json(path)["data"]
         if (before is None) != (data is None):
             raise DatasetError(f"{folder} holds a run on {before or 'generated songs'}; give this one another folder")
     hardware = f"{os.cpu_count()} {platform.machine()} cores, shared" if device == "cpu" else f"{processes} GPU"
@@ -59,12 +58,12 @@ def add_results(folder: Path, result: TrainResult) -> None:
         "skipped_steps": result.skipped_steps,
     }
     path = folder / "report.json"
-    write_json(path, {**json.loads(path.read_text(encoding="utf-8")), **results})
+    write_json(path, {**read_json(path), **results})
 
 
 def note_seeds(runs: dict[int, Path]) -> int:
     """Of runs, folders by seed, the seed with the lowest held-out loss; its report then names the losses of all."""
-    reports = {seed: json.loads((folder / "report.json").read_text(encoding="utf-8")) for seed, folder in runs.items()}
+    reports = {seed: read_json(folder / "report.json") for seed, folder in runs.items()}
     losses = {seed: report["losses"]["trained"] for seed, report in reports.items()}
     best = min(losses, key=lambda seed: losses[seed])
     write_json(runs[best] / "report.json", {**reports[best], "seeds": losses})
@@ -75,7 +74,7 @@ def keep_targets(folder: Path, targets: Path | None) -> None:
     """Copy the targets that the data were normalized with beside the checkpoints, for the export."""
     if targets is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "targets.json", json.loads(targets.read_text(encoding="utf-8")))
+        write_json(folder / "targets.json", read_json(targets))
 
 
 def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = None) -> BundleInfo:
@@ -87,7 +86,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = N
     if config["train"]["objective"] != "mix":
         raise CheckpointError(f"{checkpoint} is a pre-trained front end, which cannot mix; give it to --front-end")
     path = checkpoint.with_name("report.json")
-    report = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    report = read_json(path) if path.is_file() else {}
     name = "Tributary default" if config["name"] == "default" else f"Tributary {config['name']}"
     license = license or ("MIT" if _is_generated(report) else NOT_STATED)
     targets = _targets(checkpoint, config)
