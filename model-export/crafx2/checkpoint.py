@@ -5,13 +5,12 @@ Loaded with `weights_only`, so a checkpoint is data and can run no code.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .contract import replaced_file
 from .errors import UserError
 from .model import CRAFx2, NetworkSize
 
@@ -25,14 +24,8 @@ class CheckpointError(UserError):
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write beside `path`, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            torch.save({"format": FORMAT, **state}, stream)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replaced_file(path) as temporary, temporary.open("wb") as stream:
+        torch.save({"format": FORMAT, **state}, stream)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _export(
     checkpoint: Path,
     output: Path,
     license: str | None,
-    form: Form = "incremental",
+    form: Form = FORMS[0],
     songs: Path | None = None,
     originals: Path | None = None,
 ) -> None:

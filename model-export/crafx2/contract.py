@@ -100,9 +100,20 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 def write_json(path: Path, value: object) -> None:
     """Readable JSON with a final newline, written beside `path` and renamed."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replaced_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replaced_file(target: Path) -> Iterator[Path]:
+    """A temporary name beside `target` that takes its place when the block ends well, and vanishes otherwise."""
+    temporary = target.with_name(f".{target.name}-{os.getpid()}")
+    try:
+        yield temporary
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from .checkpoint import network_from_checkpoint
+from .config import frames_of
 from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window
 from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
@@ -41,27 +42,22 @@ class Row:
 
 def windows(standard: Window, delay_frames: int) -> list[tuple[str, Window]]:
     """The latency modes' windows, as `engine/src/contract/modes.rs` derives them, then other hops and lookaheads."""
-    crossfade = min(standard.crossfade_frames, frames_of(12))
+    crossfade = min(standard.crossfade_frames, frames_of(0.012))
     low = replace(
         standard,
-        hop_frames=min(standard.hop_frames, frames_of(46)),
+        hop_frames=min(standard.hop_frames, frames_of(0.046)),
         crossfade_frames=crossfade,
-        lookahead_frames=min(standard.lookahead_frames, max(frames_of(58), crossfade + MARGIN_FRAMES + FRAME_RATIO)),
+        lookahead_frames=min(standard.lookahead_frames, max(frames_of(0.058), crossfade + MARGIN_FRAMES + FRAME_RATIO)),
     )
     high = replace(
         standard,
-        hop_frames=max(standard.hop_frames, frames_of(500)),
-        lookahead_frames=max(standard.lookahead_frames, MARGIN_FRAMES + delay_frames + frames_of(1000)),
+        hop_frames=max(standard.hop_frames, frames_of(0.5)),
+        lookahead_frames=max(standard.lookahead_frames, MARGIN_FRAMES + delay_frames + frames_of(1.0)),
     )
     short_hop = replace(standard, hop_frames=2_048, crossfade_frames=min(512, standard.crossfade_frames))
     lookaheads = [replace(standard, lookahead_frames=lookahead) for lookahead in (2_048, 5_120, 16_384)]
     others = [short_hop, replace(standard, hop_frames=22_016), *lookaheads]
     return [("Low", low), ("Standard", standard), ("High", high), *(("", other) for other in others)]
-
-
-def frames_of(milliseconds: float) -> int:
-    """The nearest multiple of a latent frame."""
-    return round(milliseconds * 1e-3 * SAMPLE_RATE_HZ / FRAME_RATIO) * FRAME_RATIO
 
 
 def read_song(folder: Path, seconds: float) -> Array:
