@@ -72,27 +72,40 @@ def test_files_that_do_not_fit_are_refused(tmp_path, capsys):
         load_module(tmp_path / "odd.py")
 
 
-def test_the_engine_mixes_with_it(bundle, tmp_path):
-    """Through `tributary mix`: the gains heard are the network's, for closing them silences the mix."""
-    program = os.environ.get("TRIBUTARY")
-    if program is None:
-        print("SKIPPED: TRIBUTARY does not name the built program", file=sys.stderr)
+def named_in_environment(*names):
+    """What `cargo xtask test` has built and names there; `None`, and a word, where one is missing."""
+    values = [os.environ.get(name) for name in names]
+    if None in values:
+        print(f"SKIPPED: {' and '.join(names)} do not name what is built", file=sys.stderr)
+        return None
+    return values
+
+
+@pytest.mark.parametrize("through", ["program", "plug-in"])
+def test_the_engine_mixes_with_it(bundle, tmp_path, through):
+    """Through `tributary mix` and in a host: the gains heard are the network's, for closing them takes the mix away."""
+    built = named_in_environment(*(("TRIBUTARY",) if through == "program" else ("TRIBUTARY_HOST", "TRIBUTARY_CLAP")))
+    if built is None:
         return
-    rng, song = np.random.default_rng(2), tmp_path / "song"
+    rng, song, out = np.random.default_rng(2), tmp_path / "song", tmp_path / "mix.wav"
     song.mkdir()
     for stem in STEMS:
         soundfile.write(song / f"{stem}.wav", 0.1 * rng.standard_normal((88_200, 2)), 44_100)
-    muted = load_module(EXAMPLE)
+    closed = load_module(EXAMPLE)
     with torch.no_grad():
-        muted.module.judge[2].bias.fill_(-30.0)
-    export_module(muted, tmp_path / "muted")
+        closed.module.judge[2].bias.fill_(-12.0)
+    export_module(closed, tmp_path / "closed")
     levels = {}
-    for model in (bundle, tmp_path / "muted"):
-        command = [program, "mix", str(song), "--model", str(model), "-o", str(tmp_path / "mix.wav")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for model in (bundle, tmp_path / "closed"):
+        if through == "program":
+            command = [built[0], "mix", song, "--model", model, "-o", out]
+        else:
+            command = [built[0], "--clap", built[1], "--stems", song, "--out", out]
+        environment = {**os.environ, "TRIBUTARY_MODEL": str(model)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        mix, _ = soundfile.read(tmp_path / "mix.wav")
+        mix, _ = soundfile.read(out)
         assert mix.shape == (88_200, 2)
         levels[model.name] = float(np.sqrt(np.mean(mix**2)))
     assert levels["bundle"] > 0.01
-    assert levels["muted"] < 1e-5
+    assert levels["closed"] < 1e-5

@@ -71,17 +71,26 @@ fn plan(places: &Places, arguments: &DemoArguments) -> Result<Plan> {
     Ok(Plan { stems, out })
 }
 
-fn build_host(places: &Places) -> Result<()> {
+/// Builds the host program.
+pub fn build_host(places: &Places) -> Result<()> {
     process::run(&mut places.cargo_build(&["--bin", "demo-host"]))
 }
 
+/// The built host program.
+pub fn host(places: &Places) -> PathBuf {
+    places.target.join("release").join(format!("demo-host{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The bundled plug-in that it loads.
+pub fn clap(places: &Places) -> PathBuf {
+    places.bundled().join(format!("{NAME}.clap"))
+}
+
 fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {
-    let program = places.target.join("release").join(format!("demo-host{}", std::env::consts::EXE_SUFFIX));
-    let clap = places.bundled().join(format!("{NAME}.clap"));
     if let Some(folder) = plan.out.parent() {
         crate::files::create_folder(folder)?;
     }
-    let mut command = host_command(&program, &clap, plan, realtime);
+    let mut command = host_command(&host(places), &clap(places), plan, realtime);
     // The bundle must stand alone: what a developer's shell or cache holds would hide a part that is missing from it.
     command.env_remove("ORT_DYLIB_PATH").env_remove("TRIBUTARY_MODEL");
     command.env("XDG_CACHE_HOME", places.empty_cache());

@@ -223,9 +223,11 @@ fn check_training(places: &Places, steps: &mut Steps) {
             let mut command = environment.python();
             command.arg("-m").args(arguments).current_dir(places.model_export());
             if name == "pytest" {
-                // One test mixes with an exported bundle, through the program itself.
+                // Some tests mix with an exported bundle: through the program itself, and through the plug-in in a host.
                 train::build_program(places)?;
+                demo::build_host(places)?;
                 command.env("TRIBUTARY", train::program(places));
+                command.env("TRIBUTARY_HOST", demo::host(places)).env("TRIBUTARY_CLAP", demo::clap(places));
                 command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
             }
             process::run(&mut command)
