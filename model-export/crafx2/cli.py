@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from .dataset import DatasetError, find_songs
 from .errors import UserError
 from .features import targets_from_features
 from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
-from .songs.effects import Audio
+from .song_set import generate
 
 if TYPE_CHECKING:
     from .distributed import Crew
@@ -47,25 +46,6 @@ DEMO_SEED, DEMO_DURATION_S = 52, 24.0
 #: that the published rules count (3 s) to weigh little.
 CALIBRATION_S = 60.0
 LICENSE_HELP = "license of the weights (default: MIT if trained on generated songs, else not stated)"
-
-
-def _write_one(seed: int, folder: Path, make: Callable[[int], Mapping[str, Audio]]) -> None:
-    target = folder / f"song-{seed}"
-    if target.is_dir():
-        return
-    temporary = folder / f".song-{seed}"
-    write_tracks(make(seed), temporary, seed)
-    temporary.rename(target)
-
-
-def generate(folder: Path, seeds: Sequence[int], make: Callable[[int], Mapping[str, Audio]], workers: int) -> None:
-    """Write the tracks of songs `song-<seed>`; those that exist are kept, so an interrupted run continues."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write = partial(_write_one, folder=folder, make=make)
-    with ProcessPoolExecutor(workers) as pool:
-        for count, _ in enumerate(pool.map(write, seeds), start=1):
-            if count % 10 == 0 or count == len(seeds):
-                print(f"{count} of {len(seeds)} songs", file=sys.stderr, flush=True)
 
 
 def write_normalization(config: Config, folder: Path, averages: Path | None = None) -> tuple[Path, Path]:
@@ -139,7 +119,10 @@ def _export_module(arguments: argparse.Namespace) -> None:
     from .module import export_module, load_module
 
     loaded = load_module(arguments.file, arguments.weights)
-    worst = export_module(loaded, arguments.output, name=arguments.name, license=arguments.license)
+    config = load_config(arguments.config)
+    own = (arguments.targets,) if arguments.targets else (None, config.loudness_lufs, config.similarity)
+    named = {"name": arguments.name, "license": arguments.license}
+    worst = export_module(loaded, arguments.output, recipe=config.recipe, targets=default_targets(*own), **named)
     print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
@@ -268,6 +251,10 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
     item.add_argument("-o", "--output", type=Path, required=True)
     item.add_argument("--weights", type=Path, help="a state dictionary to load into the module")
+    item.add_argument(
+        "--config", default="default", help="whose recipe and targets its songs had (default: %(default)s)"
+    )
+    item.add_argument("--targets", type=Path, help="targets of its songs, instead of the configuration's")
     item.add_argument("--name", help="what the plug-in calls the model (default: the file's name)")
     item.add_argument("--license", default=NOT_STATED, help="license of the weights (default: %(default)s)")
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from .contract import MARGIN_FRAMES, NOT_STATED, PARITY_TOLERANCE, Window, default_targets, replaced_folder
+from .contract import MARGIN_FRAMES, NOT_STATED, PARITY_TOLERANCE, Window, replaced_folder
 from .errors import ModuleError, ParityError
 from .export import (
     PARITY_FRAMES,
@@ -28,7 +29,7 @@ from .export import (
     whole_graph,
 )
 from .front_end import FRAME_RATIO
-from .recipe import Effect, Recipe
+from .recipe import Recipe
 
 CHANNELS = 8
 
@@ -78,16 +79,27 @@ def _check_shape(module: nn.Module) -> None:
             raise ModuleError("the network's output is not finite, or not the same twice")
 
 
-def export_module(loaded: LoadedModule, target: Path, *, name: str | None = None, license: str = NOT_STATED) -> float:
-    """Write the bundle to `target`, replacing it; returns the largest difference of ONNX Runtime to PyTorch."""
+def export_module(
+    loaded: LoadedModule,
+    target: Path,
+    *,
+    recipe: Recipe,
+    targets: dict[str, Any],
+    name: str | None = None,
+    license: str = NOT_STATED,
+) -> float:
+    """Write the bundle to `target`, replacing it; returns the largest difference of ONNX Runtime to PyTorch.
+
+    `recipe` and `targets` are those that the network's training data were normalized with.
+    """
     module = loaded.module
     _check_shape(module)
     name = name or loaded.name
     info = BundleInfo(
         name=name,
         trained_on=NOT_STATED,
-        targets=default_targets(),
-        recipe=Recipe(equalization=Effect(amount=0.3), dynamics=Effect(amount=0.5)),
+        targets=targets,
+        recipe=recipe,
         window=loaded.window,
         license=license,
         card=f"# {name}\n\nExported from `{loaded.name}.py`; its training is not described.\n\nLicense: {license}.\n",

@@ -9,10 +9,11 @@ import pytest
 import soundfile
 
 from crafx2.calibrate import TOLERANCES, differences, measure, report
-from crafx2.cli import CALIBRATION_S, generate, normalize
+from crafx2.cli import CALIBRATION_S, normalize
 from crafx2.config import load_config
 from crafx2.contract import default_targets
 from crafx2.generator import STEMS, generate_song, processed_stems, style_of, write_tracks
+from crafx2.song_set import generate
 from crafx2.songs import calibration
 from crafx2.songs import effects as fx
 from crafx2.songs.arrangement import RESTS, STYLES, arrange, draw_players
@@ -200,12 +201,13 @@ def test_the_equalizer_does_what_it_is_told_and_nothing_before_its_time():
 
 
 @pytest.mark.skipif("TRIBUTARY" not in os.environ, reason="needs the program `tributary`; `cargo xtask test` has it")
-def test_a_small_set_has_the_published_averages(tmp_path):
+def test_a_small_set_has_the_published_averages(tmp_path, capsys):
     """Twelve songs scatter more than the sets for calibration: three or four times its tolerances, nearly all."""
     generate(tmp_path / "songs", range(9_000, 9_012), partial(processed_stems, duration_s=CALIBRATION_S), 2)
     measured = measure(os.environ["TRIBUTARY"], tmp_path / "songs", tmp_path / "measured.json")
     found = differences(measured, default_targets())
-    print(report(found))
+    with capsys.disabled():
+        print(f"\nCalibration, averages of 12 songs minus those of MUSDB18:\n{report(found)}")
     for stem, features in found.items():
         for name, values in features.items():
             times = 3.0 if values.size > 1 else 4.0

@@ -12,12 +12,14 @@ import torch
 from torch import nn
 
 from crafx2.cli import main
-from crafx2.contract import REPOSITORY, STEMS, Window
+from crafx2.config import load_config
+from crafx2.contract import REPOSITORY, STEMS, Window, default_targets
 from crafx2.errors import ModuleError
 from crafx2.export import plain_output, session
 from crafx2.module import LoadedModule, export_module, load_module
 
 EXAMPLE = REPOSITORY / "model-export" / "examples" / "balance.py"
+NORMALIZATION = {"recipe": load_config("default").recipe, "targets": default_targets()}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,20 @@ def test_the_example_becomes_a_whole_bundle(bundle):
     mix = session(bundle / "whole.onnx").run(None, {"stems": stems[None]})[0][0]
     assert np.max(np.abs(mix - plain_output(load_module(EXAMPLE).module, stems))) < 1e-5
     assert np.max(np.abs(mix - np.tanh(stems.reshape(4, 2, -1).sum(axis=0)))) > 0.01
+
+
+def test_stems_are_normalized_as_those_it_was_trained_on(bundle, tmp_path):
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(default_targets() | {"name": "my songs"}))
+    other = ["--config", "published-La", "--targets", str(own)]
+    assert main(["export-module", str(EXAMPLE), "-o", str(tmp_path / "bundle"), *other]) == 0
+    found = {}
+    for folder in (bundle, tmp_path / "bundle"):
+        contract, targets = (json.loads((folder / f"{name}.json").read_text()) for name in ("contract", "targets"))
+        found[folder] = contract["recipe"]["kind"], targets["name"], targets["stems"]["vocals"]["loudness_lufs"]
+    published, loudness = default_targets(), load_config("default").loudness_lufs
+    assert found[bundle] == ("paper", f"{published['name']}, mix levels", loudness["vocals"])
+    assert found[tmp_path / "bundle"] == ("published", "my songs", published["stems"]["vocals"]["loudness_lufs"])
 
 
 def test_weights_are_loaded(tmp_path):
@@ -59,7 +75,7 @@ class Random(nn.Module):
 @pytest.mark.parametrize(("module", "words"), [(Shorter(), r"expected \[2, 640\]"), (Random(), "same twice")])
 def test_networks_that_do_not_fit_are_refused(tmp_path, module, words):
     with pytest.raises(ModuleError, match=words):
-        export_module(LoadedModule(module, "wrong", Window()), tmp_path / "bundle")
+        export_module(LoadedModule(module, "wrong", Window()), tmp_path / "bundle", **NORMALIZATION)
     assert not (tmp_path / "bundle").exists()
 
 
@@ -94,7 +110,7 @@ def test_the_engine_mixes_with_it(bundle, tmp_path, through):
     closed = load_module(EXAMPLE)
     with torch.no_grad():
         closed.module.judge[2].bias.fill_(-12.0)
-    export_module(closed, tmp_path / "closed")
+    export_module(closed, tmp_path / "closed", **NORMALIZATION)
     levels = {}
     for model in (bundle, tmp_path / "closed"):
         if through == "program":

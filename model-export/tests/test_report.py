@@ -7,12 +7,13 @@ from functools import partial
 import pytest
 
 from crafx2.checkpoint import load_checkpoint
-from crafx2.cli import generate, main, write_normalization
+from crafx2.cli import main, write_normalization
 from crafx2.config import load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import DatasetError
 from crafx2.generator import song_tracks
 from crafx2.report import add_results, bundle_info, keep_targets, start_report
+from crafx2.song_set import generate
 from crafx2.train import Trainer, TrainResult
 
 
