@@ -48,8 +48,9 @@ class TrainSettings:
     precision: str = "float32"
     #: Memory of the averaged weights that are validated and exported; 0: the last weights themselves.
     average_decay: float = 0.98
-    #: How wrong the norms' averages are made in training, see `SongNorm`; 0: not at all.
+    #: How wrong the averages of norms and gate are made in training, see `CRAFx2.jitter`; 0: not at all.
     norm_jitter: float = 0.0
+    gate_jitter: float = 0.0
     freeze_front_end: bool = True
     loss: str = "mix"
     #: Every so many steps the held-out loss is taken; the lowest one chooses the weights that are kept.

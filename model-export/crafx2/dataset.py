@@ -124,11 +124,10 @@ class CropSampler:
         if self.augmentation.foreign_stem and not all(song.originals for song in songs):
             raise DatasetError("foreign_stem needs the stems before normalization of every song (--originals)")
 
-    def batch(self, step: int, size: int, frames: int, rank: int = 0, world: int = 1) -> tuple[Tensor, Tensor]:
-        """Stems `(size, 8, frames)` and mixtures `(size, 2, frames)` of a step: part `rank` of `world` equal ones."""
+    def batch(self, first: int, size: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Stems `(size, 8, frames)` and mixtures `(size, 2, frames)` of the crops from number `first` on."""
         if frames % FRAME_RATIO:
             raise ValueError(f"frames is {frames}; it must be a multiple of {FRAME_RATIO}")
-        first = (step * world + rank) * size
         items = [self._item(first + index, frames) for index in range(size)]
         return (
             torch.from_numpy(np.stack([item[0] for item in items])),
@@ -177,13 +176,19 @@ class StepPlan:
         long = self.long_every > 0 and step % self.long_every == self.long_every - 1
         return (self.long_batch, self.long_frames) if long else (self.batch, self.frames)
 
+    def before(self, step: int) -> int:
+        """Crops that a process has had when a step begins."""
+        long = step // self.long_every if self.long_every > 0 else 0
+        return long * self.long_batch + (step - long) * self.batch
+
 
 class _Steps(Dataset):
     def __init__(self, sampler: CropSampler, plan: StepPlan, rank: int, world: int) -> None:
         self.sampler, self.plan, self.rank, self.world = sampler, plan, rank, world
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        return self.sampler.batch(step, *self.plan.of(step), self.rank, self.world)
+        size, frames = self.plan.of(step)
+        return self.sampler.batch(self.plan.before(step) * self.world + self.rank * size, size, frames)
 
 
 def _stand_apart(_worker: int) -> None:

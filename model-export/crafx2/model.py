@@ -55,8 +55,8 @@ class NetworkSize:
 class SongNorm(nn.GroupNorm):
     """GroupNorm with one group: mean and variance over all channels and the whole signal `(batch, C, N)`.
 
-    A stream knows the song's averages only roughly at first. With `jitter` the mean is off by so many spreads, and the
-    spread by this part, in training (standard deviations; drawn per item), so that a network learns not to mind.
+    With `jitter` the mean is off by so many spreads, and the spread by this part, in training (standard deviations;
+    drawn per item).
     """
 
     def __init__(self, channels: int) -> None:
@@ -146,7 +146,19 @@ class CRAFx2(nn.Module):
             self.project = nn.Identity()
         self.squeeze = nn.Linear(size.filters, size.squeeze)
         self.excite = nn.Linear(size.squeeze, size.filters)
+        self.gate_jitter = 0.0
         self.chrono_initialize()
+
+    def jitter(self, *, norms: float, gate: float) -> None:
+        """Make averages wrong in training, because a stream knows a song's only roughly at first.
+
+        `norms`: see `SongNorm`. `gate`: its average is another item's of the batch by up to this share (0…1, drawn per
+        item), so that it minds less which stems had been playing.
+        """
+        self.gate_jitter = gate
+        for module in self.modules():
+            if isinstance(module, SongNorm):
+                module.jitter = norms
 
     def chrono_initialize(self) -> None:
         """Forget bias ln U(1, 31), input bias its negative, others 0 – on both bias vectors, as published."""
@@ -219,6 +231,9 @@ class CRAFx2(nn.Module):
 
     def gate(self, mean_level: Tensor) -> Tensor:
         """Squeeze-and-excitation gate `(batch, filters)` from the mean of |mask · band| over time."""
+        if self.training and self.gate_jitter:
+            share = self.gate_jitter * torch.rand(mean_level.shape[0], 1, device=mean_level.device)
+            mean_level = mean_level.lerp(mean_level.roll(1, dims=0), share)
         return torch.sigmoid(self.excite(functional.relu(self.squeeze(mean_level))))
 
     def synthesize(self, masked: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a run shows while it runs: a progress line with the time left, and scalars and audio for later.
 
-With the package `tensorboard` installed they go to TensorBoard files; without it scalars go to `log.jsonl`, one JSON
-object a line, and audio to WAV files. Both lie in the run's folder.
+Both go to `tensorboard` in the run's folder, which `tensorboard --logdir` shows. So that nothing needs a browser,
+scalars are in `log.jsonl` too, one JSON object a line, and the latest audio lies in `audio`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import soundfile
+from tensorboardX import SummaryWriter
 from torch import Tensor
 
 from .contract import SAMPLE_RATE_HZ
@@ -25,31 +26,26 @@ class Monitor:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            self.writer = None
-        else:
-            self.writer = SummaryWriter(str(folder / "tensorboard"))
+        self.writer = SummaryWriter(str(folder / "tensorboard"))
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Numbers of a step."""
-        if self.writer is not None:
-            for name, value in values.items():
-                self.writer.add_scalar(name, value, step)
-            self.writer.flush()
-            return
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, **values}) + "\n")
 
     def audio(self, step: int, name: str, sound: Tensor) -> None:
-        """One stereo sound `(2, frames)`; of earlier steps only TensorBoard keeps it."""
-        sound = sound.detach().float().cpu().clamp(-1.0, 1.0)
-        if self.writer is not None:
-            self.writer.add_audio(name, sound.mean(dim=0, keepdim=True), step, SAMPLE_RATE_HZ)
-            return
+        """One stereo sound `(2, frames)`; those of earlier steps stay in TensorBoard's files."""
+        frames = sound.detach().float().cpu().clamp(-1.0, 1.0).numpy().T
+        self.writer.add_audio(name, frames, step, SAMPLE_RATE_HZ)
         (self.folder / "audio").mkdir(exist_ok=True)
-        soundfile.write(self.folder / "audio" / f"{name}.wav", sound.numpy().T, SAMPLE_RATE_HZ)
+        soundfile.write(self.folder / "audio" / f"{name}.wav", frames, SAMPLE_RATE_HZ)
+
+    def close(self) -> None:
+        """Let the last events reach the disk."""
+        self.writer.close()
 
 
 class Progress:

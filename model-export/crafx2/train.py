@@ -28,7 +28,7 @@ from .errors import Interrupted
 from .frozen import FrozenBank
 from .interruption import StopRequest
 from .losses import make_loss
-from .model import CRAFx2, SongNorm, transparent_network
+from .model import CRAFx2, transparent_network
 from .monitor import Monitor, Progress
 from .pretrain import load_front_end, reconstruct
 from .schedule import learning_rate_at, total_steps
@@ -91,9 +91,7 @@ class Trainer:
         self.start = start_network(config, front_end).eval()
         self.network = copy.deepcopy(self.start).to(self.device)
         self.averaged = copy.deepcopy(self.network).eval()
-        for module in self.network.modules():
-            if isinstance(module, SongNorm):
-                module.jitter = train.norm_jitter
+        self.network.jitter(norms=train.norm_jitter, gate=train.gate_jitter)
         self.trained = self._choose_trained()
         # Frozen, the front end keeps its structure, which makes a step several times cheaper.
         shared = train.freeze_front_end and config.start == "transparent" and train.objective == "mix"
@@ -215,7 +213,7 @@ class Trainer:
         carried, crew = self.seconds, self.crew
         monitor, progress = Monitor(self.folder) if crew.leads else None, Progress(self.steps, self.step)
         remaining = range(self.step, self.steps)
-        with StopRequest() as request, closing(progress):
+        with StopRequest() as request, closing(progress), closing(monitor) if monitor else nullcontext():
             batches = load_steps(
                 self.sampler, self.plan(), remaining, rank=crew.rank, world=crew.world, workers=train.workers
             )

@@ -1,5 +1,7 @@
 """The network: size as published, a transparent start, and gradients equal to autograd's."""
 
+import copy
+
 import pytest
 import torch
 from torch.nn import functional
@@ -128,6 +130,31 @@ def test_jittered_norms_are_off_by_what_they_say_and_in_training_only():
     torch.testing.assert_close(norm.eval()(x), plain)
     norm.train().jitter = 0.0
     torch.testing.assert_close(norm(x), plain)
+
+
+def test_a_jittered_gate_hears_part_of_another_item_and_in_training_only(tiny_random):
+    network, level = copy.deepcopy(tiny_random), 10.0 * torch.rand(3, tiny_random.size.filters)
+    network.jitter(norms=0.0, gate=0.5)
+    plain = network.gate(level)
+    torch.testing.assert_close(plain, tiny_random.gate(level))
+    network.train()
+    # With all in common there is nothing to hear, and an item alone has no other.
+    torch.testing.assert_close(network.gate(level[:1].repeat(3, 1)), plain[:1].repeat(3, 1))
+    torch.testing.assert_close(network.gate(level[:1]), plain[:1])
+    # A gate that tells the average of its inputs shows how much of them is another item's.
+    with torch.no_grad():
+        network.squeeze.weight.fill_(1.0 / level.shape[1])
+        network.squeeze.bias.zero_()
+        network.excite.weight.fill_(1.0 / network.size.squeeze)
+        network.excite.bias.zero_()
+        shares = []
+        for _ in range(200):
+            own = level.mean(dim=1)
+            shares.append((torch.logit(network.gate(level)[:, 0]) - own) / (own.roll(1) - own))
+    shares = torch.stack(shares)
+    assert 0.0 <= float(shares.min()) < 0.05
+    assert 0.45 < float(shares.max()) <= 0.5
+    assert float((shares[:, 0] - shares[:, 1]).abs().max()) > 0.1
 
 
 def test_in_mixed_precision_the_blstm_still_computes_in_float32(tiny_random):

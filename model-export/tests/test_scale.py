@@ -87,9 +87,26 @@ def test_two_processes_make_the_steps_of_one_with_the_doubled_batch(songs, tmp_p
 
 def test_processes_share_the_crops_of_a_step(songs):
     sampler = CropSampler(find_songs(songs), 3)
-    whole = sampler.batch(5, 4, 640)[0]
-    parts = [sampler.batch(5, 2, 640, rank, 2)[0] for rank in range(2)]
+    (whole, _) = next(load_steps(sampler, StepPlan(4, 640, 1, 1_280, 0), range(5, 6)))
+    half = StepPlan(2, 640, 1, 1_280, 0)
+    parts = [next(load_steps(sampler, half, range(5, 6), rank=rank, world=2))[0] for rank in range(2)]
     assert torch.equal(torch.cat(parts), whole)
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_long_crops_leave_no_song_out_of_a_round(songs, world):
+    """Steps of 2, 2 and 1 crops a process: every three crops are of the three songs, and no crop comes twice."""
+    sampler, plan, read = CropSampler(find_songs(songs), 3), StepPlan(2, 640, 1, 1_280, 3), []
+
+    def note(number, _frames):
+        read.append(number)
+        return np.zeros((8, 1), np.float32), np.zeros((2, 1), np.float32)
+
+    sampler._item = note
+    ranks = [load_steps(sampler, plan, range(7), rank=rank, world=world) for rank in range(world)]
+    for steps in zip(*ranks, strict=True):
+        assert len({stems.shape for stems, _ in steps}) == 1
+    assert read == list(range(12 * world))
 
 
 def test_reading_ahead_changes_nothing(songs):

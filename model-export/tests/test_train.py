@@ -1,20 +1,22 @@
 """Training for real, in the small: songs on disk, steps, resume, checkpoint, bundle."""
 
 import copy
+import io
 import json
 import signal
-import sys
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from conftest import TINY
+from tensorboardX.proto.event_pb2 import Event
 
 from crafx2.augment import Augmentation
 from crafx2.checkpoint import CheckpointError, load_checkpoint, network_from_checkpoint
-from crafx2.cli import generate, main
+from crafx2.cli import main
 from crafx2.config import ConfigError, frames_of, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import CropSampler, DatasetError, find_songs, read_crop
@@ -24,6 +26,7 @@ from crafx2.model import NEUTRAL_MASK, NetworkSize, SongNorm, transparent_networ
 from crafx2.monitor import Monitor
 from crafx2.pretrain import reconstruct
 from crafx2.schedule import learning_rate_at, total_steps
+from crafx2.song_set import generate
 from crafx2.train import Trainer, plain_sum, start_network
 from crafx2.validation import run_track
 
@@ -95,7 +98,7 @@ def test_make_trains_every_seed_and_exports_the_best(songs, tmp_path):
 def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path, during):
     """Stopped by a signal in a step or a validation, with dropout, jitter, averaging and all: the very same bits."""
     short = {"crop_s": 0.5, "long_crop_s": 1.0, "validation_crop_s": 0.5}
-    train = replace(smoke.train, steps=5, validate_every=2, norm_jitter=0.1, **short)
+    train = replace(smoke.train, steps=5, validate_every=2, norm_jitter=0.1, gate_jitter=0.5, **short)
     network = replace(NARROW, dropout=0.2, lstm_layers=2)
     config = replace(smoke, train=train, network=network, augmentation=Augmentation(0.5, 3.0, 0.5, 0.0, 0.3))
     found = find_songs(songs)
@@ -126,14 +129,16 @@ def test_resumed_training_makes_the_same_steps(smoke, songs, tmp_path, during):
     )
 
 
-def test_jitter_reaches_the_norms_that_are_trained_and_no_others(smoke, songs, tmp_path):
+def test_jitter_reaches_the_network_that_is_trained_and_no_other(smoke, songs, tmp_path):
     found = find_songs(songs)
-    trainer = Trainer(replace(smoke, train=replace(smoke.train, norm_jitter=0.25)), found, found[:1], tmp_path)
+    train = replace(smoke.train, norm_jitter=0.25, gate_jitter=0.5)
+    trainer = Trainer(replace(smoke, train=train), found, found[:1], tmp_path)
 
     def jitters(network):
-        return {module.jitter for module in network.modules() if isinstance(module, SongNorm)}
+        return network.gate_jitter, {module.jitter for module in network.modules() if isinstance(module, SongNorm)}
 
-    assert (jitters(trainer.network), jitters(trainer.averaged), jitters(trainer.start)) == ({0.25}, {0.0}, {0.0})
+    assert jitters(trainer.network) == (0.5, {0.25})
+    assert jitters(trainer.averaged) == jitters(trainer.start) == (0.0, {0.0})
 
 
 def test_a_step_whose_gradient_is_not_finite_changes_nothing(smoke, songs, tmp_path):
@@ -243,15 +248,31 @@ def test_tracks_are_validated_whole(smoke, songs, tmp_path):
     assert trainer.held_out_loss(plain_sum) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
-def test_scalars_and_audio_are_kept_without_tensorboard(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+def events(folder):
+    """What TensorBoard would read: records of length, checksum, event, checksum."""
+    for path in sorted(folder.iterdir()):
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            length = int.from_bytes(data[at : at + 8], "little")
+            yield Event.FromString(data[at + 12 : at + 12 + length])
+            at += 16 + length
+
+
+def test_scalars_and_stereo_audio_are_kept_for_tensorboard_and_without_it(tmp_path):
     monitor = Monitor(tmp_path)
     monitor.scalars(1, {"loss": 0.5})
     monitor.scalars(2, {"loss": 0.25})
+    sound = torch.stack([torch.full((100,), 0.5), torch.full((100,), -0.25)])
+    monitor.audio(2, "mix", sound)
+    monitor.close()
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines == [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}]
-    monitor.audio(2, "mix", torch.full((2, 100), 0.5))
-    assert (tmp_path / "audio" / "mix.wav").stat().st_size > 400
+    found = [(event.step, value) for event in events(tmp_path / "tensorboard") for value in event.summary.value]
+    assert [(step, value.tag, value.simple_value) for step, value in found[:2]] == [(1, "loss", 0.5), (2, "loss", 0.25)]
+    step, value = found[2]
+    assert (step, value.tag, value.audio.num_channels, value.audio.sample_rate) == (2, "mix", 2, 44_100)
+    for file in (io.BytesIO(value.audio.encoded_audio_string), tmp_path / "audio" / "mix.wav"):
+        assert np.allclose(soundfile.read(file)[0].T, sound, atol=1e-4)
 
 
 def test_training_changes_what_it_should_and_nothing_else(smoke, songs, tmp_path):
