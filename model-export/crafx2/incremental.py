@@ -62,7 +62,7 @@ class Statistics:
         finally:
             for handle in handles:
                 handle.remove()
-        return Statistics(torch.stack(seen)[None].float(), gate.float())
+        return Statistics(torch.stack(seen)[None].to(stems.dtype), gate.to(stems.dtype))
 
     @staticmethod
     def mean(songs: Sequence[Statistics]) -> Statistics:

@@ -223,10 +223,10 @@ class CRAFx2(nn.Module):
     def mask(self, latent: Tensor) -> Tensor:
         """Mask `(batch, filters, N)` of latents `(batch, filters, N)`, before the gate."""
         mixed = self.temporal(latent).transpose(1, 2)
-        # In mixed precision too the BLSTM computes in float32: autocast hands cuDNN float16 whatever it was asked for,
-        # in which gradients as small as these vanish without a scaler.
+        # In mixed precision too the BLSTM computes in its weights' precision, float32: autocast hands cuDNN float16
+        # whatever it was asked for, in which gradients as small as these vanish without a scaler.
         with torch.autocast(mixed.device.type, enabled=False):
-            remembered = self.lstm(mixed.float())[0]
+            remembered = self.lstm(mixed.to(self.lstm.weight_hh_l0.dtype))[0]
         return functional.softplus(self.project(remembered)).transpose(1, 2)
 
     def gate(self, mean_level: Tensor) -> Tensor:

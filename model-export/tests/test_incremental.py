@@ -1,11 +1,15 @@
 """The latent mixer in steps is the plain network: with the song's statistics, in steps of any length, in ONNX too."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from crafx2.contract import MARGIN_FRAMES
 from crafx2.export import parity_signal, session, write_graphs
+from crafx2.graphs import Back, Front, Latent, Whole
 from crafx2.incremental import Recurrent, Statistics, Temporal, delay_frames, norm_response
 from crafx2.model import CRAFx2, NetworkSize
 
@@ -75,6 +79,37 @@ def test_temporal_net_in_any_steps_is_the_plain_one(network, signal, lengths):
     moved = Statistics(statistics.norms * 1.05, statistics.gate)
     wrong = stream_temporal(temporal, latent, moved, lengths)
     assert torch.max(torch.abs(wrong[:, :, :interior] - plain[:, :, :interior])) > 1e-3
+
+
+@torch.no_grad()
+def test_the_rewrites_are_exact(network):
+    """In double precision nothing is left but its rounding: float32's is all that exported graphs may differ by."""
+    exact, frames = copy.deepcopy(network).double(), 200
+    stems = torch.from_numpy(parity_signal(8, 64 * frames)).double()[None]
+    bands, latent = exact.analyze(stems)
+    level, statistics = functional.avg_pool1d(bands.abs(), 64), Statistics.of_signal(exact, stems)
+    mix, mixed, mask = exact(stems), exact.temporal(latent), exact.mask(latent)
+    masked = mask * exact.gate((mask * level).mean(dim=2))[:, :, None]
+    assert torch.max(torch.abs(mix - torch.tanh(stems.view(1, 4, 2, -1).sum(dim=1)))) > 1e-3
+    assert torch.max(torch.abs(Whole(exact)(stems) - mix)) < 1e-12
+
+    padded = functional.pad(stems, (MARGIN_FRAMES, MARGIN_FRAMES))
+    latent_found, level_found, _ = Front(exact)(padded)
+    inner = slice(MARGIN_FRAMES // 64, -MARGIN_FRAMES // 64)
+    assert torch.max(torch.abs(latent_found - latent)[:, :, inner]) < 1e-12
+    assert torch.max(torch.abs(level_found - level)[:, :, inner]) < 1e-12
+    assert torch.max(torch.abs(Latent(exact)(latent, level) - masked)) < 1e-12
+    around, mask_around = functional.pad(bands, (64, 64)), functional.pad(masked, (1, 1))
+    assert torch.max(torch.abs(Back(exact)(around, mask_around) - mix)) < 1e-12
+
+    temporal, recurrent, frozen = Temporal(exact), Recurrent(exact).double(), FROZEN.double()
+    memory = torch.zeros(1, temporal.memory_rows, temporal.delay).double()
+    found, _, _ = temporal(latent, memory, statistics.norms, frozen)
+    interior = frames - 2 * temporal.delay
+    assert torch.max(torch.abs(found - mixed[:, :, : found.shape[2]])[:, :, :interior]) < 1e-12
+    carried = torch.zeros(1, 2 * recurrent.layers, network.size.lstm_hidden).double()
+    found, _, _ = recurrent(mixed[:, :, :150], mixed[:, :, 150:], level[:, :, :150], carried, statistics.gate, frozen)
+    assert torch.max(torch.abs(found - masked)) < 1e-12
 
 
 @torch.no_grad()
