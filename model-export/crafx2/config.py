@@ -12,7 +12,7 @@ from .augment import Augmentation
 from .contract import REPOSITORY, SAMPLE_RATE_HZ, Window
 from .errors import UserError
 from .front_end import FRAME_RATIO
-from .losses import GUARD_FRAMES
+from .losses import LEAST_GUARDED_FRAMES
 from .model import NetworkSize
 from .recipe import Recipe, check_names
 
@@ -77,9 +77,15 @@ class TrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known are {', '.join(values)}")
         if (self.objective == "stems") != (self.loss == "l1"):
             raise ValueError("the objective 'stems' and the loss 'l1' belong together")
-        if self.validation == "tracks" and frames_of(self.crop_s) <= 2 * GUARD_FRAMES:
-            least_s = 2 * GUARD_FRAMES / SAMPLE_RATE_HZ
-            raise ValueError(f"crop_s is {self.crop_s}; whole tracks are made in windows of it above {least_s:.2f} s")
+        guarded = {"crop_s"} if self.validation == "tracks" else set()
+        if self.loss != "mix":
+            guarded.add("crop_s")
+            guarded |= {"long_crop_s"} if self.long_every else set()
+            guarded |= {"validation_crop_s"} if self.validation == "crops" else set()
+        for name in sorted(guarded):
+            given_s, least_s = getattr(self, name), LEAST_GUARDED_FRAMES / SAMPLE_RATE_HZ
+            if frames_of(given_s) < LEAST_GUARDED_FRAMES:
+                raise ValueError(f"{name} is {given_s}; less than {least_s:.2f} leaves nothing between guards")
 
 
 @dataclass(frozen=True)

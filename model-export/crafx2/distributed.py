@@ -37,8 +37,14 @@ class Crew:
     @staticmethod
     def device(name: str) -> str:
         """`cuda` becomes the GPU that belongs to this process on its machine."""
+        try:
+            index = torch.device(name).index
+        except RuntimeError as error:
+            raise UserError(f"PyTorch knows no device {name!r}; use cpu, cuda, or cuda:1 for the second GPU") from error
         if name.startswith("cuda") and not torch.cuda.is_available():
             raise UserError("PyTorch finds no GPU or no driver for it: mend that, or train with --device cpu")
+        if name.startswith("cuda") and index is not None and index >= torch.cuda.device_count():
+            raise UserError(f"there is no GPU {name}: PyTorch finds {torch.cuda.device_count()}, counted from cuda:0")
         return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if name == "cuda" else name
 
     def leave(self) -> None:

@@ -344,6 +344,8 @@ def test_a_configuration_differs_from_its_base_in_what_it_says():
         ("[loudness_lufs]\nvocals = 'loud'", "loudness_lufs is"),
         ("[network]\nfilter = 3", "no entry 'filter'"),
         ("[train]\nvalidation = 'tracks'\ncrop_s = 1.47", "crop_s is 1.47;"),
+        ("[train]\nloss = 'La'\ncrop_s = 1.48", "crop_s is 1.48;"),
+        ("[train]\nloss = 'Lb'\nvalidation_crop_s = 1.4", "validation_crop_s is 1.4;"),
         ("[train\nsteps = 3", "wrong.toml is not readable TOML"),
     ],
 )
@@ -371,10 +373,16 @@ def test_errors_are_sentences(tmp_path, capsys, monkeypatch):
     assert main(["recipe", "smoke", "-o", str(tmp_path), "--averages", str(tmp_path / "broken.json")]) == 1
     assert "broken.json is not readable JSON" in capsys.readouterr().err
     assert main(["calibrate", "--measured", str(tmp_path / "broken.json")]) == 1
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     data = ["--data", str(tmp_path), "--held-out", str(tmp_path)]
-    assert main(["train", "smoke", *data, "-o", str(tmp_path / "run"), "--device", "cuda"]) == 1
-    assert "--device cpu" in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for found, name, words in (
+        (False, "cuda", "--device cpu"),
+        (True, "cuda:1", "there is no GPU cuda:1"),
+        (True, "gpu", "no device 'gpu'"),
+    ):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
+        assert main(["train", "smoke", *data, "-o", str(tmp_path / "run"), "--device", name]) == 1
+        assert words in capsys.readouterr().err
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
