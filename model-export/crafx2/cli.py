@@ -161,6 +161,8 @@ def _make(arguments: argparse.Namespace) -> None:
     from .report import note_seeds
 
     config, work = load_config(arguments.config), arguments.work
+    if config.train.objective != "mix":
+        raise UserError(f"{config.name} trains a front end, of which no bundle can be made; use `crafx2 train`")
     if (arguments.data is None) != (arguments.held_out is None):
         raise DatasetError("--data and --held-out belong together")
     data = _generated(config, arguments) if arguments.data is None else _given(arguments)

@@ -9,6 +9,7 @@ as an uninterrupted one, and processes can share the numbers among them.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from .errors import UserError
 from .front_end import FRAME_RATIO
 
 EXTENSIONS = (".wav", ".flac")
+#: How many of the folders that are left out are named.
+NAMED = 5
 
 
 class DatasetError(UserError):
@@ -68,13 +71,14 @@ def find_songs(root: Path, originals: Path | None = None, *, mixtures: bool = Tr
     for folder in (root, originals or root):
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder")
-    songs = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    songs, left_out = [], []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
         stems = find_stems(folder)
         raw = find_stems(originals / folder.name) if originals else {}
         mixture = stems.pop("mixture", None) or raw.get("mixture")
         raw.pop("mixture", None)
         if not stems or (mixtures and mixture is None):
+            left_out.append(folder.name)
             continue
         paths = [path for path in (mixture, *stems.values(), *raw.values()) if path is not None]
         frames = soundfile.info(paths[0]).frames
@@ -88,6 +92,10 @@ def find_songs(root: Path, originals: Path | None = None, *, mixtures: bool = Tr
         songs.append(SongFiles(folder.name, stems, mixture, frames, raw))
     if not songs:
         raise DatasetError(f"{root} holds no song with stems{' and a mixture' if mixtures else ''}")
+    if left_out:
+        what, more = "stems or no mixture" if mixtures else "stems", ", …" if len(left_out) > NAMED else ""
+        names = ", ".join(left_out[:NAMED])
+        print(f"{root}: {len(left_out)} folders with no {what} are left out: {names}{more}", file=sys.stderr)
     return songs
 
 

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import shutil
 import signal
 from dataclasses import replace
 from functools import partial
@@ -203,6 +204,9 @@ def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs
     assert torch.equal(network.lstm.weight_hh_l0, start.lstm.weight_hh_l0)
     assert main(["export", str(result.checkpoint), "-o", str(tmp_path / "bundle")]) == 1
     assert "cannot mix" in capsys.readouterr().err
+    data = ["--data", str(songs), "--held-out", str(songs), "--work", str(tmp_path), "-o", str(tmp_path / "bundle")]
+    assert main(["make", "pretrain", *data]) == 1
+    assert "use `crafx2 train`" in capsys.readouterr().err
     mixing = replace(smoke, network=NARROW, start="random", train=replace(smoke.train, freeze_front_end=False))
     trainer = Trainer(mixing, found, found[:1], tmp_path / "run", front_end=result.checkpoint)
     assert torch.equal(trainer.network.conv_2.weight, network.conv_2.weight)
@@ -281,6 +285,20 @@ def test_training_changes_what_it_should_and_nothing_else(smoke, songs, tmp_path
     start = Trainer(trainer.config, find_songs(songs), find_songs(songs)[:1], tmp_path / "other").network
     assert torch.equal(network.conv_1.weight, start.conv_1.weight)
     assert not torch.equal(network.lstm.weight_hh_l0, start.lstm.weight_hh_l0)
+
+
+def test_folders_that_are_no_songs_are_left_out_and_named(songs, tmp_path, capsys):
+    shutil.copytree(songs, tmp_path, dirs_exist_ok=True)
+    for number in range(7):
+        (tmp_path / f"empty-{number}").mkdir()
+    (tmp_path / "song-40" / "mixture.wav").unlink()
+    assert [song.name for song in find_songs(tmp_path)] == ["song-41"]
+    said = capsys.readouterr().err
+    assert "8 folders with no stems or no mixture are left out: empty-0, empty-1, " in said
+    assert said.endswith(", …\n")
+    assert len(find_songs(tmp_path, mixtures=False)) == 2
+    find_songs(songs)
+    assert capsys.readouterr().err.count("left out") == 1
 
 
 def test_crops_depend_on_seed_and_number_only(songs):
