@@ -79,7 +79,8 @@ def _train(
     from .report import add_results, keep_targets, start_report
     from .train import Trainer
 
-    songs, held_out = find_songs(data.songs, data.originals), find_songs(data.held_out)
+    songs = find_songs(data.songs, data.originals, quiet=not crew.leads)
+    held_out = find_songs(data.held_out, quiet=not crew.leads)
     trainer = Trainer(config, songs, held_out, folder, device, front_end=front_end, crew=crew)
     if trainer.resume() and crew.leads:
         print(f"resuming at step {trainer.step}", file=sys.stderr)
@@ -256,7 +257,7 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument(
         "--config", default="default", help="whose recipe and targets its songs had (default: %(default)s)"
     )
-    item.add_argument("--targets", type=Path, help="targets of its songs, instead of the configuration's")
+    item.add_argument("--targets", type=Path, help="targets.json that its songs were normalized with, if own")
     item.add_argument("--name", help="what the plug-in calls the model (default: the file's name)")
     item.add_argument("--license", default=NOT_STATED, help="license of the weights (default: %(default)s)")
 

@@ -77,7 +77,9 @@ class TrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known are {', '.join(values)}")
         if (self.objective == "stems") != (self.loss == "l1"):
             raise ValueError("the objective 'stems' and the loss 'l1' belong together")
-        guarded = {"crop_s"} if self.validation == "tracks" else set()
+        if not 0.0 <= self.gate_jitter <= 1.0:
+            raise ValueError(f"gate_jitter is {self.gate_jitter}; it is a share, from 0 to 1")
+        guarded = {"crop_s", "validation_limit_s"} if self.validation == "tracks" else set()
         if self.loss != "mix":
             guarded.add("crop_s")
             guarded |= {"long_crop_s"} if self.long_every else set()

@@ -62,8 +62,10 @@ def find_stems(folder: Path) -> dict[str, Path]:
     return {name: path for name in (*STEMS, "mixture") if (path := _find(folder, name)) is not None}
 
 
-def find_songs(root: Path, originals: Path | None = None, *, mixtures: bool = True) -> list[SongFiles]:
-    """All songs below `root`, sorted by name.
+def find_songs(
+    root: Path, originals: Path | None = None, *, mixtures: bool = True, quiet: bool = False
+) -> list[SongFiles]:
+    """All songs below `root`, sorted by name; what is none is named on standard error, unless `quiet`.
 
     `originals` is the folder of the same songs before normalization; mixtures may be there only. Without `mixtures`
     songs need none.
@@ -92,10 +94,10 @@ def find_songs(root: Path, originals: Path | None = None, *, mixtures: bool = Tr
         songs.append(SongFiles(folder.name, stems, mixture, frames, raw))
     if not songs:
         raise DatasetError(f"{root} holds no song with stems{' and a mixture' if mixtures else ''}")
-    if left_out:
+    if left_out and not quiet:
         what, more = "stems or no mixture" if mixtures else "stems", ", …" if len(left_out) > NAMED else ""
         names = ", ".join(left_out[:NAMED])
-        print(f"{root}: {len(left_out)} folders with no {what} are left out: {names}{more}", file=sys.stderr)
+        print(f"{root}: left out for having no {what}: {len(left_out)} folders, {names}{more}", file=sys.stderr)
     return songs
 
 

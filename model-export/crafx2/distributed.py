@@ -37,15 +37,20 @@ class Crew:
     @staticmethod
     def device(name: str) -> str:
         """`cuda` becomes the GPU that belongs to this process on its machine."""
+        own = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if name == "cuda" else name
         try:
-            index = torch.device(name).index
+            device = torch.device(own)
         except RuntimeError as error:
             raise UserError(f"PyTorch knows no device {name!r}; use cpu, cuda, or cuda:1 for the second GPU") from error
-        if name.startswith("cuda") and not torch.cuda.is_available():
+        if device.type != "cuda":
+            return own
+        if name != "cuda" and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError(f"{name} is one GPU for many processes; --device cuda gives each its own")
+        if not torch.cuda.is_available():
             raise UserError("PyTorch finds no GPU or no driver for it: mend that, or train with --device cpu")
-        if name.startswith("cuda") and index is not None and index >= torch.cuda.device_count():
-            raise UserError(f"there is no GPU {name}: PyTorch finds {torch.cuda.device_count()}, counted from cuda:0")
-        return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if name == "cuda" else name
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise UserError(f"there is no GPU {own}: PyTorch finds {torch.cuda.device_count()}, counted from cuda:0")
+        return own
 
     def leave(self) -> None:
         """Take leave of the others, where there are any."""

@@ -22,7 +22,7 @@ HOP = 1_024
 #: What the network's padding spoils at both ends, in frames of audio and in columns of the STFT.
 GUARD_FRAMES = 32_446
 GUARD_COLUMNS = 30
-#: What La, Lb, l1 and windows over whole tracks need: two guards and one column, in frames of audio.
+#: Two guards and a column between them, in frames of audio: enough for La, Lb, l1 and windows over whole tracks.
 LEAST_GUARDED_FRAMES = FFT + 2 * GUARD_COLUMNS * HOP
 #: Published epsilon: a silent target bin counts as −600 dB.
 PUBLISHED_EPSILON = 1e-30

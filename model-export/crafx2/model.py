@@ -152,8 +152,8 @@ class CRAFx2(nn.Module):
     def jitter(self, *, norms: float, gate: float) -> None:
         """Make averages wrong in training, because a stream knows a song's only roughly at first.
 
-        `norms`: see `SongNorm`. `gate`: its average is another item's of the batch by up to this share (0…1, drawn per
-        item), so that it minds less which stems had been playing.
+        `norms`: see `SongNorm`. `gate`: its average is another item's of this process's batch by up to this share (0…1,
+        drawn per item; an item alone keeps its own), so that it minds less which stems had been playing.
         """
         self.gate_jitter = gate
         for module in self.modules():

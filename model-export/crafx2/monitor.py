@@ -1,18 +1,22 @@
 """What a run shows while it runs: a progress line with the time left, and scalars and audio for later.
 
 Both go to `tensorboard` in the run's folder, which `tensorboard --logdir` shows. So that nothing needs a browser,
-scalars are in `log.jsonl` too, one JSON object a line, and the latest audio lies in `audio`.
+scalars are in `log.jsonl` too, one JSON object a line, and the latest sounds lie in `audio`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import soundfile
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event
+from tensorboardX.proto.summary_pb2 import Summary
 from torch import Tensor
 
 from .contract import SAMPLE_RATE_HZ
@@ -21,31 +25,36 @@ BAR_WIDTH = 24
 
 
 class Monitor:
-    """Scalars and audio of one run, by step."""
+    """Scalars and audio of one run, by step. Everything is on disk when a call returns; a full disk is an `OSError`."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.writer = SummaryWriter(str(folder / "tensorboard"))
+        events = folder / "tensorboard"
+        events.mkdir(parents=True, exist_ok=True)
+        # Not the package's usual writer: that one has a thread, whose errors nobody sees until its full queue blocks.
+        self.events = EventsWriter(str(events / "events"), f".{os.getpid()}")
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Numbers of a step."""
         for name, value in values.items():
-            self.writer.add_scalar(name, value, step)
-        self.writer.flush()
+            self._write(step, summary.scalar(name, value))
         with (self.folder / "log.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, **values}) + "\n")
 
     def audio(self, step: int, name: str, sound: Tensor) -> None:
         """One stereo sound `(2, frames)`; those of earlier steps stay in TensorBoard's files."""
         frames = sound.detach().float().cpu().clamp(-1.0, 1.0).numpy().T
-        self.writer.add_audio(name, frames, step, SAMPLE_RATE_HZ)
+        self._write(step, summary.audio(name, frames, SAMPLE_RATE_HZ))
         (self.folder / "audio").mkdir(exist_ok=True)
         soundfile.write(self.folder / "audio" / f"{name}.wav", frames, SAMPLE_RATE_HZ)
 
     def close(self) -> None:
-        """Let the last events reach the disk."""
-        self.writer.close()
+        """End the file of events."""
+        self.events.close()
+
+    def _write(self, step: int, values: Summary) -> None:
+        self.events.write_event(Event(wall_time=time.time(), step=step, summary=values))
+        self.events.flush()
 
 
 class Progress:

@@ -38,13 +38,13 @@ def _stamp(folder: Path, origin: dict[str, Any]) -> None:
     if any(folder.glob("song-*")) and (not path.is_file() or read_json(path) != origin):
         raise UserError(
             f"the songs in {folder} were made otherwise – by another version of the generator, or of another length or "
-            "kind; remove that folder and what was normalized from it, or name another one"
+            "kind; remove that folder and what was normalized and trained from it, or name another one"
         )
     write_json(path, origin)
 
 
 def _version() -> str:
-    """Checksum of all that decides how a song sounds."""
+    """Checksum of the generator's files."""
     here = Path(generator.__file__)
     sources = [here, *sorted(path for path in (here.parent / "songs").iterdir() if path.suffix in (".py", ".json"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

@@ -262,7 +262,10 @@ class Trainer:
             stems, mixture = read_track(self.held_out[0], AUDIO_S)
             with torch.no_grad():
                 mix = self.forward(self.averaged, stems[None].to(self.device))[0]
-            sounds = {"mix": mix, "plain sum": plain_sum(stems[None])[0], "mixture": mixture}
+            sounds = {"mix": mix}
+            if len(self.history) == 1:
+                # What it lies between never changes.
+                sounds |= {"plain sum": plain_sum(stems[None])[0], "mixture": mixture}
             for name, sound in sounds.items():
                 monitor.audio(self.step, name, sound)
 

@@ -133,7 +133,8 @@ def test_jittered_norms_are_off_by_what_they_say_and_in_training_only():
 
 
 def test_a_jittered_gate_hears_part_of_another_item_and_in_training_only(tiny_random):
-    network, level = copy.deepcopy(tiny_random), 10.0 * torch.rand(3, tiny_random.size.filters)
+    network = copy.deepcopy(tiny_random)
+    level = torch.tensor([1.0, 2.0, 3.0])[:, None] + 0.1 * torch.rand(3, tiny_random.size.filters)
     network.jitter(norms=0.0, gate=0.5)
     plain = network.gate(level)
     torch.testing.assert_close(plain, tiny_random.gate(level))
@@ -152,8 +153,8 @@ def test_a_jittered_gate_hears_part_of_another_item_and_in_training_only(tiny_ra
             own = level.mean(dim=1)
             shares.append((torch.logit(network.gate(level)[:, 0]) - own) / (own.roll(1) - own))
     shares = torch.stack(shares)
-    assert 0.0 <= float(shares.min()) < 0.05
-    assert 0.45 < float(shares.max()) <= 0.5
+    assert -1e-4 <= float(shares.min()) < 0.05
+    assert 0.45 < float(shares.max()) <= 0.5 + 1e-4
     assert float((shares[:, 0] - shares[:, 1]).abs().max()) > 0.1
 
 

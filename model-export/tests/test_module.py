@@ -92,7 +92,7 @@ def named_in_environment(*names):
     """What `cargo xtask test` has built and names there; `None`, and a word, where one is missing."""
     values = [os.environ.get(name) for name in names]
     if None in values:
-        print(f"SKIPPED: {' and '.join(names)} do not name what is built", file=sys.stderr)
+        print(f"SKIPPED: what is built is not named in {' and '.join(names)}", file=sys.stderr)
         return None
     return values
 

@@ -48,9 +48,9 @@ pub fn run(places: &Places, arguments: &TestArguments) -> Result<()> {
     steps.required("system packages for tests", || system::provide(system::TO_TEST))?;
     provide_browser(&mut steps);
     check_sources(places, &mut steps);
-    check_program(places, &mut steps);
+    let bundled = check_program(places, &mut steps);
     if training {
-        check_training(places, &mut steps);
+        check_training(places, bundled, &mut steps);
     } else {
         steps.skip("training code", "--no-training");
     }
@@ -133,15 +133,15 @@ fn check_sources(places: &Places, steps: &mut Steps) {
     }
 }
 
-/// The build, the bundles, all Rust tests, and the bundles in hosts and validators.
-fn check_program(places: &Places, steps: &mut Steps) {
+/// The build, the bundles, all Rust tests, and the bundles in hosts and validators. Whether there are bundles.
+fn check_program(places: &Places, steps: &mut Steps) -> bool {
     let bundled = steps.checked("build and bundle", || bundle::assemble(places, &bundle::build(places)?));
     let hosts = python_environment(places, steps, "Python host", &host_requirements(places));
     if !bundled {
         for name in ["build the Rust tests", "Rust tests", "demo", "validators"] {
             steps.skip(name, "there are no bundles");
         }
-        return;
+        return false;
     }
     let tests = |last: &[&str]| {
         let mut command = places.cargo();
@@ -161,6 +161,7 @@ fn check_program(places: &Places, steps: &mut Steps) {
     }
     steps.checked("demo", || demo::check(places));
     check_with_validators(places, steps);
+    true
 }
 
 /// Builds a Python environment as a step of its own; none when that fails or its requirements are absent.
@@ -205,7 +206,7 @@ fn check_with_validators(places: &Places, steps: &mut Steps) {
 }
 
 /// Lints and tests of the Python package that trains and exports models.
-fn check_training(places: &Places, steps: &mut Steps) {
+fn check_training(places: &Places, bundled: bool, steps: &mut Steps) {
     let requirements = training_requirements(places);
     let Some(environment) = python_environment(places, steps, "training", &requirements) else {
         for name in ["ruff check", "ruff format", "pytest"] {
@@ -225,10 +226,14 @@ fn check_training(places: &Places, steps: &mut Steps) {
             if name == "pytest" {
                 // Some tests mix with an exported bundle: through the program itself, and through the plug-in in a host.
                 train::build_program(places)?;
-                demo::build_host(places)?;
                 command.env("TRIBUTARY", train::program(places));
-                command.env("TRIBUTARY_HOST", demo::host(places)).env("TRIBUTARY_CLAP", demo::clap(places));
                 command.env("ORT_DYLIB_PATH", onnx_runtime::library(places)?);
+                if bundled {
+                    demo::build_host(places)?;
+                    command
+                        .env("TRIBUTARY_HOST", demo::host(places))
+                        .env("TRIBUTARY_CLAP", demo::clap(places));
+                }
             }
             process::run(&mut command)
         });

@@ -166,10 +166,15 @@ def set_width(audio: Audio, width: float) -> Audio:
     return np.stack([mid + side * width, mid - side * width])
 
 
-def narrow_bass(audio: Audio, frequency_hz: float) -> Audio:
-    """Take the side away below a frequency, 12 dB an octave, as desks and cutting lathes do."""
+def narrow_bass(audio: Audio, frequency_hz: float, *, both_ways: bool = False) -> Audio:
+    """Take the side away below a frequency, 12 dB an octave, as desks and cutting lathes do.
+
+    Filtered both ways in time it falls by 24, and no phase turns: above the frequency what is panned stays in place.
+    """
     mid, side = mid_and_side(audio)
     side = high_pass(side, frequency_hz)
+    if both_ways:
+        side = high_pass(side[..., ::-1], frequency_hz)[..., ::-1]
     return np.stack([mid + side, mid - side])
 
 

@@ -20,9 +20,9 @@ MIX_LOUDNESS_LUFS = {"vocals": -18.5, "bass": -21.0, "drums": -19.5, "other": -2
 MIXTURE_LOUDNESS_LUFS = -14.0
 #: What songs differ in beyond what the rules explain, standard deviation in dB.
 LEVEL_SPREAD_DB = 0.5
-#: Below this the mixture narrows, 12 dB an octave: the published φ, which is smoothed, leaves more side there than
-#: engineers do, and so do rooms and effects.
-NARROW_BELOW_HZ = 150.0
+#: Below this the mixture narrows: the published φ, which is smoothed, leaves more side there than engineers do, and so
+#: do rooms and effects. Steeply, because mixes are wide again an octave above.
+NARROW_BELOW_HZ = 120.0
 #: dB by which a stem is turned down per unit of density: a dense backing steps back, a sparse voice is brought forward.
 LEAN_DB = {"vocals": -1.0, "bass": -1.0, "drums": -2.0, "other": -3.0}
 #: The voice's level is ridden: this part of what a phrase differs from the median is taken back, so many dB at most.
@@ -56,7 +56,8 @@ def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     fuller = fx.control_to_audio(together - np.mean(together), frames)
     total = total + AIR * fuller * air
     total = total + BREADTH * fuller * (total - _middle(total))
-    total = fx.set_loudness(fx.narrow_bass(total, NARROW_BELOW_HZ), MIXTURE_LOUDNESS_LUFS)
+    total = fx.narrow_bass(total, NARROW_BELOW_HZ, both_ways=True)
+    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
     total = fx.compress(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
     total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
     return fx.limit(total, -1.0)
