@@ -1,14 +1,17 @@
 """What a bundle says about its origin: no more than is known, and that from the first step on."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from functools import partial
 
 import pytest
 
+from crafx2 import config as config_module
+from crafx2 import report as report_module
 from crafx2.checkpoint import load_checkpoint
 from crafx2.cli import main, write_normalization
-from crafx2.config import load_config
+from crafx2.config import CONFIG_FOLDER, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import DatasetError
 from crafx2.generator import song_tracks
@@ -118,11 +121,15 @@ def test_only_the_transparent_start_is_called_so(generated):
     assert "cannot add reverberation or correct pitch." in card
 
 
-def test_the_command_makes_the_same_model_or_says_what_it_takes(generated):
-    config, small = load_config("default"), load_config("small")
+def test_the_command_makes_the_same_model_or_says_what_it_takes(generated, tmp_path, monkeypatch):
+    shutil.copytree(CONFIG_FOLDER, tmp_path, dirs_exist_ok=True)
+    for module in (config_module, report_module):
+        monkeypatch.setattr(module, "CONFIG_FOLDER", tmp_path)
+    (tmp_path / "many.toml").write_text('base = "default"\nname = "many"\nseeds = [2, 3]\n')
+    config, small, many = (load_config(name) for name in ("default", "small", "many"))
     command = "    python -m crafx2 make {} -o BUNDLE --work FOLDER {}\n"
     songs = "--tributary ../target/release/tributary"
-    for shipped in (config, replace(small, train=replace(small.train, seed=3))):
+    for shipped in (config, small, replace(many, train=replace(many.train, seed=3))):
         card = info_of(generated, shipped).card
         assert "**Make it again**, in `model-export`:\n" in card
         assert command.format(shipped.name, songs) in card
