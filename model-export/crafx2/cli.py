@@ -56,7 +56,7 @@ def write_normalization(config: Config, folder: Path, averages: Path | None = No
     folder.mkdir(parents=True, exist_ok=True)
     recipe, targets = folder / "recipe.json", folder / "targets.json"
     write_json(recipe, config.recipe.written(folder))
-    write_json(targets, default_targets(averages, config.loudness_lufs, config.similarity))
+    write_json(targets, config.targets(averages))
     return recipe, targets
 
 
@@ -121,9 +121,9 @@ def _export_module(arguments: argparse.Namespace) -> None:
 
     loaded = load_module(arguments.file, arguments.weights)
     config = load_config(arguments.config)
-    own = (arguments.targets,) if arguments.targets else (None, config.loudness_lufs, config.similarity)
+    targets = default_targets(arguments.targets) if arguments.targets else config.targets()
     named = {"name": arguments.name, "license": arguments.license}
-    worst = export_module(loaded, arguments.output, recipe=config.recipe, targets=default_targets(*own), **named)
+    worst = export_module(loaded, arguments.output, recipe=config.recipe, targets=targets, **named)
     print(f"wrote {arguments.output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from .augment import Augmentation
-from .contract import REPOSITORY, SAMPLE_RATE_HZ, Window
+from .contract import REPOSITORY, SAMPLE_RATE_HZ, Window, default_targets
 from .errors import UserError
 from .front_end import FRAME_RATIO
 from .losses import LEAST_GUARDED_FRAMES
@@ -79,14 +79,16 @@ class TrainSettings:
             raise ValueError("the objective 'stems' and the loss 'l1' belong together")
         if not 0.0 <= self.gate_jitter <= 1.0:
             raise ValueError(f"gate_jitter is {self.gate_jitter}; it is a share, from 0 to 1")
-        guarded = {"crop_s", "validation_limit_s"} if self.validation == "tracks" else set()
-        if self.loss != "mix":
-            guarded.add("crop_s")
-            guarded |= {"long_crop_s"} if self.long_every else set()
-            guarded |= {"validation_crop_s"} if self.validation == "crops" else set()
-        for name in sorted(guarded):
+        loss, tracks = self.loss != "mix", self.validation == "tracks"
+        guarded = {
+            "crop_s": loss or tracks,
+            "long_crop_s": loss and self.long_every != 0,
+            "validation_crop_s": loss and not tracks,
+            "validation_limit_s": tracks,
+        }
+        for name, matters in guarded.items():
             given_s, least_s = getattr(self, name), LEAST_GUARDED_FRAMES / SAMPLE_RATE_HZ
-            if frames_of(given_s) < LEAST_GUARDED_FRAMES:
+            if matters and frames_of(given_s) < LEAST_GUARDED_FRAMES:
                 raise ValueError(f"{name} is {given_s}; less than {least_s:.2f} leaves nothing between guards")
 
 
@@ -126,6 +128,10 @@ class Config:
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds names one twice: {list(self.seeds)}")
+
+    def targets(self, averages: Path | None = None) -> dict[str, Any]:
+        """Averages as `default_targets` reads them, MUSDB18's by default, with this configuration's own on top."""
+        return default_targets(averages, self.loudness_lufs, self.similarity)
 
 
 class ConfigError(UserError):

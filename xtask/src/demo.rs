@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::bundle;
-use crate::layout::NAME;
 use crate::places::{self, Places};
 use crate::process;
 use crate::steps::Steps;
@@ -78,19 +77,14 @@ pub fn build_host(places: &Places) -> Result<()> {
 
 /// The built host program.
 pub fn host(places: &Places) -> PathBuf {
-    places.target.join("release").join(format!("demo-host{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// The bundled plug-in that it loads.
-pub fn clap(places: &Places) -> PathBuf {
-    places.bundled().join(format!("{NAME}.clap"))
+    places.program("demo-host")
 }
 
 fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {
     if let Some(folder) = plan.out.parent() {
         crate::files::create_folder(folder)?;
     }
-    let mut command = host_command(&host(places), &clap(places), plan, realtime);
+    let mut command = host_command(&host(places), &places.plugin("clap"), plan, realtime);
     // The bundle must stand alone: what a developer's shell or cache holds would hide a part that is missing from it.
     command.env_remove("ORT_DYLIB_PATH").env_remove("TRIBUTARY_MODEL");
     command.env("XDG_CACHE_HOME", places.empty_cache());

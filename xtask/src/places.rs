@@ -10,6 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::layout::NAME;
 use crate::process;
 
 /// The folders that commands work in.
@@ -65,6 +66,16 @@ impl Places {
     /// Where the bundles are put together.
     pub fn bundled(&self) -> PathBuf {
         self.target.join("bundled")
+    }
+
+    /// A program that a release build made, by its name in the workspace.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// The bundled plug-in with an ending: `clap` or `vst3`.
+    pub fn plugin(&self, ending: &str) -> PathBuf {
+        self.bundled().join(format!("{NAME}.{ending}"))
     }
 
     /// The models that ship inside the bundles.

@@ -12,7 +12,6 @@ use clap::Args;
 
 use crate::bundle;
 use crate::demo;
-use crate::layout::NAME;
 use crate::onnx_runtime;
 use crate::places::Places;
 use crate::process;
@@ -197,8 +196,9 @@ fn check_with_validators(places: &Places, steps: &mut Steps) {
     for (program, arguments, ending) in VALIDATORS {
         match process::on_path(program) {
             Some(path) => {
-                let plugin = places.bundled().join(format!("{NAME}.{ending}"));
-                steps.checked(program, || process::run(Command::new(path).args(arguments).arg(plugin)));
+                steps.checked(program, || {
+                    process::run(Command::new(path).args(arguments).arg(places.plugin(ending)))
+                });
             }
             None => steps.skip(program, "absent: not on PATH"),
         }
@@ -232,7 +232,7 @@ fn check_training(places: &Places, bundled: bool, steps: &mut Steps) {
                     demo::build_host(places)?;
                     command
                         .env("TRIBUTARY_HOST", demo::host(places))
-                        .env("TRIBUTARY_CLAP", demo::clap(places));
+                        .env("TRIBUTARY_CLAP", places.plugin("clap"));
                 }
             }
             process::run(&mut command)

@@ -91,7 +91,7 @@ pub fn build_program(places: &Places) -> Result<()> {
 
 /// The built `tributary`.
 pub fn program(places: &Places) -> PathBuf {
-    places.target.join("release").join(format!("tributary{}", std::env::consts::EXE_SUFFIX))
+    places.program("tributary")
 }
 
 fn check_config(places: &Places, name: &str) -> Result<()> {
