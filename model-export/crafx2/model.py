@@ -245,10 +245,16 @@ class CRAFx2(nn.Module):
         full = functional.conv_transpose1d(masked, weight)
         return full[:, :, left : full.shape[2] - right]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """`(batch, stems · channels, frames)` to `(batch, channels, frames)`."""
+    def forward(self, x: Tensor, *, still: bool = False) -> Tensor:
+        """`(batch, stems · channels, frames)` to `(batch, channels, frames)`.
+
+        `still` holds every mask at its mean over time: a fixed filter, which is as good where nothing adapts.
+        """
         bands, latent = self.analyze(x)
-        masked = functional.interpolate(self.mask(latent), scale_factor=float(FRAME_RATIO)) * bands
+        mask = self.mask(latent)
+        if still:
+            mask = mask.mean(dim=2, keepdim=True).expand_as(mask)
+        masked = functional.interpolate(mask, scale_factor=float(FRAME_RATIO)) * bands
         gate = self.gate(masked.abs().mean(dim=2))
         return torch.tanh(self.synthesize(masked * gate[:, :, None]))
 

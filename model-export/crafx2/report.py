@@ -261,6 +261,7 @@ def _losses_text(report: dict[str, Any], start: str) -> str:
     rows = {
         "plain_sum": "plain sum of the normalized stems",
         "untrained": "the untrained transparent start" if start == "transparent" else "the untrained network",
+        "still": "this model with each mask held at its mean over time",
         "trained": "this model",
     }
     losses = report["losses"]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,7 @@ class Trainer:
         plain = network if self.config.train.objective == "mix" else lambda stems: reconstruct(network, stems)
         losses = {"trained": self.held_out_loss(plain)}
         if self.config.train.objective == "mix":
+            losses["still"] = self.held_out_loss(partial(network, still=True))
             losses["plain_sum"] = self.held_out_loss(plain_sum)
             losses["untrained"] = self.held_out_loss(self.start.to(self.device))
         return TrainResult(best, self.step, self.best_step, losses, self.history, self.skipped, self.seconds)

@@ -94,6 +94,19 @@ def test_a_held_bank_treats_left_and_right_alike(tiny_transparent):
     assert (mix - torch.tanh(stems.view(1, 4, 2, -1).sum(dim=1))).abs().max() > 1e-3
 
 
+def test_still_masks_are_held_at_their_means(tiny_transparent):
+    network = moved(tiny_transparent.size, seed=6)
+    stems = 0.03 * torch.randn(1, 8, 64 * 60) * torch.linspace(0.0, 3.0, 64 * 60)
+    with torch.no_grad():
+        moving, still = network(stems), network(stems, still=True)
+        mean = network.mask(network.analyze(stems)[1]).mean(dim=2, keepdim=True)
+        network.mask = lambda latent: mean.expand_as(latent)
+        assert (network(stems) - still).abs().max() < 1e-6
+        assert (moving - still).abs().max() > 1e-3
+        constant = transparent_network(tiny_transparent.size, seed=3).eval()
+        assert (constant(stems) - constant(stems, still=True)).abs().max() < 1e-6
+
+
 def test_transparent_start_can_learn(tiny_transparent):
     stems = 0.05 * torch.randn(1, 8, 64 * 40)
     network = transparent_network(tiny_transparent.size, seed=3)

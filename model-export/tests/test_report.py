@@ -106,11 +106,12 @@ def test_a_run_on_own_songs_does_not_become_one_on_generated_ones(tmp_path):
 
 
 def test_only_the_transparent_start_is_called_so(generated):
-    losses = {"plain_sum": 0.9, "untrained": 0.8, "trained": 0.7}
+    losses = {"plain_sum": 0.9, "untrained": 0.8, "still": 0.75, "trained": 0.7}
     add_results(generated, TrainResult(generated / "best.pt", 6, 6, losses, [(6, 0.7)], 0, 60.0))
     config = load_config("default")
     card = flat(info_of(generated, config).card)
     assert "| the untrained transparent start | 0.8000 |" in card
+    assert "| this model with each mask held at its mean over time | 0.7500 |" in card
     assert "correct pitch, or equalize finely below about 0.7 kHz." in card
     trained = replace(config, train=replace(config.train, freeze_front_end=False))
     card = flat(info_of(generated, trained).card)

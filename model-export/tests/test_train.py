@@ -183,6 +183,9 @@ def test_patience_ends_a_run_that_gets_no_better(smoke, songs, tmp_path):
     found = find_songs(songs)
     result = Trainer(replace(smoke, network=NARROW, train=train), found, found[:1], tmp_path).run()
     assert (result.steps, result.best_step) == (3, 1)
+    # Nothing was learned: the masks stand still, so holding them costs nothing.
+    assert set(result.losses) == {"trained", "still", "plain_sum", "untrained"}
+    assert result.losses["still"] == pytest.approx(result.losses["trained"], rel=1e-4)
 
 
 def test_pretraining_moves_the_front_end_and_training_takes_it_over(smoke, songs, tmp_path, capsys):
