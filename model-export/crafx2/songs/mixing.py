@@ -36,8 +36,6 @@ MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
 DRUMS_DB, KICKED_DB = 1.0, 1.5
 #: The top of full passages against sparse ones: gain of what lies above 5 kHz per unit of activity, linear.
 AIR = 0.5
-#: Full passages are wider than sparse ones: gain of the side per unit of activity, linear.
-BREADTH = 0.5
 
 
 def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
@@ -51,11 +49,10 @@ def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
     frames = parts["vocals"].shape[-1]
     together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
     total = sum(parts.values())
-    # Fuller passages open up on top and to the sides, sparse ones close: without a mean.
+    # Fuller passages open up on top, sparse ones close: without a mean. The sides stay as the recipe makes them.
     air = fx.high_pass(total, 5_000.0, order=1)
     fuller = fx.control_to_audio(together - np.mean(together), frames)
     total = total + AIR * fuller * air
-    total = total + BREADTH * fuller * (total - _middle(total))
     total = fx.narrow_bass(total, NARROW_BELOW_HZ, both_ways=True)
     total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
     total = fx.compress(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
