@@ -24,6 +24,12 @@ GUARD_FRAMES = 32_446
 GUARD_COLUMNS = 30
 #: Two guards and a column between them, in frames of audio: enough for La, Lb, l1 and windows over whole tracks.
 LEAST_GUARDED_FRAMES = FFT + 2 * GUARD_COLUMNS * HOP
+#: Third octaves of the default loss, 63 Hz to 16 kHz: none is narrower than a bin of `FFT`.
+LOSS_BANDS_HZ = CENTERS_HZ[3:]
+#: Lowest third octave in which the default loss compares sides. The lowest band of the masks reaches 0.7 kHz: turned
+#: down for the sake of a bass that mixes keep in the middle, it would take the side of all that is wide above. How wide
+#: the low end is, is the recipe's.
+WIDTH_FROM_HZ = 250.0
 #: Published epsilon: a silent target bin counts as −600 dB.
 PUBLISHED_EPSILON = 1e-30
 WEIGHTING_TAPS = 101
@@ -136,8 +142,8 @@ class MixLossWeights:
     """Weights of the default loss's terms."""
 
     sum: float = 1.0
-    #: Fine structure of a side that is noise cannot be met; a large weight would only turn wide stems down.
-    difference: float = 0.15
+    #: With less the sides stand still while the middle moves, and images breathe.
+    difference: float = 0.5
     tone: float = 1.0
     width: float = 0.3
     balance: float = 1.0
@@ -149,9 +155,11 @@ class MixLoss(nn.Module):
     """The default model's loss: short-time magnitudes, long-term tone, width and left/right balance.
 
     Logarithms are taken above a floor relative to the target's mean magnitude (of the *sum*, also for the difference:
-    a mono passage has no difference to be relative to). Tone, width and balance compare averages over the crop in
-    bands, so that what a mix engineer would call too bright, too narrow or leaning is not lost among thousands of bins;
-    a side of less than −40 dB counts as none.
+    a mono passage has no difference to be relative to). Only the sum has a convergence term: a side made of noise
+    cannot be met bin by bin, and least squares would turn it down by 2 dB (π/4 of two Rayleigh magnitudes), while
+    logarithms are nearest at its own level. Tone, width and balance compare averages over the crop in bands, so that
+    what a mix engineer would call too bright, too narrow or leaning is not lost among thousands of bins; a side of less
+    than −40 dB counts as none, and the low end's does not count (`WIDTH_FROM_HZ`).
     """
 
     RESOLUTIONS = ((4_096, 1_024), (1_024, 512))
@@ -160,6 +168,7 @@ class MixLoss(nn.Module):
         super().__init__()
         self.weights = weights or MixLossWeights()
         self.emphasis = PreEmphasis(sample_rate_hz)
+        self.wide = int(np.searchsorted(LOSS_BANDS_HZ, 0.99 * WIDTH_FROM_HZ))
         self.register_buffer("bands", torch.tensor(_band_matrix(FFT, sample_rate_hz), dtype=torch.float32))
 
     def terms(self, mix: Tensor, mixture: Tensor) -> dict[str, Tensor]:
@@ -175,15 +184,17 @@ class MixLoss(nn.Module):
                 if floor is None:
                     floor = self.weights.floor * y.mean(dim=(1, 2), keepdim=True) + 1e-5
                     norm = torch.linalg.vector_norm(y, dim=(1, 2)) + 1e-3
-                log_distance = (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
-                convergence = (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
-                found[name] = found[name] + (log_distance + convergence) / len(self.RESOLUTIONS)
+                distance = (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
+                if name == "sum":
+                    distance = distance + (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
+                found[name] = found[name] + distance / len(self.RESOLUTIONS)
         left, right = (self._band_levels(mix[:, channel]) for channel in (0, 1))
         goal_left, goal_right = (self._band_levels(mixture[:, channel]) for channel in (0, 1))
         found["tone"] = (self._level(left + right) - self._level(goal_left + goal_right)).abs().mean()
         heard = 1e-4 * (goal_left + goal_right) + 1e-9
         side, goal_side = (self._band_levels(pair[:, 0] - pair[:, 1]) for pair in (mix, mixture))
-        found["width"] = 0.5 * (torch.log(side + heard) - torch.log(goal_side + heard)).abs().mean()
+        apart = 0.5 * (torch.log(side + heard) - torch.log(goal_side + heard)).abs()
+        found["width"] = apart[:, self.wide :].mean()
         lean = self._level(left) - self._level(right)
         goal_lean = self._level(goal_left) - self._level(goal_right)
         found["balance"] = (lean - goal_lean).abs().mean()
@@ -212,9 +223,9 @@ class MixLoss(nn.Module):
 
 
 def _band_matrix(fft: int, sample_rate_hz: int) -> np.ndarray:
-    """Averages over third octaves from 63 Hz to 16 kHz as a matrix `(bins, bands)`, without empty bands."""
+    """Averages over `LOSS_BANDS_HZ` as a matrix `(bins, bands)`."""
     hz = np.fft.rfftfreq(fft, 1 / sample_rate_hz)
-    found = [band for band in bands(hz, CENTERS_HZ[3:]) if band.start < band.stop]
+    found = bands(hz, LOSS_BANDS_HZ)
     matrix = np.zeros((hz.size, len(found)))
     for column, band in enumerate(found):
         matrix[band, column] = 1.0 / (band.stop - band.start)

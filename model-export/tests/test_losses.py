@@ -80,9 +80,21 @@ def test_our_loss_knows_how_wide_a_mix_is(pair):
     narrower = middle + 0.5 * (mixture - middle)
     assert float(loss.terms(narrower, mixture)["width"]) == pytest.approx(np.log(2.0), rel=0.01)
     assert float(loss.terms(mixture, narrower)["width"]) == pytest.approx(np.log(2.0), rel=0.01)
-    # What is not heard does not count.
+    # What is not heard does not count, nor does the low end.
+    low = 0.1 * torch.sin(2 * np.pi * 100.0 / 44_100 * torch.arange(mixture.shape[-1])) * torch.tensor([[1.0], [-1.0]])
+    assert float(loss.terms(mixture + low, mixture)["width"]) < 0.01
     mono = middle.repeat(1, 2, 1)
     assert float(loss.terms(mono + 1e-3 * (mixture - middle), mono)["width"]) < 0.1
+
+
+def test_our_loss_is_least_for_a_side_of_noise_at_its_own_level():
+    torch.manual_seed(8)
+    loss, middle = MixLoss(), 0.1 * torch.randn(1, 1, 4 * FRAMES).repeat(1, 2, 1)
+    lean = 0.1 * torch.tensor([[1.0], [-1.0]])
+    side, another = (torch.randn(1, 1, 4 * FRAMES) * lean for _ in range(2))
+    mixture = middle + another
+    found = [float(loss.terms(middle + gain * side, mixture)["difference"]) for gain in (0.89, 1.0, 1.12)]
+    assert min(found) == found[1]
 
 
 def test_our_loss_has_a_finite_gradient_for_mono_and_silence(pair):
