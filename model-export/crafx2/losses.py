@@ -142,7 +142,7 @@ class MixLossWeights:
     """Weights of the default loss's terms."""
 
     sum: float = 1.0
-    #: With less the sides stand still while the middle moves, and images breathe.
+    #: Most of a side is noise, whose level can be met and whose fine structure cannot.
     difference: float = 0.5
     tone: float = 1.0
     width: float = 0.3
