@@ -168,7 +168,7 @@ class MixLoss(nn.Module):
         super().__init__()
         self.weights = weights or MixLossWeights()
         self.emphasis = PreEmphasis(sample_rate_hz)
-        self.wide = int(np.searchsorted(LOSS_BANDS_HZ, 0.99 * WIDTH_FROM_HZ))
+        self.wide = int(np.searchsorted(LOSS_BANDS_HZ, WIDTH_FROM_HZ))
         self.register_buffer("bands", torch.tensor(_band_matrix(FFT, sample_rate_hz), dtype=torch.float32))
 
     def terms(self, mix: Tensor, mixture: Tensor) -> dict[str, Tensor]:
@@ -176,18 +176,14 @@ class MixLoss(nn.Module):
         emphasized, goal = self.emphasis(mix), self.emphasis(mixture)
         found: dict[str, Tensor] = {"sum": mix.new_zeros(()), "difference": mix.new_zeros(())}
         for fft, hop in self.RESOLUTIONS:
-            floor: Tensor | None = None
-            for name, output, target in zip(
-                ("sum", "difference"), sum_and_difference(emphasized), sum_and_difference(goal), strict=True
-            ):
-                x, y = magnitudes(output, fft, hop), magnitudes(target, fft, hop)
-                if floor is None:
-                    floor = self.weights.floor * y.mean(dim=(1, 2), keepdim=True) + 1e-5
-                    norm = torch.linalg.vector_norm(y, dim=(1, 2)) + 1e-3
-                distance = (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
-                if name == "sum":
-                    distance = distance + (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
-                found[name] = found[name] + distance / len(self.RESOLUTIONS)
+            pairs = zip(sum_and_difference(emphasized), sum_and_difference(goal), strict=True)
+            sums, differences = ((magnitudes(x, fft, hop), magnitudes(y, fft, hop)) for x, y in pairs)
+            x, y = sums
+            floor = self.weights.floor * y.mean(dim=(1, 2), keepdim=True) + 1e-5
+            norm = torch.linalg.vector_norm(y, dim=(1, 2)) + 1e-3
+            convergence = (torch.linalg.vector_norm(y - x, dim=(1, 2)) / norm).mean()
+            found["sum"] = found["sum"] + (_log_distance(*sums, floor) + convergence) / len(self.RESOLUTIONS)
+            found["difference"] = found["difference"] + _log_distance(*differences, floor) / len(self.RESOLUTIONS)
         left, right = (self._band_levels(mix[:, channel]) for channel in (0, 1))
         goal_left, goal_right = (self._band_levels(mixture[:, channel]) for channel in (0, 1))
         found["tone"] = (self._level(left + right) - self._level(goal_left + goal_right)).abs().mean()
@@ -220,6 +216,11 @@ class MixLoss(nn.Module):
     def _level(power: Tensor) -> Tensor:
         """Natural logarithm of amplitude, above −70 dB of the loudest band."""
         return 0.5 * torch.log(power + 1e-7 * power.detach().amax(dim=1, keepdim=True) + 1e-9)
+
+
+def _log_distance(x: Tensor, y: Tensor, floor: Tensor) -> Tensor:
+    """Mean distance of logarithms above a floor, a scalar."""
+    return (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
 
 
 def _band_matrix(fft: int, sample_rate_hz: int) -> np.ndarray:
