@@ -42,7 +42,7 @@ from .incremental import Recurrent, Statistics, Temporal, norm_response
 from .model import CRAFx2
 from .recipe import Recipe
 
-#: Written for ONNX Runtime 1.31; old enough for every runtime since 1.13.
+#: Written for ONNX Runtime 1.28; old enough for every runtime since 1.13.
 OPSET = 17
 #: Frames of the committed parity vectors: short, so that every load may check them.
 PARITY_FRAMES = 16_384

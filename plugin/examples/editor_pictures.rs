@@ -67,7 +67,7 @@ fn with(state: ModelState) -> Copies {
 }
 
 fn failed() -> Copies {
-    let reason = "ONNX Runtime was not found. Put libonnxruntime.so.1.31.1 beside the plug-in (folder Tributary) or set ORT_DYLIB_PATH.";
+    let reason = "ONNX Runtime was not found. Put libonnxruntime.so.1.28.0 beside the plug-in (folder Tributary) or set ORT_DYLIB_PATH.";
     with(ModelState::Failed(reason.into()))
 }
 

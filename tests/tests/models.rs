@@ -168,7 +168,7 @@ fn a_runtime_that_is_no_library() {
         return;
     }
     let plugin = Plugin::altered(&StagedModel::CopyOf(model_folder("default")), false, |staged| {
-        std::fs::write(staged.parts_folder().join("libonnxruntime.so.1.31.1"), "not a library").unwrap();
+        std::fs::write(staged.parts_folder().join("libonnxruntime.so.1.28.0"), "not a library").unwrap();
     });
     expect_dry(plugin, &["ONNX Runtime"]);
 }

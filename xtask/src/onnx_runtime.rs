@@ -12,8 +12,9 @@ use crate::places::Places;
 use crate::process;
 use crate::python;
 
-/// The version that the plug-in is built and tested with.
-pub const VERSION: &str = "1.31.1";
+/// The version that the plug-in is built and tested with: the last one without a telemetry collector. From 1.29 on the
+/// wheels write a device id and look up their vendor's event server as soon as an environment is made.
+pub const VERSION: &str = "1.28.0";
 
 /// About what the wheel weighs.
 pub const DOWNLOAD_MB: u32 = 24;
@@ -37,23 +38,23 @@ pub fn wheel(system: &str, processor: &str) -> Result<Wheel> {
     let (tag, library, sha256) = match (system, processor) {
         ("linux", "x86_64") => (
             "manylinux_2_28_x86_64",
-            "libonnxruntime.so.1.31.1",
-            "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
+            "libonnxruntime.so.1.28.0",
+            "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083",
         ),
         ("linux", "aarch64") => (
             "manylinux_2_28_aarch64",
-            "libonnxruntime.so.1.31.1",
-            "8aa3b76b28c778a2b1dd660d34161adb1d508c9ccd04ff9dc80e26eca5df8467",
+            "libonnxruntime.so.1.28.0",
+            "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d",
         ),
         ("macos", "aarch64") => (
             "macosx_14_0_arm64",
-            "libonnxruntime.1.31.1.dylib",
-            "07fde7652b628c2c744155cf49020f368ddf5e1e13fc17817d1350514446bef8",
+            "libonnxruntime.1.28.0.dylib",
+            "cadd9517e089d197e5d381bc31813875eb8addce8712bac501645fea8008800c",
         ),
         ("windows", "x86_64") => (
             "win_amd64",
             "onnxruntime.dll",
-            "68d0d5f502be4509e2a16f932627a95137d748b2fae519027f80125c0b1f550b",
+            "3d6bd02dc137b9a1dfdac045a52b147ffb920bb06ab812b08fc8e14279859855",
         ),
         _ => bail!("there is no ONNX Runtime {VERSION} package for {system} on {processor}"),
     };

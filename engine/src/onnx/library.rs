@@ -14,7 +14,7 @@ use ort::environment::Environment;
 use crate::error::LibraryError;
 
 /// The runtime version that ships with Tributary.
-pub const RUNTIME_VERSION: &str = "1.31.1";
+pub const RUNTIME_VERSION: &str = "1.28.0";
 /// Overrides every other place.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
