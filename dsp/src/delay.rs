@@ -4,6 +4,10 @@
 /// Frames processed at a time: half of the panning window, and the grid to which every decision is tied.
 pub const HOP_FRAMES: usize = 1024;
 
+/// Hops after which every stem has had its turn with the heavy work: when filters are redesigned and spectra analyzed,
+/// counted from the start of the stream, repeats with this period.
+pub const TURNS_HOPS: usize = 8;
+
 /// One hop of one stereo stem.
 #[derive(Debug, Clone)]
 pub struct Hop {

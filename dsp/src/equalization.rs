@@ -11,7 +11,7 @@ use realfft::num_complex::Complex64;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::{HOP_FRAMES, Hop, HopDelay, fade};
+use crate::delay::{HOP_FRAMES, Hop, HopDelay, TURNS_HOPS, fade};
 use crate::profile::{CURVE_POINTS, EqualizationCorrection};
 use crate::recipe::RecipeKind;
 use crate::smoothing::{GLIDE_SECONDS, Glide, step};
@@ -36,6 +36,7 @@ const KERNEL_TAPS: usize = LEADING_ZEROS + SQUARED_TAPS;
 
 /// Hops between two redesigns of a gliding filter.
 const REDESIGN_HOPS: usize = 8;
+const _: () = assert!(TURNS_HOPS.is_multiple_of(REDESIGN_HOPS));
 
 /// Stems redesign their filters in different hops.
 fn first_hop(stem: Stem) -> usize {

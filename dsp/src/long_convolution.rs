@@ -4,11 +4,12 @@
 //! due.
 
 use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::HOP_FRAMES;
+use crate::delay::{HOP_FRAMES, TURNS_HOPS};
 use crate::stft::RealTransform;
 
 /// Hops in a block of the tail.
 const TAIL_HOPS: usize = 8;
+const _: () = assert!(TURNS_HOPS.is_multiple_of(TAIL_HOPS));
 const TAIL_FRAMES: usize = TAIL_HOPS * HOP_FRAMES;
 /// Taps of the head: one block to gather the tail's input, one to work on it.
 const HEAD_TAPS: usize = 2 * TAIL_FRAMES;

@@ -17,7 +17,7 @@ use crate::targets::{Targets, TargetsError};
 use crate::transition::Transition;
 use crate::width::WidthMatcher;
 
-pub use crate::delay::HOP_FRAMES;
+pub use crate::delay::{HOP_FRAMES, TURNS_HOPS};
 pub use crate::transition::{FADE_SECONDS, LISTEN_SECONDS};
 
 /// Why a normalizer cannot be built.
@@ -231,14 +231,17 @@ pub const REST_SECONDS: f64 = 11.0;
 
 /// One stem's chain, hop by hop.
 ///
-/// A chain that has nothing to do rests: after [`REST_SECONDS`] of digital silence at both ends, and once the compressor
-/// has let go, silent hops pass untouched until the next sound. With fixed corrections not a bit depends on it. For
-/// running estimates time stands still meanwhile: they neither forget nor glide.
+/// A chain that has nothing to do rests: before the first sound, and after [`REST_SECONDS`] of digital silence at both
+/// ends, once the compressor has let go, silent hops pass untouched until the next sound. With fixed corrections not a
+/// bit depends on it. For running estimates time stands still meanwhile: they neither forget nor glide, and how many times
+/// [`TURNS_HOPS`] of silence precede a song changes nothing.
 #[derive(Debug)]
 pub struct StemChain {
     /// Ahead of what is measured, so a change of corrections does not interrupt it.
     reverb: Option<Box<ReverbSend>>,
     corrections: Transition,
+    /// A sound has come since the start of the stream.
+    heard: bool,
     /// Hops for which input and output have been silent.
     silent_hops: usize,
     rest_hops: usize,
@@ -255,6 +258,7 @@ impl StemChain {
             sanitize(hop);
             hop.is_silent()
         };
+        self.heard |= !silent;
         if silent && self.is_resting() {
             if let Some(reverb) = &mut self.reverb {
                 reverb.pass_silence();
@@ -271,7 +275,7 @@ impl StemChain {
 
     /// Whether silent hops pass untouched.
     pub fn is_resting(&self) -> bool {
-        self.silent_hops >= self.rest_hops && self.corrections.may_rest()
+        (self.silent_hops >= self.rest_hops || !self.heard) && self.corrections.may_rest()
     }
 
     /// Back to the state after construction.
@@ -280,6 +284,7 @@ impl StemChain {
             reverb.reset();
         }
         self.corrections.reset();
+        self.heard = false;
         self.silent_hops = 0;
     }
 }
@@ -324,6 +329,7 @@ impl FxNormalizer {
                     .and_then(|stem| ReverbSend::of(stem, &recipe.reverb, sample_rate_hz))
                     .map(Box::new),
                 corrections: Transition::new(matchers, sample_rate_hz),
+                heard: false,
                 silent_hops: 0,
                 rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
             });

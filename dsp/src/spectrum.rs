@@ -7,7 +7,7 @@
 use realfft::FftNum;
 use realfft::num_complex::{Complex, Complex32};
 
-use crate::delay::{HOP_FRAMES, Hop};
+use crate::delay::{HOP_FRAMES, Hop, TURNS_HOPS};
 use crate::equalization::REFERENCE_LUFS;
 use crate::filter::k_weighting;
 use crate::profile::CURVE_POINTS;
@@ -31,6 +31,7 @@ const FRAME_GATE: f64 = 1e-3;
 
 /// Stems that take turns with the transforms of the running estimate.
 const TURNS: usize = 4;
+const _: () = assert!(TURNS_HOPS.is_multiple_of(TURNS));
 
 /// Bound of the paper rules' correction.
 pub const LARGEST_CORRECTION_DB: f64 = 15.0;

@@ -9,7 +9,7 @@
 use realfft::num_complex::Complex32;
 
 use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::{HOP_FRAMES, Hop, fade};
+use crate::delay::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
 use crate::panning::{Analysis, BINS, WINDOW_FRAMES};
 use crate::profile::WidthCorrection;
 use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight};
@@ -43,6 +43,7 @@ const SEEDS: [u64; Stem::COUNT] =
 /// Hops between two redesigns of a gliding filter, and between two of the estimator's transforms.
 const REDESIGN_HOPS: usize = 8;
 const LISTEN_HOPS: usize = 2;
+const _: () = assert!(TURNS_HOPS.is_multiple_of(REDESIGN_HOPS) && REDESIGN_HOPS.is_multiple_of(LISTEN_HOPS));
 /// Changes of a gain below this (linear) are not worth a redesign.
 const SETTLED_GAIN: f64 = 0.003;
 /// Material before the first decision, in seconds.

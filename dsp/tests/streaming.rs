@@ -6,9 +6,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use tributary_dsp::normalizer::{HOP_FRAMES, TURNS_HOPS};
 use tributary_dsp::{
-    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer,
-    Targets, normalize_stem, profile_song,
+    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, RecipeKind, SongProfile, Stem, StemsBlock,
+    StereoBuffer, Targets, normalize_stem, profile_song,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -406,6 +407,30 @@ fn a_rest_changes_no_bit_of_fixed_corrections() {
         streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
         assert!(run_with_rest(&mut chain, &mut streamed, rest_frames));
         assert_is_whole_file_result(&recipe, &input, &streamed, latency);
+    }
+}
+
+#[test]
+fn silence_before_a_song_changes_no_bit() {
+    let input = song(300_000);
+    // The published rules match panning in the first frames of a stream only, silent or not.
+    for recipe in recipes().into_iter().filter(|recipe| recipe.kind == RecipeKind::Paper) {
+        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+            let mut wanted = input.clone();
+            run(&mut normalizer(&recipe, source.clone()), &mut wanted, || 1_000);
+            for leading_hops in [1, 5, 60] {
+                let leading_frames = leading_hops * TURNS_HOPS * HOP_FRAMES;
+                let mut later = input.clone();
+                for channel in &mut later {
+                    channel.splice(..0, std::iter::repeat_n(0.0, leading_frames));
+                }
+                let mut chain = normalizer(&recipe, source.clone());
+                run(&mut chain, &mut later, || 999);
+                for (later, wanted) in later.iter().zip(&wanted) {
+                    assert!(later[leading_frames..] == wanted[..], "{:?}, {leading_hops}", recipe.kind);
+                }
+            }
+        }
     }
 }
 
