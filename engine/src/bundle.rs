@@ -2,7 +2,6 @@
 //! the small files only – contract, targets, an impulse response – so that a plug-in knows its latency at once; graphs
 //! are read, hashed and handed to ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use crate::contract::{
 use crate::error::{BundleError, ModelError};
 use crate::model::{MixModel, SumModel};
 use crate::onnx::{OnnxLibrary, Provider};
+use crate::regular_file;
 use crate::room::{self, ROOM_LIMIT_BYTES};
 use crate::statistics::Prior;
 
@@ -227,14 +227,11 @@ fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, BundleError> {
 pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
     let unreadable =
         |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.to_string() };
-    let file = File::open(path).map_err(|e| match e.kind() {
+    let file = regular_file::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => BundleError::Missing { path: path.to_path_buf() },
         _ => unreadable(e),
     })?;
     let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason: "it is not a file".into() });
-    }
     let too_large =
         |actual_bytes| BundleError::TooLarge { path: path.to_path_buf(), actual_bytes, limit_bytes };
     if metadata.len() > limit_bytes {

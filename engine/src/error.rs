@@ -76,6 +76,16 @@ pub enum LibraryError {
         /// What the loader said; names the version found and the version needed when it is too old.
         reason: String,
     },
+    /// The file is a release that reports to its vendor, whatever it is told.
+    #[error(
+        "ONNX Runtime at {} reports about this machine to its vendor, as releases from 1.29 on do, and was not loaded. Use {version}, which comes with Tributary.", path.display()
+    )]
+    Reports {
+        /// The file.
+        path: PathBuf,
+        /// The version to use.
+        version: &'static str,
+    },
 }
 
 /// Why a model cannot be loaded or a run of it failed.

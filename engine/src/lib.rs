@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`contract`], [`bundle`] | the model's JSON and files, read as hostile input |
 //! | [`room`] | impulse responses from files, likewise |
+//! | [`regular_file`] | opens files, and nothing else that has a name |
 //! | [`model`], [`onnx`] | the trait every model implements; networks through ONNX Runtime |
 //! | [`window`], [`crossfade`], [`resample`] | the sliding window, joints between hops, sample rates |
 //! | [`statistics`] | what a network averages over a song, running or frozen |
@@ -39,6 +40,7 @@ mod output;
 pub mod pipeline;
 mod protocol;
 pub mod realtime;
+pub mod regular_file;
 pub mod resample;
 pub mod room;
 pub mod settings;

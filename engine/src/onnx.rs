@@ -4,6 +4,7 @@
 //! spinning: several instances share the cores with a host, and two spinning threads run slower than one.
 
 mod back_end;
+mod collector;
 mod ends;
 mod incremental;
 mod inspect;

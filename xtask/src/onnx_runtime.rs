@@ -22,9 +22,11 @@ pub const DOWNLOAD_MB: u32 = 24;
 /// The notices that ship with the library.
 pub const NOTICES: [&str; 2] = ["LICENSE", "ThirdPartyNotices.txt"];
 
-/// The wheel of one platform.
+/// The wheel of one release for one platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wheel {
+    /// The release.
+    version: &'static str,
     /// The platform's tag in the wheel's name.
     tag: &'static str,
     /// The library's file name.
@@ -58,8 +60,18 @@ pub fn wheel(system: &str, processor: &str) -> Result<Wheel> {
         ),
         _ => bail!("there is no ONNX Runtime {VERSION} package for {system} on {processor}"),
     };
-    Ok(Wheel { tag, library, sha256 })
+    Ok(Wheel { version: VERSION, tag, library, sha256 })
 }
+
+/// A release with the telemetry collector. It is never shipped and never loaded by the plug-in: a test sees it leave
+/// traces, which proves that the test would notice some.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const REPORTING: Wheel = Wheel {
+    version: "1.31.1",
+    tag: "manylinux_2_28_x86_64",
+    library: "libonnxruntime.so.1.31.1",
+    sha256: "fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3",
+};
 
 /// The wheel for the machine that this runs on.
 pub fn wheel_here() -> Result<Wheel> {
@@ -68,7 +80,11 @@ pub fn wheel_here() -> Result<Wheel> {
 
 /// The folder in the cache that holds the library and its notices.
 pub fn folder(places: &Places) -> PathBuf {
-    places.cache.join(format!("onnxruntime-{VERSION}"))
+    folder_of(places, VERSION)
+}
+
+fn folder_of(places: &Places, version: &str) -> PathBuf {
+    places.cache.join(format!("onnxruntime-{version}"))
 }
 
 /// The library's path in the cache.
@@ -88,17 +104,34 @@ fn is_valid(folder: &Path, wheel: &Wheel) -> bool {
 
 /// Makes sure that the cache holds the library; downloads it when it does not.
 pub fn provide(places: &Places) -> Result<()> {
-    let (wheel, folder) = (wheel_here()?, folder(places));
+    provide_wheel(places, &wheel_here()?)
+}
+
+/// Makes sure that the cache holds the release with the collector, for the test's control, and says where.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub fn provide_reporting(places: &Places) -> Result<PathBuf> {
+    provide_wheel(places, &REPORTING)?;
+    Ok(folder_of(places, REPORTING.version).join(REPORTING.library))
+}
+
+/// There is a pinned control for one platform only.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub fn provide_reporting(_places: &Places) -> Result<PathBuf> {
+    bail!("no release with the telemetry collector is pinned for this platform")
+}
+
+fn provide_wheel(places: &Places, wheel: &Wheel) -> Result<()> {
+    let (version, folder) = (wheel.version, folder_of(places, wheel.version));
     let _lock = Lock::beside(&folder)?;
-    if is_valid(&folder, &wheel) {
+    if is_valid(&folder, wheel) {
         println!("in the cache: {}", folder.display());
         return Ok(());
     }
-    println!("downloading ONNX Runtime {VERSION}, about {DOWNLOAD_MB} MB");
+    println!("downloading ONNX Runtime {version}, about {DOWNLOAD_MB} MB");
     let partial = files::suffixed(&folder, ".partial");
     files::remove(&partial)?;
     files::create_folder(&partial)?;
-    let fetched = fetch(&partial, &wheel).and_then(|finished| files::put(&finished, &folder));
+    let fetched = fetch(&partial, wheel).and_then(|finished| files::put(&finished, &folder));
     files::remove(&partial)?;
     fetched?;
     println!("put into {}", folder.display());
@@ -114,11 +147,12 @@ fn fetch(scratch: &Path, wheel: &Wheel) -> Result<PathBuf> {
             .args(["--implementation", "cp", "--python-version", "3.12", "--abi", "cp312"])
             .args(["--platform", wheel.tag, "--dest"])
             .arg(&downloads)
-            .arg(format!("onnxruntime=={VERSION}")),
+            .arg(format!("onnxruntime=={}", wheel.version)),
     )
     .with_context(|| {
         format!(
-            "pip cannot download ONNX Runtime {VERSION}; see what it says above (is this machine offline?)"
+            "pip cannot download ONNX Runtime {}; see what it says above (is this machine offline?)",
+            wheel.version
         )
     })?;
     let finished = scratch.join("finished");
@@ -182,7 +216,7 @@ mod tests {
         let scratch = files::Scratch::new();
         // FIPS 180-2, appendix B.1: the digest of "abc".
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        let wheel = Wheel { tag: "any", library: "library.so", sha256 };
+        let wheel = Wheel { version: "0", tag: "any", library: "library.so", sha256 };
         files::write(&scratch.0.join("library.so"), "abc").unwrap();
         assert!(!is_valid(&scratch.0, &wheel), "the notices are missing");
         for name in NOTICES {

@@ -105,7 +105,11 @@ fn announce(places: &Places, training: bool) {
 /// One line for each download that is still to come.
 fn downloads(runtime: bool, hosts: bool, training: bool) -> Vec<String> {
     let all = [
-        (runtime, "ONNX Runtime", onnx_runtime::DOWNLOAD_MB),
+        (
+            runtime,
+            "ONNX Runtime, and a release that reports for a test's control",
+            2 * onnx_runtime::DOWNLOAD_MB,
+        ),
         (hosts, "DawDreamer and NumPy, to host the VST3", HOSTS_DOWNLOAD_MB),
         (training, "PyTorch and its companions (leave out with --no-training)", TRAINING_DOWNLOAD_MB),
     ];
@@ -136,6 +140,7 @@ fn check_sources(places: &Places, steps: &mut Steps) {
 fn check_program(places: &Places, steps: &mut Steps) -> bool {
     let bundled = steps.checked("build and bundle", || bundle::assemble(places, &bundle::build(places)?));
     let hosts = python_environment(places, steps, "Python host", &host_requirements(places));
+    let reporting = provide_reporting_runtime(places, steps);
     if !bundled {
         for name in ["build the Rust tests", "Rust tests", "demo", "validators"] {
             steps.skip(name, "there are no bundles");
@@ -151,6 +156,9 @@ fn check_program(places: &Places, steps: &mut Steps) -> bool {
         if let Some(hosts) = &hosts {
             command.env("TRIBUTARY_PYTHON", hosts.interpreter());
         }
+        if let Some(library) = &reporting {
+            command.env("TRIBUTARY_REPORTING_RUNTIME", library);
+        }
         process::run(&mut command)
     };
     if steps.checked("build the Rust tests", || tests(&["--no-run"])) {
@@ -161,6 +169,22 @@ fn check_program(places: &Places, steps: &mut Steps) -> bool {
     steps.checked("demo", || demo::check(places));
     check_with_validators(places, steps);
     true
+}
+
+/// A release of ONNX Runtime with the telemetry collector, for the control of the test of privacy. Where it cannot be had
+/// that is reported, and the control says itself that it is skipped.
+fn provide_reporting_runtime(places: &Places, steps: &mut Steps) -> Option<PathBuf> {
+    let name = "control: ONNX Runtime that reports";
+    match onnx_runtime::provide_reporting(places) {
+        Ok(library) => {
+            steps.checked(name, || Ok(()));
+            Some(library)
+        }
+        Err(error) => {
+            steps.skip(name, &format!("{error:#}"));
+            None
+        }
+    }
 }
 
 /// Builds a Python environment as a step of its own; none when that fails or its requirements are absent.

@@ -11,9 +11,11 @@ use std::sync::OnceLock;
 
 use ort::environment::Environment;
 
+use super::collector;
 use crate::error::LibraryError;
+use crate::regular_file;
 
-/// The runtime version that ships with Tributary.
+/// The runtime version that ships with Tributary: the last release without a telemetry collector.
 pub const RUNTIME_VERSION: &str = "1.28.0";
 /// Overrides every other place.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -59,9 +61,7 @@ impl OnnxLibrary {
 
 fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
     let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
-    if !path.is_file() {
-        return Err(unusable("there is no such file".into()));
-    }
+    refuse_collector(path)?;
     let path = path.canonicalize().map_err(|e| unusable(e.to_string()))?;
     let environment = ort::init_from(&path)
         .map_err(|e| unusable(e.to_string()))?
@@ -74,7 +74,21 @@ fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
     Ok(OnnxLibrary { path, environment })
 }
 
-/// The first library in the usual places.
+/// Fails when the library would report to its vendor. None of its code has run by then.
+fn refuse_collector(path: &Path) -> Result<(), LibraryError> {
+    let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
+    let library = regular_file::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => unusable("there is no such file".into()),
+        _ => unusable(e.to_string()),
+    })?;
+    if collector::is_in(library).map_err(|e| unusable(e.to_string()))? {
+        return Err(LibraryError::Reports { path: path.to_path_buf(), version: RUNTIME_VERSION });
+    }
+    Ok(())
+}
+
+/// The first library in the usual places that keeps to itself. When all of them report to their vendor, that is what is
+/// said.
 fn locate() -> Result<PathBuf, LibraryError> {
     if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
         return Ok(PathBuf::from(path));
@@ -92,10 +106,19 @@ fn locate() -> Result<PathBuf, LibraryError> {
         }
     }
     folders.extend(user_cache().map(|cache| cache.join(format!("tributary/onnxruntime-{RUNTIME_VERSION}"))));
-    folders
-        .iter()
-        .find_map(|folder| library_in(folder))
-        .ok_or_else(|| LibraryError::NotFound { file_name: preferred_file_name() })
+    first_private(folders.iter().filter_map(|folder| library_in(folder)))
+}
+
+/// The first library that does not report to its vendor; otherwise why the first one was refused.
+fn first_private(found: impl Iterator<Item = PathBuf>) -> Result<PathBuf, LibraryError> {
+    let mut refused = None;
+    for path in found {
+        match refuse_collector(&path) {
+            Ok(()) => return Ok(path),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| LibraryError::NotFound { file_name: preferred_file_name() }))
 }
 
 /// The library in a folder: the shipped version first, else any.
@@ -172,4 +195,26 @@ pub fn own_binary() -> Option<PathBuf> {
 #[cfg(not(unix))]
 pub fn own_binary() -> Option<PathBuf> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_reports_is_passed_over_and_named_when_there_is_no_other() {
+        let folder = std::env::temp_dir().join(format!("tributary-library-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let [reporting, private] = ["reporting", "private"].map(|name| folder.join(name));
+        std::fs::write(&reporting, b"\x7fELF ... N11onnxruntime14OneDsTelemetryE").unwrap();
+        std::fs::write(&private, b"\x7fELF ...").unwrap();
+
+        let both = [reporting.clone(), private.clone()];
+        assert_eq!(first_private(both.into_iter()), Ok(private));
+        let refused = first_private([reporting.clone()].into_iter()).unwrap_err();
+        assert_eq!(refused, LibraryError::Reports { path: reporting.clone(), version: RUNTIME_VERSION });
+        let sentence = load(&reporting).unwrap_err().to_string();
+        assert!(sentence.contains("reports") && sentence.contains(RUNTIME_VERSION), "{sentence}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

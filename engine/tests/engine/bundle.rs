@@ -261,3 +261,25 @@ fn impulse_responses_are_hostile_input() {
         json!({ "file": "../room.wav", "sha256": "0".repeat(64) });
     assert!(error_of(&contract).contains("not a plain file name"));
 }
+
+/// Opening a pipe waits until somebody writes to it: a bundle with one must not hang the thread that activates a plug-in.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_files_place_is_refused_at_once() {
+    let sum = repository("assets/models/sum");
+    let names = ["contract.json", "targets.json"];
+    for pipe in names {
+        let folder = TemporaryFolder::new("pipe");
+        for name in names.into_iter().filter(|name| *name != pipe) {
+            std::fs::copy(sum.join(name), folder.0.join(name)).unwrap();
+        }
+        let made = std::process::Command::new("mkfifo").arg(folder.0.join(pipe)).status().unwrap();
+        assert!(made.success());
+        let (opened, outcome) = std::sync::mpsc::channel();
+        let path = folder.0.clone();
+        std::thread::spawn(move || opened.send(ModelBundle::open(path).map(drop)));
+        let outcome = outcome.recv_timeout(std::time::Duration::from_secs(10)).expect("an answer");
+        let sentence = outcome.expect_err("a pipe is no file").to_string();
+        assert!(sentence.contains(pipe) && sentence.contains("not a file"), "{sentence}");
+    }
+}
