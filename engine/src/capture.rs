@@ -16,6 +16,10 @@ pub(crate) const CHUNK_SAMPLES: usize = CHUNK_FRAMES * CHANNELS;
 /// Silence in all stems that is kept at either end of a stretch (2 s at 44.1 kHz, whole chunks): what a host sends
 /// before playing and after stopping does not belong to the song.
 const SILENT_FRAMES_KEPT: usize = 22 * CHUNK_FRAMES;
+/// Longest silence in all stems within a stretch, in seconds. A host whose transport stands may go on sending silence for
+/// hours; what sounds after that is another stretch, as after a jump. No arrangement is silent in all four stems for so
+/// long.
+const LONGEST_SILENCE_S: f64 = 30.0;
 /// Peak that a stem must exceed to be measured, linear: −50 dBFS, the limit of whole files.
 const QUIETEST_PEAK: f32 = 0.003_162_277_7;
 /// Chunks between two looks at the free space: 6 s at 44.1 kHz, 8 MiB.
@@ -26,10 +30,23 @@ const SPACE_CHECK_CHUNKS: u64 = 64;
 pub struct CaptureLimits {
     /// Folder of the temporary file.
     pub folder: PathBuf,
-    /// Longest stretch in seconds; listening ends by itself there.
+    /// Longest stretch in seconds, silence within it included; listening ends by itself there.
     pub longest_s: f64,
     /// Space that is left free on the disk, in bytes.
     pub reserve_bytes: u64,
+}
+
+impl CaptureLimits {
+    /// Fails while there is still room for others: a full disk harms more than a capture.
+    pub(crate) fn check_space(&self) -> Result<(), CaptureError> {
+        match fs4::available_space(&self.folder) {
+            Ok(bytes) if bytes < self.reserve_bytes => {
+                Err(CaptureError::Full { folder: self.folder.clone() })
+            }
+            // A system that does not tell will refuse to write in time.
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Default for CaptureLimits {
@@ -103,11 +120,10 @@ impl Take {
     /// Appends a chunk of eight planes, of which the first `frames` frames count. A chunk that is not full ends the
     /// stretch.
     fn append(&mut self, planes: &[f32], frames: usize) -> io::Result<()> {
-        let mut sounds = false;
+        let sounds = sounds(planes);
         for (peak, pair) in self.peaks.iter_mut().zip(planes.chunks_exact(2 * CHUNK_FRAMES)) {
             let loudest = pair.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
             *peak = peak.max(loudest);
-            sounds |= loudest > 0.0;
         }
         if !sounds {
             self.silent_frames += frames;
@@ -148,6 +164,7 @@ impl Take {
 pub(crate) struct Capture {
     limits: CaptureLimits,
     longest_frames: usize,
+    longest_silence_frames: usize,
     current: Take,
     best: Option<Take>,
     chunks: u64,
@@ -158,16 +175,24 @@ impl Capture {
     pub(crate) fn start(limits: CaptureLimits, rate_hz: f64) -> Result<Self, CaptureError> {
         let current = Take::create(&limits.folder)?;
         let longest_frames = (limits.longest_s.max(0.0) * rate_hz) as usize;
-        let capture = Self { limits, longest_frames, current, best: None, chunks: 0 };
-        capture.check_space()?;
+        let longest_silence_frames = (LONGEST_SILENCE_S * rate_hz) as usize;
+        let capture = Self { limits, longest_frames, longest_silence_frames, current, best: None, chunks: 0 };
+        capture.limits.check_space()?;
         Ok(capture)
     }
 
-    /// Appends a chunk, as [`Take::append`]; whether there is room for more.
+    /// Appends a chunk, as [`Take::append`]; whether there is room for more. Sound after a long silence begins another
+    /// stretch.
     pub(crate) fn append(&mut self, planes: &[f32], frames: usize) -> Result<bool, CaptureError> {
         self.chunks += 1;
         if self.chunks.is_multiple_of(SPACE_CHECK_CHUNKS) {
-            self.check_space()?;
+            self.limits.check_space()?;
+        }
+        if self.current.silent_frames > self.longest_silence_frames && sounds(planes) {
+            let silent_frames = self.current.silent_frames;
+            self.restart()?;
+            // The new stretch keeps as much silence before it as one that a jump began.
+            self.current.silent_frames = silent_frames;
         }
         let result = self.current.append(planes, frames);
         result.map_err(|error| describe(&error, &self.limits.folder))?;
@@ -205,17 +230,11 @@ impl Capture {
         take.finish().map_err(|error| describe(&error, &self.limits.folder))?;
         Ok(take)
     }
+}
 
-    /// Fails while there is still room for others: a full disk harms more than a capture.
-    fn check_space(&self) -> Result<(), CaptureError> {
-        match fs4::available_space(&self.limits.folder) {
-            Ok(bytes) if bytes < self.limits.reserve_bytes => {
-                Err(CaptureError::Full { folder: self.limits.folder.clone() })
-            }
-            // A system that does not tell will refuse to write in time.
-            _ => Ok(()),
-        }
-    }
+/// Whether a chunk holds anything but digital silence.
+fn sounds(planes: &[f32]) -> bool {
+    planes.iter().any(|sample| *sample != 0.0)
 }
 
 fn describe(error: &io::Error, folder: &Path) -> CaptureError {

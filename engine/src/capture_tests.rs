@@ -70,6 +70,25 @@ fn long_silence_is_cut_at_the_ends_and_kept_within() {
     assert_eq!(vocals[vocals.len() - 1], 0.0);
 }
 
+/// A host whose transport stands may send silence for an hour: that is no part of a song, and must not fill the disk.
+#[test]
+fn sound_after_a_very_long_silence_begins_another_stretch() {
+    let mut capture = Capture::start(limits("pause"), 44_100.0).expect("a file");
+    let sound = |capture: &mut Capture, value: f32, chunks: usize| {
+        (0..chunks).for_each(|_| drop(capture.append(&chunk(value, CHUNK_FRAMES), CHUNK_FRAMES)));
+    };
+    sound(&mut capture, 1.0, 7);
+    let hour_chunks = (3600.0 * 44_100.0 / CHUNK_FRAMES as f64) as usize;
+    (0..hour_chunks).for_each(|_| drop(capture.append(&silence(), CHUNK_FRAMES)));
+    sound(&mut capture, 2.0, 3);
+    assert_eq!(capture.current().frames(), SILENT_FRAMES_KEPT + 3 * CHUNK_FRAMES);
+    assert_eq!(capture.best_frames(), 7 * CHUNK_FRAMES + SILENT_FRAMES_KEPT);
+    let mut take = capture.finish().expect("a stretch");
+    let vocals = left(&mut take, Stem::Vocals);
+    assert_eq!(vocals.len(), 7 * CHUNK_FRAMES + SILENT_FRAMES_KEPT);
+    assert_eq!((vocals[0], vocals[7 * CHUNK_FRAMES]), (1.0, 0.0));
+}
+
 #[test]
 fn short_silence_at_the_end_is_kept_to_the_frame() {
     let mut capture = Capture::start(limits("end"), 44_100.0).expect("a file");

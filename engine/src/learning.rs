@@ -274,8 +274,9 @@ impl LearningThread {
     fn main(self, outlet: TapOutlet, limits: CaptureLimits) {
         let rate_hz = f64::from(self.normalization.sample_rate_hz);
         let learned = catch_unwind(AssertUnwindSafe(|| {
-            let taken = Capture::start(limits, rate_hz).and_then(|capture| self.listen(outlet, capture));
-            taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take))
+            let capture = Capture::start(limits.clone(), rate_hz);
+            let taken = capture.and_then(|capture| self.listen(outlet, capture));
+            taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take, &limits))
         }))
         .unwrap_or_else(|_| Err(INTERNAL.into()));
         if let Err(message) = learned {
@@ -326,7 +327,7 @@ impl LearningThread {
     }
 
     /// Measures the stretch, averages over it, and puts the result in force.
-    fn analyze(&self, mut take: Take) -> Result<(), String> {
+    fn analyze(&self, mut take: Take, limits: &CaptureLimits) -> Result<(), String> {
         let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
         let heard = take.heard();
         let watch = |share: f32| {
@@ -334,7 +335,11 @@ impl LearningThread {
                 status.progress = share;
                 status.heard = heard;
             });
-            if self.is_cancelled() { Err(CaptureError::Cancelled.to_string()) } else { Ok(()) }
+            if self.is_cancelled() {
+                return Err(CaptureError::Cancelled.to_string());
+            }
+            // The files grow once more while they are measured: stretches of silence are written out.
+            limits.check_space().map_err(|error| error.to_string())
         };
         let measuring = if self.network.is_some() { MEASURING_SHARE } else { 1.0 };
         let profile = analyze(&mut take, &self.normalization, &mut |share| watch(measuring * share))?;
