@@ -11,7 +11,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,6 +59,9 @@ struct State {
     closed: bool,
 }
 
+/// Called on the learning thread when it has ended without being cancelled; true when a profile is newly in force.
+pub type LearningObserver = Box<dyn Fn(bool) + Send + Sync>;
+
 /// One pass through listening and analyzing, shared with its thread.
 #[derive(Clone)]
 struct Run {
@@ -73,6 +76,7 @@ pub struct Learning {
     shared: Arc<Shared>,
     commands: Mutex<Sender<Command>>,
     state: Arc<Mutex<State>>,
+    observer: Arc<OnceLock<LearningObserver>>,
 }
 
 impl Learning {
@@ -85,7 +89,13 @@ impl Learning {
         let (sender, receiver) = channel();
         let (normalization, network) = (normalization.map(Arc::new), network.map(Arc::new));
         let state = Arc::new(Mutex::new(State::default()));
-        (Self { normalization, network, shared, commands: Mutex::new(sender), state }, receiver)
+        let commands = Mutex::new(sender);
+        (Self { normalization, network, shared, commands, state, observer: Arc::default() }, receiver)
+    }
+
+    /// Names who is told when a run has ended. Only the first call counts.
+    pub fn observe(&self, observer: LearningObserver) {
+        let _ = self.observer.set(observer);
     }
 
     /// A copy of the present state.
@@ -122,6 +132,7 @@ impl Learning {
             normalization,
             network: self.network.clone(),
             commands: lock(&self.commands).clone(),
+            observer: Arc::clone(&self.observer),
         };
         let (ended, has_ended) = channel();
         let spawned = std::thread::Builder::new().name("tributary-learning".into()).spawn(move || {
@@ -268,6 +279,7 @@ struct LearningThread {
     normalization: Arc<Normalization>,
     network: Option<Arc<LearnedNetwork>>,
     commands: Sender<Command>,
+    observer: Arc<OnceLock<LearningObserver>>,
 }
 
 impl LearningThread {
@@ -279,6 +291,7 @@ impl LearningThread {
             taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take, &limits))
         }))
         .unwrap_or_else(|_| Err(INTERNAL.into()));
+        let is_learned = learned.is_ok();
         if let Err(message) = learned {
             self.update(|state| {
                 // Whatever ended it, the worker need not go on copying. Under the lock, so that this cannot reach a
@@ -287,6 +300,11 @@ impl LearningThread {
                 state.run = None;
                 rest(state, Some(message));
             });
+        }
+        if !self.is_cancelled()
+            && let Some(observer) = self.observer.get()
+        {
+            observer(is_learned);
         }
     }
 

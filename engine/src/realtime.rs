@@ -265,7 +265,7 @@ impl AudioSide {
             }
         }
         for (stem, peak) in self.telemetry.stems.iter().zip(self.peaks) {
-            stem.input_peak.set(peak);
+            stem.set_input_peak(peak);
         }
     }
 

@@ -4,7 +4,7 @@
 //! the main thread for the plug-in's state and for tests.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 use tributary_dsp::{Stem, StemReading};
@@ -67,6 +67,21 @@ pub struct StemTelemetry {
     pub before_integrated_lufs: AtomicF32,
     /// Integrated loudness after normalization.
     pub after_integrated_lufs: AtomicF32,
+    /// Signal has arrived since the engine started. Stays true through resets and silence.
+    pub heard: AtomicBool,
+}
+
+/// A stem is heard above this sample value (−60 dB of full scale).
+pub const HEARD_THRESHOLD: f32 = 1e-3;
+
+impl StemTelemetry {
+    /// Publishes the peak of a block. Real-time safe.
+    pub(crate) fn set_input_peak(&self, peak: f32) {
+        self.input_peak.set(peak);
+        if peak > HEARD_THRESHOLD {
+            self.heard.store(true, Relaxed);
+        }
+    }
 }
 
 /// How fast peak values fall: to a tenth (−20 dB) per second.
@@ -120,6 +135,7 @@ impl Default for Telemetry {
             after_lufs: silence(),
             before_integrated_lufs: silence(),
             after_integrated_lufs: silence(),
+            heard: AtomicBool::new(false),
         };
         Self {
             state: AtomicU8::new(LOADING),
@@ -152,6 +168,13 @@ impl Telemetry {
             READY => EngineState::Ready,
             FAILED => EngineState::Failed { reason: self.failure.get().cloned().unwrap_or_default() },
             _ => EngineState::Loading { progress: self.loading_progress.get() },
+        }
+    }
+
+    /// Takes over which stems another engine of the same activation has heard.
+    pub fn hear_as(&self, other: &Self) {
+        for (stem, other) in self.stems.iter().zip(&other.stems) {
+            stem.heard.fetch_or(other.heard.load(Relaxed), Relaxed);
         }
     }
 
