@@ -55,10 +55,13 @@ impl Monitor {
             matches!(run.learning.status().phase, LearningPhase::Listening | LearningPhase::Analyzing)
         });
         let State { playing, activations, notice, .. } = &mut *state;
+        let is_new = choice != self.chosen.chosen();
         let Some(playing) = playing else {
-            return self.chosen.choose(choice);
+            self.chosen.choose(choice);
+            drop(state);
+            return self.changed_if(is_new);
         };
-        if playing.change.is_some() || choice == self.chosen.chosen() {
+        if playing.change.is_some() || !is_new {
             return;
         }
         if is_learning {
@@ -66,13 +69,16 @@ impl Monitor {
             return;
         }
         if self.chosen.in_force().as_ref() == Some(&choice) {
-            return self.chosen.choose(choice);
+            self.chosen.choose(choice);
+            drop(state);
+            return self.changed_if(is_new);
         }
         playing.change = Some(Change::Opening(choice.clone()));
         self.chosen.choose_quietly(choice.clone());
         let (activation, number) = (playing.activation, *activations);
         let latency_frames = playing.control.latency_frames();
         drop(state);
+        self.changed_if(is_new);
         let monitor = Arc::clone(self);
         let open = move || {
             let start = || Instance::start_beside(&activation, monitor.models(), &choice, latency_frames);
@@ -82,6 +88,13 @@ impl Monitor {
         };
         if !self.spawn("tributary-model", open) {
             self.restart_instead();
+        }
+    }
+
+    /// The project is another one now.
+    fn changed_if(&self, is_new: bool) {
+        if is_new {
+            self.host().project_changed();
         }
     }
 
@@ -97,7 +110,7 @@ impl Monitor {
 
     /// Offers the opened model to the deck. Returns what is not needed, to be dropped without the lock.
     fn opened(
-        &self,
+        self: &Arc<Self>,
         number: u64,
         choice: ModelChoice,
         opened: Result<Instance, String>,
@@ -111,6 +124,8 @@ impl Monitor {
                 playing.change = None;
                 self.chosen.give_up();
                 *notice = Some(refusal(&choice, &reason));
+                drop(state);
+                self.host().project_changed();
                 return None;
             }
             // Deactivated meanwhile: the next activation opens the model itself.
@@ -120,7 +135,8 @@ impl Monitor {
         let playing = state.playing.as_mut()?;
         match playing.control.offer(audio) {
             Ok(()) => {
-                playing.change = Some(Change::Coming(choice, Box::new(Run::new(handle, facts))));
+                playing.change =
+                    Some(Change::Coming(choice, Box::new(Run::new(handle, facts, Arc::downgrade(self)))));
                 state.notice = refused;
                 None
             }
@@ -159,6 +175,9 @@ impl Monitor {
             Retired::Replaced(side) => {
                 self.chosen.came_in_force();
                 self.forgiven_underruns.store(0, Relaxed);
+                if let Some(run) = run.as_ref() {
+                    coming.telemetry.hear_as(&run.telemetry);
+                }
                 Some((side, run.replace(*coming).and_then(|run| run.handle)))
             }
             Retired::Refused(side) => {
@@ -168,6 +187,8 @@ impl Monitor {
                     _ => String::new(),
                 };
                 *notice = Some(refusal(&choice, &reason));
+                drop(state);
+                self.host().project_changed();
                 Some((side, coming.handle))
             }
         }

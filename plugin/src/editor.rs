@@ -9,6 +9,7 @@ pub mod latency;
 pub mod learning;
 pub mod meters;
 pub mod model_status;
+pub mod size;
 pub mod stem_strip;
 pub mod theme;
 pub mod window;
@@ -28,7 +29,6 @@ pub const MIN_SIZE: [u32; 2] = [820, 604];
 
 const HEADER: f32 = 42.0;
 const FOOTER: f32 = 26.0;
-const NOTICE: f32 = 40.0;
 const CURVES: f32 = 74.0;
 const MIX_PANEL: f32 = 258.0;
 
@@ -76,7 +76,7 @@ impl Edit {
 pub struct StemCopy {
     /// Signal arrives now.
     pub signal: bool,
-    /// Signal has arrived since activation.
+    /// Signal has arrived since activation, before any reset.
     pub seen: bool,
     /// Momentary loudness before normalization.
     pub before_lufs: Option<f32>,
@@ -150,6 +150,8 @@ pub struct LatencyCopy {
     pub offered: [bool; 4],
     /// The chosen mode waits for the host to restart the plug-in.
     pub pending: bool,
+    /// The host is not asked yet, because a song is being learned.
+    pub held: bool,
 }
 
 /// Everything the editor shows beside the parameters.
@@ -183,15 +185,7 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER);
     model_status::header(ui, header, copies, params.bypass.value(), &mut edits);
     model_status::footer(ui, footer, copies, &mut edits);
-    let body = match model_status::sentence(copies) {
-        Some((color, text)) => {
-            let (rest, notice) = rest.split_top_bottom_at_y(rest.bottom() - NOTICE);
-            model_status::notice(ui, notice, color, &text);
-            Rect::from_min_max(rest.min, rest.max - vec2(0.0, GAP))
-        }
-        None => rest,
-    };
-    let (body, row) = body.split_top_bottom_at_y(body.bottom() - latency::HEIGHT);
+    let (body, row) = rest.split_top_bottom_at_y(rest.bottom() - latency::HEIGHT);
     latency::draw(ui, row, copies, &mut edits);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (body, row) = body.split_top_bottom_at_y(body.bottom() - learning::HEIGHT);
@@ -206,13 +200,21 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
 /// Four strips and, below them, the streams that lead to the mix.
 fn stem_area(ui: &Ui, rect: Rect, copies: &Copies) {
     let (strips, streams) = rect.split_top_bottom_at_y(rect.bottom() - CURVES);
+    // A sentence stands where the streams flow: they say what the meters say, and no control moves for it.
+    let sentence = model_status::sentence(copies);
     let width = (strips.width() - 3.0 * GAP - GAP) / 4.0;
     let strip = |index: usize| {
         let left = strips.left() + index as f32 * (width + GAP);
         Rect::from_min_max(pos2(left, strips.top()), pos2(left + width, strips.bottom()))
     };
     let centers = std::array::from_fn(|index| strip(index).center().x);
-    curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix);
+    match sentence {
+        Some((color, text)) => {
+            let room = Rect::from_min_max(streams.min + vec2(0.0, GAP), streams.max - vec2(GAP, 0.0));
+            model_status::notice(ui, room, color, &text);
+        }
+        None => curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix),
+    }
     for stem in Stem::ALL {
         stem_strip::draw(ui, strip(stem.index()), stem, &copies.stems[stem.index()]);
     }

@@ -2,11 +2,13 @@
 //!
 //! This crate is the shell and holds no signal processing: [`params`] and [`ports`] face the host, [`instance`] starts an
 //! engine per activation with one of the [`models`], [`session`], [`learned`] and [`setting`] are saved with the project,
-//! [`monitor`] is the window through which the [`editor`] and the saved state see the engine, and `vst3` is the VST3 factory
-//! with the framework's bugs mended.
+//! [`monitor`] is the window through which the [`editor`] and the saved state see the engine, [`host`] is what the plug-in
+//! tells its host, and [`clap`] and [`vst3`] are the two formats' factories with the framework's faults mended.
 
 mod change;
+pub mod clap;
 pub mod editor;
+pub mod host;
 pub mod instance;
 pub mod learned;
 pub mod models;
@@ -15,14 +17,16 @@ pub mod params;
 pub mod ports;
 pub mod session;
 pub mod setting;
+mod text;
 pub mod vst3;
 
-use editor::window::Window;
+use editor::size::EditorSize;
+use editor::window::WindowEditor;
+use host::{Parts, Shelf};
 use instance::{Activation, Instance};
 use models::{ModelField, Models};
 use monitor::Monitor;
 use nice_plug::prelude::*;
-use nice_plug_egui::EguiEditor;
 use params::TributaryParams;
 use setting::SettingField;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -37,6 +41,14 @@ pub struct Tributary {
     deck: Option<Deck>,
     /// The host announced offline rendering.
     offline: bool,
+    /// What the format's factory keeps here.
+    _shelf: Arc<Shelf>,
+}
+
+/// Work that is sent to the host's main thread.
+pub enum Task {
+    /// Tell the host what there is to tell; see [`host`].
+    Tell,
 }
 
 impl Default for Tributary {
@@ -45,7 +57,9 @@ impl Default for Tributary {
         let monitor = Arc::new(Monitor::new(Models::installed(), params.model.clone()));
         params.session.attach(monitor.clone());
         params.learned.attach(monitor.clone());
-        Self { params, monitor, deck: None, offline: false }
+        let shelf = Arc::new(Shelf::default());
+        Parts::note(&params, &monitor, &shelf);
+        Self { params, monitor, deck: None, offline: false, _shelf: shelf }
     }
 }
 
@@ -76,16 +90,22 @@ impl Plugin for Tributary {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] = ports::LAYOUTS;
 
-    type Editor = EguiEditor<Window>;
+    type Editor = WindowEditor;
     type SysExMessage = ();
-    type BackgroundTask = ();
+    type BackgroundTask = Task;
 
     fn params(&self) -> Arc<dyn Params> {
         self.params.clone()
     }
 
-    fn editor(&mut self, _executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        editor::window::editor(self.params.clone(), self.monitor.clone())
+    fn task_executor(&mut self) -> TaskExecutor<Self> {
+        let host = Arc::clone(self.monitor.host());
+        Box::new(move |Task::Tell| host.tell())
+    }
+
+    fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
+        self.monitor.host().set_wake(Box::new(move || executor.execute_gui(Task::Tell)));
+        Some(WindowEditor::new(self.params.clone(), self.monitor.clone()))
     }
 
     fn filter_state(state: &mut PluginState) {
@@ -94,6 +114,7 @@ impl Plugin for Tributary {
         learned::mend(state);
         SettingField::<LatencyMode>::mend(state);
         ModelField::mend(state);
+        SettingField::<EditorSize>::mend(state);
     }
 
     fn activate(
@@ -109,7 +130,9 @@ impl Plugin for Tributary {
         // A panic must not reach the host; without an engine the main input passes.
         let models = self.monitor.models();
         if let Ok(instance) = catch_unwind(|| Instance::start(&activation, models, &choice)) {
-            context.set_latency_samples(instance.audio.latency_frames() as u32);
+            let latency = instance.audio.latency_frames() as u32;
+            self.monitor.host().latency_is(latency);
+            context.set_latency_samples(latency);
             self.deck = Some(self.monitor.activated(activation, instance, &self.params.learned));
         }
         true
@@ -128,7 +151,7 @@ impl Plugin for Tributary {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         // A project with another setting was loaded, and no editor is open to pass that on: one call, once.
-        if self.params.take_restart() {
+        if self.monitor.take_restart(&self.params) {
             context.request_restart();
         }
         let Some(deck) = &mut self.deck else { return ProcessStatus::Normal };
@@ -162,5 +185,3 @@ impl Vst3Plugin for Tributary {
     const VST3_CLASS_ID: [u8; 16] = *b"TributaryMixer01";
     const VST3_SUBCATEGORIES: &'static [Vst3SubCategory] = &[Vst3SubCategory::Fx, Vst3SubCategory::Stereo];
 }
-
-nice_export_clap!(Tributary);

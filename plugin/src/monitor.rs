@@ -7,22 +7,22 @@ use crate::change::{Change, Playing};
 use crate::editor::learning::{LearningAction, LearningCopy};
 use crate::editor::theme::decimal;
 use crate::editor::{CORRECTIONS_MAX, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+use crate::host::HostLink;
 use crate::instance::{Activation, Instance, ModelFacts};
 use crate::learned::{LearnedField, Learner};
 use crate::models::{ModelField, Models};
 use crate::params::TributaryParams;
 use crate::session::Source;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use tributary_dsp::{Stem, StemReading};
+use tributary_engine::telemetry::HEARD_THRESHOLD;
 use tributary_engine::{
-    Deck, EngineHandle, EngineState, LatencyReport, LearnedProfile, Learning, LearningPhase, ModelName,
-    Report, Telemetry,
+    Deck, EngineHandle, EngineState, LatencyMode, LatencyReport, LearnedProfile, Learning, LearningPhase,
+    ModelName, Report, Telemetry,
 };
 
-/// A stem's lamp is lit above this sample value (−60 dB of full scale).
-const SIGNAL_THRESHOLD: f32 = 1e-3;
 /// Loudness at or below this is shown as silence.
 const SILENCE_LUFS: f32 = -70.0;
 
@@ -35,6 +35,9 @@ pub struct Monitor {
     state: Mutex<State>,
     /// Underruns before the last reset.
     pub(crate) forgiven_underruns: AtomicU64,
+    host: Arc<HostLink>,
+    /// A song is being listened to or analyzed, which a restart would end.
+    is_learning: AtomicBool,
 }
 
 /// What changes.
@@ -65,7 +68,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(handle: EngineHandle, facts: ModelFacts) -> Self {
+    /// A run whose learning is told to its monitor.
+    pub(crate) fn new(handle: EngineHandle, facts: ModelFacts, monitor: Weak<Monitor>) -> Self {
+        handle.learning().observe(Box::new(move |learned| {
+            if let Some(monitor) = monitor.upgrade() {
+                monitor.learning_has_ended(learned);
+            }
+        }));
         Self {
             telemetry: Arc::clone(handle.telemetry()),
             learning: Arc::clone(handle.learning()),
@@ -92,6 +101,47 @@ impl Monitor {
         &self.models
     }
 
+    /// What the host is told.
+    pub fn host(&self) -> &Arc<HostLink> {
+        &self.host
+    }
+
+    /// Whether the host should be asked for a restart now: for a setting that needs one – but not while a song is being
+    /// learned, which it would end –, or to read the latency. True once per change. Real-time safe.
+    pub fn take_restart(&self, params: &TributaryParams) -> bool {
+        let for_setting = !self.is_learning.load(Relaxed) && params.take_restart();
+        let wanted = self.host.take_untold_latency() | for_setting;
+        if wanted {
+            self.host.wish();
+        }
+        wanted
+    }
+
+    /// Another latency mode. It begins when the host restarts the plug-in.
+    pub fn choose_latency(&self, mode: LatencyMode, params: &TributaryParams) {
+        if params.latency.chosen() != mode {
+            params.latency.choose(mode);
+            self.host.project_changed();
+        }
+    }
+
+    /// On the learning thread: it has nothing to do any more.
+    fn learning_has_ended(&self, learned: bool) {
+        self.note_learning();
+        if learned {
+            self.host.project_changed();
+        }
+    }
+
+    /// Looks whether a song is being learned. Under the lock, so that what is noted last is what is true.
+    fn note_learning(&self) {
+        let state = self.lock();
+        let phase =
+            state.run.as_ref().filter(|run| run.handle.is_some()).map(|run| run.learning.status().phase);
+        let is_learning = matches!(phase, Some(LearningPhase::Listening | LearningPhase::Analyzing));
+        self.is_learning.store(is_learning, Relaxed);
+    }
+
     /// Looks which models there are now. Reads folders.
     pub fn list_models(&self) {
         let listed = self.models.names();
@@ -99,7 +149,12 @@ impl Monitor {
     }
 
     /// Keeps an engine from now on and puts in force what was learned before it. Returns what the audio thread plays.
-    pub fn activated(&self, activation: Activation, instance: Instance, learned: &LearnedField) -> Deck {
+    pub fn activated(
+        self: &Arc<Self>,
+        activation: Activation,
+        instance: Instance,
+        learned: &LearnedField,
+    ) -> Deck {
         let Instance { audio, handle, facts } = instance;
         let refused = learned.take_over().and_then(|profile| handle.learning().restore(profile).err());
         learned.set_notice(refused);
@@ -108,7 +163,8 @@ impl Monitor {
         let (deck, control) = Deck::new(audio, activation.sample_rate_hz, activation.max_block);
         let mut state = self.lock();
         state.notice = None;
-        state.run = Some(Run::new(handle, facts));
+        state.run = Some(Run::new(handle, facts, Arc::downgrade(self)));
+        self.is_learning.store(false, Relaxed);
         state.activations += 1;
         state.playing = Some(Playing { activation, control, change: None, number: state.activations });
         deck
@@ -120,6 +176,7 @@ impl Monitor {
         let handle = state.run.as_mut().and_then(|run| run.handle.take());
         let playing = state.playing.take();
         let threads = std::mem::take(&mut state.threads);
+        self.is_learning.store(false, Relaxed);
         drop(state);
         // Joins the workers and what may want the lock, so without it.
         drop((handle, playing));
@@ -145,8 +202,10 @@ impl Monitor {
             LearningAction::Forget => {
                 learned.clear();
                 learning.forget();
+                self.host.project_changed();
             }
         }
+        self.note_learning();
     }
 
     fn current_learning(&self) -> Option<Arc<Learning>> {
@@ -168,6 +227,7 @@ impl Monitor {
         let chosen = LatencyCopy {
             mode: params.latency.chosen(),
             pending: params.latency.is_pending(),
+            held: self.is_learning.load(Relaxed),
             offered: [true; 4],
             ..LatencyCopy::default()
         };
@@ -229,13 +289,15 @@ impl Learner for Monitor {
 
     fn load(&self, profile: Option<LearnedProfile>) -> Option<String> {
         let learning = self.current_learning()?;
-        match profile {
+        let refused = match profile {
             Some(profile) => learning.restore(profile).err(),
             None => {
                 learning.forget();
                 None
             }
-        }
+        };
+        self.note_learning();
+        refused
     }
 }
 
@@ -274,11 +336,12 @@ fn state(run: &Run) -> ModelState {
 
 fn stem(telemetry: &Telemetry, stem: Stem) -> StemCopy {
     let values = &telemetry.stems[stem.index()];
-    let signal = values.input_peak.get() > SIGNAL_THRESHOLD;
+    let signal = values.input_peak.get() > HEARD_THRESHOLD;
+    let heard = values.heard.load(Relaxed) || audible(values.before_integrated_lufs.get()).is_some();
     let reading = telemetry.correction(stem);
     StemCopy {
         signal,
-        seen: signal || audible(values.before_integrated_lufs.get()).is_some(),
+        seen: signal || heard,
         before_lufs: audible(values.before_lufs.get()),
         after_lufs: audible(values.after_lufs.get()),
         corrections: if reading.settled { corrections(&reading) } else { Vec::new() },

@@ -3,10 +3,12 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
+use crate::editor::size::EditorSize;
 use crate::learned::LearnedField;
 use crate::models::ModelField;
 use crate::session::SessionField;
 use crate::setting::SettingField;
+use crate::text;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use std::sync::Arc;
@@ -55,6 +57,9 @@ pub struct TributaryParams {
     /// The model; see [`crate::models`].
     #[persist = "model"]
     pub model: Arc<ModelField>,
+    /// The window's size; see [`crate::editor::size`].
+    #[persist = "window"]
+    pub window: Arc<SettingField<EditorSize>>,
 }
 
 impl Default for TributaryParams {
@@ -63,23 +68,27 @@ impl Default for TributaryParams {
             mix: FloatParam::new("Mix", 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
                 .with_unit(" %")
                 .with_value_to_string(formatters::v2s_f32_percentage(1))
-                .with_string_to_value(formatters::s2v_f32_percentage()),
+                .with_string_to_value(Arc::new(|typed| Some(text::number(typed, "%")? / 100.0))),
             gain_db: FloatParam::new(
                 "Output gain",
                 0.0,
                 FloatRange::Linear { min: -GAIN_RANGE_DB, max: GAIN_RANGE_DB },
             )
             .with_unit(" dB")
-            .with_step_size(0.1),
+            .with_step_size(0.1)
+            // −0.04 would read as “-0.0”.
+            .with_value_to_string(formatters::v2s_f32_rounded(1))
+            .with_string_to_value(Arc::new(|typed| text::number(typed, "dB"))),
             bypass: BoolParam::new("Bypass", false)
                 .with_value_to_string(formatters::v2s_bool_bypass())
-                .with_string_to_value(formatters::s2v_bool_bypass())
+                .with_string_to_value(Arc::new(text::switch))
                 .make_bypass(),
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
             session: SessionField::default(),
             learned: LearnedField::default(),
             latency: SettingField::default(),
             model: Arc::default(),
+            window: Arc::default(),
         }
     }
 }
@@ -123,6 +132,7 @@ fn clamp(value: &mut f32, least: f32, most: f32) -> bool {
 }
 
 #[cfg(test)]
+#[allow(unsafe_code)] // The framework lists parameters as pointers.
 mod tests {
     use super::*;
 
@@ -164,5 +174,44 @@ mod tests {
         assert_eq!(params.gain_db.normalized_value_to_string(0.0, true), "-24.0 dB");
         assert_eq!(params.gain_db.string_to_normalized_value("12 dB"), Some(0.75));
         assert_eq!(params.dry_source.string_to_normalized_value("Sum of stems"), Some(1.0));
+        for (typed, db) in
+            [("+3.5 dB", 3.5), ("3,5", 3.5), ("\u{2212}6.0 dB", -6.0), ("99", 24.0), ("-inf", -24.0)]
+        {
+            let position = params.gain_db.string_to_normalized_value(typed).expect(typed);
+            assert!((params.gain_db.preview_plain(position) - db).abs() < 1e-5, "{typed}");
+        }
+        assert_eq!(params.mix.string_to_normalized_value("150%"), Some(1.0));
+        assert_eq!(params.mix.string_to_normalized_value("nan"), None);
+        for (typed, on) in [("on", 1.0), ("1", 1.0), ("off", 0.0), ("FALSE", 0.0)] {
+            assert_eq!(params.bypass.string_to_normalized_value(typed), Some(on), "{typed}");
+        }
+    }
+
+    /// Everything a host or the editor can display, with and without its unit, is understood and means the same.
+    #[test]
+    fn every_displayed_text_comes_back() {
+        let params = TributaryParams::default();
+        for (id, param, _) in params.param_map() {
+            for step in 0..=480 {
+                let position = step as f32 / 480.0;
+                // SAFETY: the parameters outlive the pointers.
+                unsafe {
+                    for with_unit in [true, false] {
+                        let shown = param.normalized_value_to_string(position, with_unit);
+                        for shown in [shown.clone(), shown.replace('-', "\u{2212}"), shown.replace('.', ",")]
+                        {
+                            let read = param.string_to_normalized_value(&shown);
+                            let read = read.unwrap_or_else(|| panic!("{id}: {shown:?}"));
+                            let again = param.normalized_value_to_string(read, with_unit);
+                            assert_eq!(
+                                again.replace('-', "\u{2212}"),
+                                shown.replace('-', "\u{2212}").replace(',', "."),
+                                "{id}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

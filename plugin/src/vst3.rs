@@ -1,18 +1,30 @@
-//! The VST3 factory, exported by hand so that all four sidechains reach the plug-in.
+//! The VST3 factory, exported by hand, and what the framework's wrapper leaves out or gets wrong.
 //!
-//! The framework's VST3 wrapper bounds its loop over auxiliary *inputs* by the number of *outputs* (upstream issue
-//! nih-plug #212): of four sidechains only the first arrives, and with fewer buses than it expects the wrapper reads past
-//! the host's array. It also takes the offline flag from the previous `setupProcessing`. This file hands out the
-//! framework's own object with two entries of its `IAudioProcessor` table replaced; everything else is the framework's.
-//! When upstream is mended the whole file becomes one line: `nice_export_vst3!(Tributary)`.
-#![allow(unsafe_code)] // A COM factory and two table entries are raw pointers by definition.
+//! This file hands out the framework's own object with some entries of its tables replaced; everything else is the
+//! framework's. Of its faults these are mended:
+//!
+//! - It bounds its loop over auxiliary *inputs* by the number of *outputs* (upstream issue nih-plug #212): of four
+//!   sidechains only the first arrives, and with fewer buses than it expects it reads past the host's array.
+//! - It takes the offline flag from the previous `setupProcessing`.
+//! - It forgets what a host sets while processing, until a block brings it ([`held`]).
+//! - It asks for a restart after each activation with another latency, and cannot say that the project has changed
+//!   ([`handler`]).
+//! - It takes a size below the minimum ([`view`]), and reads a value's text to the letter ([`controller`]).
+#![allow(unsafe_code)] // A COM factory and table entries are raw pointers by definition.
 #![allow(non_snake_case)]
 
+mod component;
+mod controller;
+mod handler;
+mod held;
+mod instance;
+mod processor;
+#[cfg(test)]
+mod tests;
+mod view;
+
 use crate::Tributary;
-use crate::ports::INPUT_BUSES;
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
-    AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorVtbl, ProcessData, ProcessSetup,
-};
+use crate::host::Parts;
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     FIDString, FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactory3,
     IPluginFactory3Trait, IPluginFactoryTrait, PClassInfo, PClassInfo2, PClassInfoW, PFactoryInfo, TUID,
@@ -22,103 +34,6 @@ use nice_plug::wrapper::vst3::vst3::{Class, ComWrapper};
 use nice_plug::wrapper::vst3::{PluginInfo, Wrapper};
 use std::ffi::c_void;
 use std::ptr::null_mut;
-use std::sync::OnceLock;
-
-/// The framework's table and ours. Every instance of the one class shares both, so they are made once.
-struct Tables {
-    original: IAudioProcessorVtbl,
-    mended: IAudioProcessorVtbl,
-}
-
-static TABLES: OnceLock<Tables> = OnceLock::new();
-
-/// Points the object's `IAudioProcessor` at the mended table.
-fn mend(wrapper: &ComWrapper<Wrapper<Tributary>>) {
-    let Some(processor) = wrapper.as_com_ref::<IAudioProcessor>() else { return };
-    let object = processor.as_ptr();
-    // SAFETY: `object` is the interface slot inside the object just built; nobody else holds it yet, and its table
-    // pointer is valid for the life of the library. Only the slot is written, never the shared framework table.
-    unsafe {
-        let tables = TABLES.get_or_init(|| {
-            let original = *(*object).vtbl;
-            Tables { original, mended: IAudioProcessorVtbl { process, setupProcessing, ..original } }
-        });
-        (*object).vtbl = &tables.mended;
-    }
-}
-
-/// Calls the framework twice: the first call stores the mode, the second stores the set-up *with* that mode.
-unsafe extern "system" fn setupProcessing(this: *mut IAudioProcessor, setup: *mut ProcessSetup) -> tresult {
-    let Some(tables) = TABLES.get() else { return kInvalidArgument };
-    // SAFETY: the host's own arguments, passed on unchanged.
-    unsafe {
-        let first = (tables.original.setupProcessing)(this, setup);
-        if first != kResultOk { first } else { (tables.original.setupProcessing)(this, setup) }
-    }
-}
-
-/// Passes the host's block on with exactly five input buses, absent ones empty, and as many outputs *counted*; the
-/// plug-in has no auxiliary outputs, so the framework looks at the first one only.
-unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut ProcessData) -> tresult {
-    let Some(tables) = TABLES.get() else { return kInvalidArgument };
-    // SAFETY: `data` obeys the VST3 contract of `IAudioProcessor::process`; the copies live until the call returns.
-    unsafe {
-        if data.is_null() || (*data).numSamples <= 0 || !usable((*data).outputs, (*data).numOutputs) {
-            return (tables.original.process)(this, data); // a parameter flush, or an error the framework reports
-        }
-        let mut block = *data;
-        let mut inputs = std::array::from_fn::<_, INPUT_BUSES, _>(|bus| input_bus(&block, bus));
-        let output = &mut *block.outputs;
-        output.silenceFlags = 0;
-        if inputs[0].numChannels == 0 {
-            clear(output, block.numSamples); // the framework would leave the host's old memory in place
-        }
-        inputs[0].numChannels = inputs[0].numChannels.min(output.numChannels);
-        block.inputs = inputs.as_mut_ptr();
-        block.numInputs = INPUT_BUSES as int32;
-        block.numOutputs = INPUT_BUSES as int32;
-        (tables.original.process)(this, &mut block)
-    }
-}
-
-/// One input bus as the host gave it, or an empty one when it is absent or any of its channels is.
-unsafe fn input_bus(data: &ProcessData, bus: usize) -> AudioBusBuffers {
-    let empty = AudioBusBuffers {
-        numChannels: 0,
-        silenceFlags: 0,
-        __field0: AudioBusBuffers__type0 { channelBuffers32: null_mut() },
-    };
-    if data.inputs.is_null() || bus as int32 >= data.numInputs {
-        return empty;
-    }
-    // SAFETY: `bus < numInputs`, so the host's array holds it.
-    unsafe {
-        let given = data.inputs.add(bus);
-        if usable(given, 1) { *given } else { empty }
-    }
-}
-
-/// Whether the first bus of `buses` is there with all its channel pointers.
-unsafe fn usable(buses: *const AudioBusBuffers, count: int32) -> bool {
-    if buses.is_null() || count <= 0 {
-        return false;
-    }
-    // SAFETY: `count > 0`, so one bus can be read, and its channel array holds `numChannels` pointers.
-    unsafe {
-        let bus = &*buses;
-        let channels = bus.__field0.channelBuffers32;
-        bus.numChannels > 0
-            && !channels.is_null()
-            && (0..bus.numChannels as usize).all(|channel| !(*channels.add(channel)).is_null())
-    }
-}
-
-unsafe fn clear(bus: &mut AudioBusBuffers, frames: int32) {
-    for channel in 0..bus.numChannels.max(0) as usize {
-        // SAFETY: checked by `usable`; the host promises `numSamples` samples a channel.
-        unsafe { std::ptr::write_bytes(*bus.__field0.channelBuffers32.add(channel), 0, frames as usize) };
-    }
-}
 
 /// The class factory: one class, described by the framework.
 struct Factory {
@@ -158,8 +73,10 @@ impl IPluginFactoryTrait for Factory {
             if cid.is_null() || iid.is_null() || obj.is_null() || &*cid.cast::<[u8; 16]>() != self.info.cid {
                 return kInvalidArgument;
             }
-            let wrapper = ComWrapper::new(Wrapper::<Tributary>::new());
-            mend(&wrapper);
+            let Some((wrapper, parts)) = Parts::of(|| ComWrapper::new(Wrapper::<Tributary>::new())) else {
+                return kInvalidArgument;
+            };
+            instance::attach(&wrapper, parts);
             let Some(unknown) = wrapper.as_com_ref::<FUnknown>() else { return kInvalidArgument };
             let object = unknown.as_ptr();
             ((*(*object).vtbl).queryInterface)(object, iid.cast::<TUID>(), obj)

@@ -51,7 +51,11 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     left += 12.0;
     let total = theme::label(&painter, pos2(left, y), Align2::LEFT_CENTER, &total(latency), 12.0, TEXT);
     if latency.pending {
-        let words = "The new mode begins when the host restarts Tributary.";
+        let words = if latency.held {
+            "The new mode begins when the song is learned."
+        } else {
+            "The new mode begins when the host restarts Tributary."
+        };
         theme::label(&painter, pos2(total.right() + 16.0, y), Align2::LEFT_CENTER, words, 12.0, WAIT);
         return;
     }
@@ -164,6 +168,7 @@ mod tests {
             mode,
             offered,
             pending: false,
+            held: false,
         };
         Copies { latency, ..Copies::default() }
     }

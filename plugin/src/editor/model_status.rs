@@ -96,7 +96,7 @@ pub fn sentence(copies: &Copies) -> Option<(Color32, String)> {
     None
 }
 
-/// One line across the window with a colored edge.
+/// A sentence with a colored edge.
 pub fn notice(ui: &Ui, rect: Rect, color: Color32, text: &str) {
     let painter = ui.painter();
     painter.rect(rect, CornerRadius::same(4), PANEL, Stroke::new(1.0, LINE), StrokeKind::Inside);

@@ -2,20 +2,25 @@
 //!
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
-use super::{Control, Copies, Edit, MIN_SIZE, SIZE};
+use super::size::EditorSize;
+use super::{Control, Copies, Edit, MIN_SIZE};
 use crate::models::ModelChoice;
 use crate::monitor::Monitor;
 use crate::params::TributaryParams;
 use nice_plug::context::gui::GuiContext;
-use nice_plug::editor::dpi::LogicalSize;
-use nice_plug::editor::{ResizeHint, SizeConstraints};
+use nice_plug::editor::dpi::{LogicalSize, NativeSize};
+use nice_plug::editor::{
+    Editor, HostMethods, ParentWindowHandle, ResizeHint, SizeConstraints, SpawnedEditor,
+};
 use nice_plug::params::Param;
-use nice_plug::prelude::ParamSetter;
+use nice_plug::prelude::{AtomicF32, ParamSetter};
 use nice_plug_egui::{
-    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview,
+    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview,
     create_egui_editor,
 };
+use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const FRAME_INTERVAL: Duration = Duration::from_millis(33);
@@ -25,26 +30,72 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The editor's window.
-pub struct Window {
+struct Window {
     params: Arc<TributaryParams>,
     monitor: Arc<Monitor>,
     context: Option<GuiContext>,
+    scale: Arc<AtomicF32>,
 }
 
-/// The editor of one plug-in instance.
-pub fn editor(params: Arc<TributaryParams>, monitor: Arc<Monitor>) -> Option<EguiEditor<Window>> {
-    let [width, height] = SIZE;
-    let state = EguiEditorState::from_size(LogicalSize::new(f64::from(width), f64::from(height)), 1.0);
-    let min_size = Some(LogicalSize::new(MIN_SIZE[0] as f32, MIN_SIZE[1] as f32));
-    let hint = ResizeHint {
-        size_constraints: SizeConstraints::Logical { min_size, max_size: None },
-        ..ResizeHint::RESIZABLE
-    };
-    let settings = EguiNiceSettings::new()
-        .with_tile("Tributary")
-        .with_resize_hint(hint)
-        .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
-    create_egui_editor(state, RepaintNotifier::new(), settings, Window { params, monitor, context: None })
+/// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
+/// the size it was made with, which is before a project is loaded.
+pub struct WindowEditor {
+    params: Arc<TributaryParams>,
+    monitor: Arc<Monitor>,
+    /// Pixels a point, as the last window found it.
+    scale: Arc<AtomicF32>,
+}
+
+impl WindowEditor {
+    /// No window is opened yet.
+    pub fn new(params: Arc<TributaryParams>, monitor: Arc<Monitor>) -> Self {
+        Self { params, monitor, scale: Arc::new(AtomicF32::new(1.0)) }
+    }
+
+    fn logical_size(&self) -> LogicalSize<f32> {
+        let [width, height] = self.params.window.chosen().points();
+        LogicalSize::new(width as f32, height as f32)
+    }
+}
+
+impl Editor for WindowEditor {
+    type Handle = EguiEditorHandle;
+
+    fn spawn(
+        &self,
+        parent: Option<ParentWindowHandle>,
+        wait_for_parent: bool,
+        fallback_scale_factor: Option<f64>,
+        context: GuiContext,
+        host: Option<HostMethods>,
+    ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
+        let settings = EguiNiceSettings::new()
+            .with_tile("Tributary")
+            .with_resize_hint(self.resize_hint())
+            .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
+        let window = Window {
+            params: Arc::clone(&self.params),
+            monitor: Arc::clone(&self.monitor),
+            context: None,
+            scale: Arc::clone(&self.scale),
+        };
+        let state = EguiEditorState::from_size(self.logical_size(), 1.0);
+        create_egui_editor(state, RepaintNotifier::new(), settings, window)
+            .ok_or("the framework has no editor")?
+            .spawn(parent, wait_for_parent, fallback_scale_factor, context, host)
+    }
+
+    fn size(&self) -> NativeSize<u32> {
+        NativeSize::from_size(self.logical_size().into(), f64::from(self.scale.load(Relaxed)))
+    }
+
+    fn resize_hint(&self) -> ResizeHint {
+        let min_size = Some(LogicalSize::new(MIN_SIZE[0] as f32, MIN_SIZE[1] as f32));
+        ResizeHint {
+            size_constraints: SizeConstraints::Logical { min_size, max_size: None },
+            ..ResizeHint::RESIZABLE
+        }
+    }
 }
 
 impl NiceEguiApp for Window {
@@ -68,11 +119,16 @@ impl NiceEguiApp for Window {
             for edit in edits {
                 self.apply(edit, &copies, &setter);
             }
-            if self.params.take_restart() {
+            if self.monitor.take_restart(&self.params) {
                 context.request_restart();
             }
         }
         ui.ctx().request_repaint_after(FRAME_INTERVAL);
+    }
+
+    fn resized(&mut self, size: baseview::WindowSize) {
+        self.scale.store(size.scale_factor as f32, Relaxed);
+        self.params.window.choose(EditorSize::nearest(size.logical.width, size.logical.height));
     }
 
     fn editor_closed(&mut self) {
@@ -86,7 +142,7 @@ impl Window {
         match edit {
             Edit::ResetUnderruns => self.monitor.reset_underruns(),
             Edit::Learning(action) => self.monitor.learning(action, &params.learned),
-            Edit::Latency(mode) => params.latency.choose(mode),
+            Edit::Latency(mode) => self.monitor.choose_latency(mode, params),
             Edit::Model(index) => {
                 let name = copies.model.choices.get(index).cloned();
                 if let Some(choice) = name.and_then(ModelChoice::new) {

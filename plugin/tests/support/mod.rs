@@ -27,7 +27,7 @@ impl ActivateContext<Tributary> for Host {
         PluginApi::Clap
     }
 
-    fn execute(&self, (): ()) {}
+    fn execute(&self, _: tributary::Task) {}
 
     fn set_latency_samples(&self, samples: u32) {
         assert_eq!(self.latency_samples.replace(Some(samples)), None, "reported more than once");
@@ -41,9 +41,9 @@ impl ProcessContext<Tributary> for Host {
         PluginApi::Clap
     }
 
-    fn execute_background(&self, (): ()) {}
+    fn execute_background(&self, _: tributary::Task) {}
 
-    fn execute_gui(&self, (): ()) {}
+    fn execute_gui(&self, _: tributary::Task) {}
 
     fn transport(&self) -> &Transport {
         unreachable!("the plug-in does not follow the transport")

@@ -1,0 +1,209 @@
+//! What the plug-in tells its host beside audio and parameters: that the project has changed, and which latency it has now.
+//!
+//! The framework has no call for the first and answers the second with a restart too many. So the two factories,
+//! [`clap`](crate::clap) and [`vst3`](crate::vst3), give each instance a [`Voice`] of their format; without one – in tests
+//! of the shell alone – nothing is said. A change may be noticed on any thread, the host hears of it on its main thread.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use crate::monitor::Monitor;
+use crate::params::TributaryParams;
+
+/// A format's way to reach the host.
+pub(crate) trait Voice: Send + Sync {
+    /// Tells the host that the project differs from what it has saved. False when this is not the host's main thread: the
+    /// host is told when it next calls.
+    fn mark_changed(&self) -> bool;
+
+    /// The plug-in is being activated with this latency. True when the format lets the host know without a restart.
+    fn latency_is(&self, samples: u32) -> bool;
+}
+
+/// Asks for [`HostLink::tell`] on the main thread.
+type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// One instance's link to its host.
+#[derive(Default)]
+pub struct HostLink {
+    changed: AtomicBool,
+    /// The host must be told of the latency by a restart request, unless it asks before the next block.
+    latency_untold: AtomicBool,
+    /// A restart that the plug-in wants, as against one the framework asks for on its own account.
+    wish: AtomicBool,
+    voice: Mutex<Option<Arc<dyn Voice>>>,
+    wake: OnceLock<Wake>,
+    /// Changes noticed so far, for tests.
+    changes: AtomicU64,
+}
+
+impl HostLink {
+    /// The project differs from what the host may have saved. For any thread but the audio thread.
+    pub fn project_changed(&self) {
+        self.changes.fetch_add(1, Relaxed);
+        self.changed.store(true, Relaxed);
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// How often the project has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
+    }
+
+    /// Passes on what there is to say. For the main thread; elsewhere it is kept.
+    pub(crate) fn tell(&self) {
+        // Never the lock while the host is called: it may call back at once.
+        let Some(voice) = self.voice() else { return };
+        if self.changed.swap(false, Relaxed) && !voice.mark_changed() {
+            self.changed.store(true, Relaxed);
+        }
+    }
+
+    /// What the host saves now is the present.
+    pub(crate) fn saved(&self) {
+        self.changed.store(false, Relaxed);
+    }
+
+    /// The plug-in is being activated with this latency.
+    pub(crate) fn latency_is(&self, samples: u32) {
+        let is_told = self.voice().is_none_or(|voice| voice.latency_is(samples));
+        self.latency_untold.store(!is_told, Relaxed);
+    }
+
+    /// The host has asked for the latency.
+    pub(crate) fn latency_was_read(&self) {
+        self.latency_untold.store(false, Relaxed);
+    }
+
+    /// Whether the host must be asked to look at the latency; true once. Real-time safe.
+    pub(crate) fn take_untold_latency(&self) -> bool {
+        self.latency_untold.load(Relaxed) && self.latency_untold.swap(false, Relaxed)
+    }
+
+    /// The next request for a restart is the plug-in's own. Real-time safe.
+    pub(crate) fn wish(&self) {
+        self.wish.store(true, Relaxed);
+    }
+
+    /// Whether the plug-in itself wants the restart that the framework asks for.
+    pub(crate) fn take_wish(&self) -> bool {
+        self.wish.swap(false, Relaxed)
+    }
+
+    pub(crate) fn set_voice(&self, voice: Option<Arc<dyn Voice>>) {
+        *self.voice.lock().unwrap_or_else(PoisonError::into_inner) = voice;
+    }
+
+    fn voice(&self) -> Option<Arc<dyn Voice>> {
+        self.voice.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Only the first call counts.
+    pub(crate) fn set_wake(&self, wake: Wake) {
+        let _ = self.wake.set(wake);
+    }
+}
+
+/// What a factory puts into a plug-in, to end with it.
+pub(crate) type Shelf = Mutex<Option<Box<dyn Any + Send + Sync>>>;
+
+/// The parts of a plug-in that a factory works with; the framework keeps the plug-in itself to itself.
+pub(crate) struct Parts {
+    pub(crate) params: Arc<TributaryParams>,
+    pub(crate) monitor: Arc<Monitor>,
+    shelf: Weak<Shelf>,
+}
+
+type WeakParts = (Weak<TributaryParams>, Weak<Monitor>, Weak<Shelf>);
+
+thread_local! {
+    static LATEST: RefCell<Option<WeakParts>> = const { RefCell::new(None) };
+}
+
+impl Parts {
+    /// The plug-in under construction on this thread has these parts.
+    pub(crate) fn note(params: &Arc<TributaryParams>, monitor: &Arc<Monitor>, shelf: &Arc<Shelf>) {
+        let parts = (Arc::downgrade(params), Arc::downgrade(monitor), Arc::downgrade(shelf));
+        LATEST.with(|latest| *latest.borrow_mut() = Some(parts));
+    }
+
+    /// Puts something into the plug-in.
+    pub(crate) fn keep(&self, what: Box<dyn Any + Send + Sync>) {
+        if let Some(shelf) = self.shelf.upgrade() {
+            *shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+        }
+    }
+
+    /// Lets the framework build its wrapper and returns it with the parts of the plug-in inside.
+    pub(crate) fn of<W>(build: impl FnOnce() -> W) -> Option<(W, Self)> {
+        LATEST.with(|latest| *latest.borrow_mut() = None);
+        let wrapper = build();
+        let (params, monitor, shelf) = LATEST.with(|latest| latest.borrow_mut().take())?;
+        Some((wrapper, Self { params: params.upgrade()?, monitor: monitor.upgrade()?, shelf }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[derive(Default)]
+    struct Host {
+        marked: AtomicU32,
+        elsewhere: AtomicBool,
+    }
+
+    impl Voice for Host {
+        fn mark_changed(&self) -> bool {
+            let here = !self.elsewhere.load(Relaxed);
+            self.marked.fetch_add(u32::from(here), Relaxed);
+            here
+        }
+
+        fn latency_is(&self, _samples: u32) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_once_and_kept_until_it_can_be() {
+        let (link, host) = (HostLink::default(), Arc::new(Host::default()));
+        link.project_changed();
+        link.tell();
+        link.set_voice(Some(host.clone()));
+        let marked = || host.marked.load(Relaxed);
+        link.tell();
+        link.tell();
+        assert_eq!(marked(), 1);
+        host.elsewhere.store(true, Relaxed);
+        link.project_changed();
+        link.project_changed();
+        link.tell();
+        assert_eq!(marked(), 1);
+        host.elsewhere.store(false, Relaxed);
+        link.tell();
+        assert_eq!((marked(), link.changes()), (2, 3));
+        link.project_changed();
+        link.saved();
+        link.tell();
+        assert_eq!(marked(), 2, "saved before it could be told");
+    }
+
+    #[test]
+    fn a_latency_that_the_host_reads_needs_no_telling() {
+        let link = HostLink::default();
+        link.latency_is(5);
+        assert!(!link.take_untold_latency(), "nobody to tell");
+        link.set_voice(Some(Arc::new(Host::default())));
+        link.latency_is(5);
+        link.latency_was_read();
+        assert!(!link.take_untold_latency());
+        link.latency_is(5);
+        assert!(link.take_untold_latency() && !link.take_untold_latency(), "once");
+    }
+}

@@ -1,0 +1,429 @@
+//! The VST3 instance in a host that counts, through its interfaces.
+
+use super::*;
+use crate::host::Parts;
+use nice_plug::wrapper::vst3::vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekEnd, kIBSeekSet};
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::kRealtime;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
+    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
+    IComponentHandler2Trait, IComponentHandlerTrait, IComponentTrait, IEditController, IEditControllerTrait,
+    IParamValueQueue, IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue,
+    ParameterInfo, ProcessData, ProcessSetup,
+};
+use nice_plug::wrapper::vst3::vst3::Steinberg::{IBStream, IBStreamTrait, TBool, int64, kResultFalse};
+use nice_plug::wrapper::vst3::vst3::{ComPtr, ComRef};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use tributary_engine::LatencyMode;
+
+/// A host's handler: how often it was called.
+#[derive(Default)]
+struct Host {
+    dirty: AtomicU32,
+    restarts: AtomicU32,
+    flags: AtomicI32,
+}
+
+impl Class for Host {
+    type Interfaces = (IComponentHandler, IComponentHandler2);
+}
+
+impl IComponentHandlerTrait for Host {
+    unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn endEdit(&self, _id: ParamID) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn restartComponent(&self, flags: int32) -> tresult {
+        self.restarts.fetch_add(1, Relaxed);
+        self.flags.store(flags, Relaxed);
+        kResultOk
+    }
+}
+
+impl IComponentHandler2Trait for Host {
+    unsafe fn setDirty(&self, _state: TBool) -> tresult {
+        self.dirty.fetch_add(1, Relaxed);
+        kResultOk
+    }
+
+    unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
+        kResultFalse
+    }
+
+    unsafe fn startGroupEdit(&self) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn finishGroupEdit(&self) -> tresult {
+        kResultOk
+    }
+}
+
+/// One value for one parameter, as a block brings it.
+struct Changes(ComWrapper<Change>);
+
+struct Change(ParamID, ParamValue);
+
+impl Class for Changes {
+    type Interfaces = (IParameterChanges,);
+}
+
+impl Class for Change {
+    type Interfaces = (IParamValueQueue,);
+}
+
+impl IParameterChangesTrait for Changes {
+    unsafe fn getParameterCount(&self) -> int32 {
+        1
+    }
+
+    unsafe fn getParameterData(&self, _index: int32) -> *mut IParamValueQueue {
+        self.0.as_com_ref::<IParamValueQueue>().expect("an interface").as_ptr()
+    }
+
+    unsafe fn addParameterData(&self, _id: *const ParamID, _index: *mut int32) -> *mut IParamValueQueue {
+        null_mut()
+    }
+}
+
+impl IParamValueQueueTrait for Change {
+    unsafe fn getParameterId(&self) -> ParamID {
+        self.0
+    }
+
+    unsafe fn getPointCount(&self) -> int32 {
+        1
+    }
+
+    unsafe fn getPoint(&self, _index: int32, offset: *mut int32, value: *mut ParamValue) -> tresult {
+        // SAFETY: the plug-in's own numbers.
+        unsafe {
+            offset.write(0);
+            value.write(self.1);
+        }
+        kResultOk
+    }
+
+    unsafe fn addPoint(&self, _offset: int32, _value: ParamValue, _index: *mut int32) -> tresult {
+        kResultFalse
+    }
+}
+
+/// A state in memory.
+#[derive(Default)]
+struct Memory(RefCell<(Vec<u8>, usize)>);
+
+impl Class for Memory {
+    type Interfaces = (IBStream,);
+}
+
+impl IBStreamTrait for Memory {
+    unsafe fn read(&self, buffer: *mut c_void, bytes: int32, read: *mut int32) -> tresult {
+        let (data, at) = &mut *self.0.borrow_mut();
+        let count = (bytes as usize).min(data.len() - *at);
+        // SAFETY: the plug-in's own room.
+        unsafe {
+            std::ptr::copy_nonoverlapping(data[*at..].as_ptr(), buffer.cast(), count);
+            read.write(count as int32);
+        }
+        *at += count;
+        kResultOk
+    }
+
+    unsafe fn write(&self, buffer: *mut c_void, bytes: int32, written: *mut int32) -> tresult {
+        // SAFETY: as above.
+        unsafe {
+            let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), bytes as usize);
+            self.0.borrow_mut().0.extend_from_slice(bytes);
+            written.write(bytes.len() as int32);
+        }
+        kResultOk
+    }
+
+    unsafe fn seek(&self, at: int64, mode: int32, now: *mut int64) -> tresult {
+        let (data, place) = &mut *self.0.borrow_mut();
+        *place = match mode as u32 {
+            mode if mode == kIBSeekSet => at as usize,
+            mode if mode == kIBSeekEnd => data.len(),
+            _ => *place,
+        };
+        if !now.is_null() {
+            // SAFETY: not null.
+            unsafe { now.write(*place as int64) };
+        }
+        kResultOk
+    }
+
+    unsafe fn tell(&self, at: *mut int64) -> tresult {
+        // SAFETY: as above.
+        unsafe { at.write(self.0.borrow().1 as int64) };
+        kResultOk
+    }
+}
+
+/// An instance with its interfaces and its host.
+struct Loaded {
+    component: ComPtr<IComponent>,
+    controller: ComPtr<IEditController>,
+    processor: ComPtr<IAudioProcessor>,
+    host: ComWrapper<Host>,
+    monitor: std::sync::Arc<crate::monitor::Monitor>,
+    params: std::sync::Arc<crate::params::TributaryParams>,
+}
+
+fn load() -> Loaded {
+    let (wrapper, parts) = Parts::of(|| ComWrapper::new(Wrapper::<Tributary>::new())).expect("an instance");
+    let (monitor, params) = (parts.monitor.clone(), parts.params.clone());
+    instance::attach(&wrapper, parts);
+    let host = ComWrapper::new(Host::default());
+    let controller = wrapper.to_com_ptr::<IEditController>().expect("an interface");
+    let handler = host.as_com_ref::<IComponentHandler>().expect("an interface");
+    // SAFETY: a live handler.
+    assert_eq!(unsafe { controller.setComponentHandler(handler.as_ptr()) }, kResultOk);
+    Loaded {
+        component: wrapper.to_com_ptr().expect("an interface"),
+        processor: wrapper.to_com_ptr().expect("an interface"),
+        controller,
+        host,
+        monitor,
+        params,
+    }
+}
+
+impl Loaded {
+    fn set_up(&self, block: int32) {
+        let mut setup = ProcessSetup {
+            processMode: kRealtime as int32,
+            symbolicSampleSize: kSample32 as int32,
+            maxSamplesPerBlock: block,
+            sampleRate: 48_000.0,
+        };
+        // SAFETY: the calls of a host, in a host's order. So below.
+        unsafe {
+            assert_eq!(self.processor.setupProcessing(&mut setup), kResultOk);
+            assert_eq!(self.component.setActive(1), kResultOk);
+        }
+    }
+
+    fn parameter(&self, title: &str) -> ParameterInfo {
+        let all = 0..unsafe { self.controller.getParameterCount() };
+        let info = |index| unsafe {
+            let mut info: ParameterInfo = std::mem::zeroed();
+            assert_eq!(self.controller.getParameterInfo(index, &mut info), kResultOk);
+            info
+        };
+        let is_it = |info: &ParameterInfo| {
+            info.title
+                .iter()
+                .copied()
+                .eq(title.encode_utf16().chain(std::iter::repeat(0)).take(info.title.len()))
+        };
+        all.map(info).find(is_it).expect("a parameter")
+    }
+
+    fn value(&self, id: ParamID) -> f64 {
+        unsafe { self.controller.getParamNormalized(id) }
+    }
+
+    fn set(&self, id: ParamID, value: f64) {
+        assert_eq!(unsafe { self.controller.setParamNormalized(id, value) }, kResultOk);
+    }
+
+    /// A block without audio that brings a value.
+    fn bring(&self, id: ParamID, value: f64) {
+        let changes = ComWrapper::new(Changes(ComWrapper::new(Change(id, value))));
+        unsafe {
+            let mut data: ProcessData = std::mem::zeroed();
+            data.symbolicSampleSize = kSample32 as int32;
+            data.inputParameterChanges = changes.as_com_ref::<IParameterChanges>().expect("it").as_ptr();
+            assert_eq!(self.processor.process(&mut data), kResultOk);
+        }
+    }
+
+    fn processing(&self, state: bool) {
+        assert_eq!(unsafe { self.processor.setProcessing(TBool::from(state)) }, kResultOk);
+    }
+
+    fn save(&self) -> ComWrapper<Memory> {
+        let memory = ComWrapper::new(Memory::default());
+        unsafe {
+            let stream = memory.as_com_ref::<IBStream>().expect("an interface");
+            assert_eq!(self.component.getState(stream.as_ptr()), kResultOk);
+        }
+        memory
+    }
+
+    fn restore(&self, memory: &ComWrapper<Memory>) {
+        memory.0.borrow_mut().1 = 0;
+        let stream: ComRef<'_, IBStream> = memory.as_com_ref().expect("an interface");
+        assert_eq!(unsafe { self.component.setState(stream.as_ptr()) }, kResultOk);
+        assert_eq!(unsafe { self.controller.setComponentState(stream.as_ptr()) }, kResultOk);
+    }
+
+    fn restarts(&self) -> u32 {
+        self.host.restarts.load(Relaxed)
+    }
+}
+
+#[test]
+fn what_is_set_before_the_first_block_is_saved() {
+    let plugin = load();
+    plugin.set_up(512);
+    plugin.processing(true);
+    let gain = plugin.parameter("Output gain").id;
+    let bypass = plugin.parameter("Bypass").id;
+    plugin.set(gain, 0.75);
+    plugin.set(bypass, 1.0);
+    assert_eq!((plugin.value(gain), plugin.value(bypass)), (0.75, 1.0), "read back");
+    let saved = plugin.save();
+    let other = load();
+    other.restore(&saved);
+    assert_eq!((other.value(gain), other.value(bypass)), (0.75, 1.0));
+
+    // The same while blocks come, and a block's own value is newer.
+    plugin.set(gain, 0.25);
+    plugin.bring(gain, 0.5);
+    assert_eq!(plugin.value(gain), 0.5);
+    plugin.set(gain, 0.25);
+    other.restore(&plugin.save());
+    assert_eq!(other.value(gain), 0.25);
+    // A state that is loaded is newer too.
+    plugin.set(gain, 1.0);
+    plugin.restore(&saved);
+    assert_eq!(plugin.value(gain), 0.75);
+    // And the end of processing loses nothing.
+    plugin.set(gain, 0.0);
+    plugin.processing(false);
+    assert_eq!(plugin.params.gain_db.value(), -24.0);
+    plugin.set(gain, 1.0);
+    assert_eq!(plugin.params.gain_db.value(), 24.0);
+    // SAFETY: what a host may do.
+    unsafe {
+        plugin.processing(true);
+        assert_eq!(plugin.controller.setParamNormalized(gain, f64::NAN), kInvalidArgument);
+        assert_eq!(plugin.controller.setParamNormalized(7, 0.5), kInvalidArgument);
+    }
+}
+
+/// Bypass survives however the host sets it: by a block without audio, or by the controller while processing.
+#[test]
+fn bypass_is_kept_as_validators_try_it() {
+    for by_block in [true, false] {
+        let plugin = load();
+        plugin.set_up(512);
+        unsafe { plugin.component.setActive(0) };
+        let bypass = plugin.parameter("Bypass");
+        assert_eq!(bypass.stepCount, 1);
+        let set = |value| {
+            plugin.processing(true);
+            if by_block {
+                plugin.bring(bypass.id, value)
+            } else {
+                plugin.set(bypass.id, value)
+            }
+            plugin.processing(false);
+        };
+        set(1.0);
+        let saved = plugin.save();
+        set(0.0);
+        assert_eq!(plugin.value(bypass.id), 0.0);
+        plugin.restore(&saved);
+        assert_eq!(plugin.value(bypass.id), 1.0, "by a block: {by_block}");
+    }
+}
+
+#[test]
+fn a_host_that_reads_the_latency_is_asked_for_no_restart_and_one_that_does_not_for_one() {
+    let plugin = load();
+    plugin.set_up(512);
+    assert!(unsafe { plugin.processor.getLatencySamples() } > 0);
+    plugin.processing(true);
+    assert_eq!(plugin.restarts(), 0, "the first load");
+    plugin.processing(false);
+
+    plugin.monitor.choose_latency(LatencyMode::Monitor, &plugin.params);
+    assert!(
+        plugin.monitor.take_restart(&plugin.params),
+        "the one restart, asked for by a block or the editor"
+    );
+    unsafe { plugin.component.setActive(0) };
+    // Without a model every mode has the same latency, so another block's length stands for another mode.
+    plugin.set_up(4096);
+    unsafe { plugin.processor.getLatencySamples() };
+    plugin.processing(true);
+    plugin.processing(false);
+    assert!(!plugin.monitor.take_restart(&plugin.params));
+
+    // Asked before activating only.
+    unsafe { plugin.component.setActive(0) };
+    unsafe { plugin.processor.getLatencySamples() };
+    let before = plugin.restarts();
+    plugin.set_up(1024);
+    plugin.processing(true);
+    assert_eq!(plugin.restarts(), before + 1);
+    assert_eq!(plugin.host.flags.load(Relaxed), handler::LATENCY_CHANGED);
+    assert!(!plugin.monitor.take_restart(&plugin.params), "once");
+}
+
+#[test]
+fn the_host_is_told_that_the_project_has_changed() {
+    let plugin = load();
+    let dirty = || plugin.host.dirty.load(Relaxed);
+    plugin.monitor.choose_latency(LatencyMode::Low, &plugin.params);
+    assert_eq!(dirty(), 1);
+    plugin.restore(&plugin.save());
+    assert_eq!(dirty(), 1, "what the host itself does is no news");
+    // From elsewhere: with the host's next call on its own thread.
+    std::thread::scope(|scope| {
+        scope.spawn(|| plugin.monitor.choose_latency(LatencyMode::High, &plugin.params));
+    });
+    assert_eq!(dirty(), 1);
+    plugin.value(1);
+    assert_eq!(dirty(), 2);
+    plugin.value(1);
+    assert_eq!(dirty(), 2);
+    // A handler that is taken away is not called any more.
+    unsafe { plugin.controller.setComponentHandler(null_mut()) };
+    plugin.monitor.choose_latency(LatencyMode::Standard, &plugin.params);
+    assert_eq!(dirty(), 2);
+}
+
+#[test]
+fn text_is_read_generously_and_calls_out_of_order_do_no_harm() {
+    let plugin = load();
+    let read = |title: &str, typed: &str| {
+        let mut typed: Vec<_> = typed.encode_utf16().chain([0]).map(|unit| unit as _).collect();
+        let mut value = f64::NAN;
+        let id = plugin.parameter(title).id;
+        let result = unsafe { plugin.controller.getParamValueByString(id, typed.as_mut_ptr(), &mut value) };
+        (result == kResultOk).then_some(value)
+    };
+    assert_eq!(read("Output gain", "\u{2212}12,0 dB"), Some(0.25));
+    assert_eq!(read("Bypass", "on"), Some(1.0));
+    assert_eq!(read("Dry source", "SUM OF STEMS"), Some(1.0));
+    assert_eq!(read("Dry source", "neither"), None);
+    assert_eq!(read("Mix", "half"), None);
+    // SAFETY: what a host must not do, and some do.
+    unsafe {
+        let mut info: ParameterInfo = std::mem::zeroed();
+        let count = plugin.controller.getParameterCount();
+        for index in [-1, count, count + 1, int32::MAX, int32::MIN] {
+            assert_eq!(plugin.controller.getParameterInfo(index, &mut info), kInvalidArgument, "{index}");
+        }
+        let mut value = 0.0;
+        assert_eq!(plugin.controller.getParamValueByString(1, null_mut(), &mut value), kInvalidArgument);
+        assert_eq!(plugin.processor.setupProcessing(null_mut()), kInvalidArgument);
+        assert_eq!(plugin.processor.process(null_mut()), kInvalidArgument);
+        let mut data: ProcessData = std::mem::zeroed();
+        assert_ne!(plugin.processor.process(&mut data), kResultOk, "not set up");
+    }
+}
