@@ -49,16 +49,12 @@ impl StemSpace for StereoBuffer {
 
 impl StemSpace for StemFile {
     fn append(&mut self, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
-        self.append(left, right).map_err(store_error)
+        Ok(self.append(left, right)?)
     }
 
     fn set_frames(&mut self, frames: usize) -> Result<(), StoreError> {
-        self.set_frames(frames).map_err(store_error)
+        Ok(self.set_frames(frames)?)
     }
-}
-
-fn store_error(error: std::io::Error) -> StoreError {
-    StoreError { reason: format!("a temporary file cannot be written: {error}") }
 }
 
 /// Makes empty spaces for stems.
@@ -84,6 +80,11 @@ pub struct Song<S = StereoBuffer> {
     pub stems: [Option<S>; Stem::COUNT],
     /// Plain sentences on what is missing or was mended.
     pub notes: Vec<String>,
+}
+
+/// Whether reading a song failed for want of space to keep it, which says nothing about the song.
+pub fn lacks_space(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<StoreError>() || cause.is::<std::io::Error>())
 }
 
 /// The rate a song is brought to.

@@ -145,7 +145,7 @@ impl Take {
     fn finish(&mut self) -> io::Result<()> {
         self.frames = self.frames();
         self.silent_frames = 0;
-        self.stems.iter_mut().try_for_each(|stem| stem.set_frames(self.frames))
+        self.stems.iter_mut().try_for_each(|stem| Ok(stem.set_frames(self.frames)?))
     }
 
     /// One stem, to be read and overwritten.

@@ -73,6 +73,6 @@ pub use settings::{DrySource, Settings};
 pub use song_statistics::{NormalizedStems, Progress};
 pub use start::{Engine, EngineConfig, EngineHandle, ModelSource};
 pub use statistics::Statistics;
-pub use stem_file::StemFile;
+pub use stem_file::{StemFile, StemFileError};
 pub use telemetry::{EngineState, ModelName, Report, StemReport, Telemetry};
 pub use window::StemWindow;

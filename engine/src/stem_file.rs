@@ -55,7 +55,7 @@ impl StemFile {
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn set_frames(&mut self, frames: usize) -> io::Result<()> {
+    pub fn set_frames(&mut self, frames: usize) -> Result<(), StemFileError> {
         if frames < self.frames {
             // What lies behind the new end must be silent should the stem grow again.
             let kept = frames.next_multiple_of(BLOCK_FRAMES) - frames;
@@ -64,26 +64,37 @@ impl StemFile {
                 block.left[range.clone()].fill(0.0);
                 block.right[range].fill(0.0);
             })?;
-            self.blocks = self.blocks.min(frames.div_ceil(BLOCK_FRAMES));
-            if self.block.index >= frames.div_ceil(BLOCK_FRAMES) {
-                self.block.changed = false;
-            }
+            self.forget_blocks_from(frames.div_ceil(BLOCK_FRAMES))?;
         }
         self.frames = frames;
+        Ok(())
+    }
+
+    /// Drops blocks both in the file, where a gap would otherwise show them again, and in memory.
+    fn forget_blocks_from(&mut self, first: usize) -> Result<(), StemFileError> {
+        if self.blocks > first {
+            self.file.set_len((first * BLOCK_BYTES) as u64).map_err(StemFileError::Write)?;
+            self.blocks = first;
+        }
+        if self.block.index >= first {
+            self.block.changed = false;
+            self.block.left.fill(0.0);
+            self.block.right.fill(0.0);
+        }
         Ok(())
     }
 
     /// Appends frames; both sides have the same length.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn append(&mut self, left: &[f32], right: &[f32]) -> io::Result<()> {
+    /// The file cannot be written, or its last part not be read.
+    pub fn append(&mut self, left: &[f32], right: &[f32]) -> Result<(), StemFileError> {
         let start = self.frames;
         self.frames += left.len();
         self.overwrite(start, left, right)
     }
 
-    fn overwrite(&mut self, start: usize, left: &[f32], right: &[f32]) -> io::Result<()> {
+    fn overwrite(&mut self, start: usize, left: &[f32], right: &[f32]) -> Result<(), StemFileError> {
         self.visit(start..start + left.len(), |block, range, at| {
             block.changed = true;
             block.left[range.clone()].copy_from_slice(&left[at..at + range.len()]);
@@ -97,7 +108,7 @@ impl StemFile {
         &mut self,
         range: std::ops::Range<usize>,
         mut act: impl FnMut(&mut Block, std::ops::Range<usize>, usize),
-    ) -> io::Result<()> {
+    ) -> Result<(), StemFileError> {
         let mut position = range.start;
         while position < range.end {
             self.load(position / BLOCK_FRAMES)?;
@@ -109,19 +120,21 @@ impl StemFile {
         Ok(())
     }
 
-    fn load(&mut self, index: usize) -> io::Result<()> {
+    fn load(&mut self, index: usize) -> Result<(), StemFileError> {
         if self.block.index == index {
             return Ok(());
         }
         self.store()?;
-        self.block.index = index;
         if index >= self.blocks {
+            self.block.index = index;
             self.block.left.fill(0.0);
             self.block.right.fill(0.0);
             return Ok(());
         }
-        self.file.seek(SeekFrom::Start((index * BLOCK_BYTES) as u64))?;
-        self.file.read_exact(&mut self.bytes)?;
+        let at = SeekFrom::Start((index * BLOCK_BYTES) as u64);
+        let read = self.file.seek(at).and_then(|_| self.file.read_exact(&mut self.bytes));
+        read.map_err(StemFileError::Read)?;
+        self.block.index = index;
         let (left, right) = self.bytes.split_at(BLOCK_BYTES / 2);
         for (side, bytes) in [(&mut self.block.left, left), (&mut self.block.right, right)] {
             for (sample, four) in side.iter_mut().zip(bytes.chunks_exact(4)) {
@@ -132,7 +145,7 @@ impl StemFile {
     }
 
     /// Writes the block in memory where it differs from the file.
-    fn store(&mut self) -> io::Result<()> {
+    fn store(&mut self) -> Result<(), StemFileError> {
         if !self.block.changed {
             return Ok(());
         }
@@ -143,16 +156,38 @@ impl StemFile {
             }
         }
         // A block may come after a gap that was never written: the system fills it with zeros, which are silence.
-        self.file.seek(SeekFrom::Start((self.block.index * BLOCK_BYTES) as u64))?;
-        self.file.write_all(&self.bytes)?;
+        let at = SeekFrom::Start((self.block.index * BLOCK_BYTES) as u64);
+        let written = self.file.seek(at).and_then(|_| self.file.write_all(&self.bytes));
+        written.map_err(StemFileError::Write)?;
         self.blocks = self.blocks.max(self.block.index + 1);
         self.block.changed = false;
         Ok(())
     }
 }
 
-fn store_error(error: io::Error) -> StoreError {
-    StoreError { reason: format!("a temporary file cannot be written: {error}") }
+/// Why a stem on disk cannot be used any more.
+#[derive(Debug, thiserror::Error)]
+pub enum StemFileError {
+    /// What was written does not come back.
+    #[error("a temporary file cannot be read: {0}")]
+    Read(#[source] io::Error),
+    /// The disk is full, …
+    #[error("a temporary file cannot be written: {0}")]
+    Write(#[source] io::Error),
+}
+
+impl From<StemFileError> for StoreError {
+    fn from(error: StemFileError) -> Self {
+        Self { reason: error.to_string() }
+    }
+}
+
+impl From<StemFileError> for io::Error {
+    fn from(error: StemFileError) -> Self {
+        match error {
+            StemFileError::Read(error) | StemFileError::Write(error) => error,
+        }
+    }
 }
 
 impl StemStore for StemFile {
@@ -161,15 +196,14 @@ impl StemStore for StemFile {
     }
 
     fn read(&mut self, start: usize, left: &mut [f32], right: &mut [f32]) -> Result<(), StoreError> {
-        self.visit(start..start + left.len(), |block, range, at| {
+        Ok(self.visit(start..start + left.len(), |block, range, at| {
             left[at..at + range.len()].copy_from_slice(&block.left[range.clone()]);
             right[at..at + range.len()].copy_from_slice(&block.right[range]);
-        })
-        .map_err(store_error)
+        })?)
     }
 
     fn write(&mut self, start: usize, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
-        self.overwrite(start, left, right).map_err(store_error)
+        Ok(self.overwrite(start, left, right)?)
     }
 }
 
@@ -199,6 +233,55 @@ mod tests {
             left: (0..frames).map(|_| next()).collect(),
             right: (0..frames).map(|_| next()).collect(),
         }
+    }
+
+    /// Whether a stem holds these frames on both sides.
+    fn holds(disk: &mut StemFile, start: usize, expected: &[f32]) -> bool {
+        let (mut left, mut right) = (vec![1.0; expected.len()], vec![1.0; expected.len()]);
+        disk.read(start, &mut left, &mut right).expect("read");
+        left == expected && right == expected
+    }
+
+    #[test]
+    fn what_was_cut_off_never_comes_back() {
+        let ones = vec![1.0; 4 * BLOCK_FRAMES];
+        for kept in [0, 1, BLOCK_FRAMES - 1, BLOCK_FRAMES, 2 * BLOCK_FRAMES, 2 * BLOCK_FRAMES + 7] {
+            // The last block written, or read, is still in memory when the stem is cut.
+            for looked_at in [0, BLOCK_FRAMES, 2 * BLOCK_FRAMES, 4 * BLOCK_FRAMES - 1] {
+                let mut disk = StemFile::create_in(&std::env::temp_dir()).expect("a temporary file");
+                disk.append(&ones, &ones).expect("written");
+                assert!(holds(&mut disk, looked_at, &[1.0]));
+                disk.set_frames(kept).expect("shorter");
+                disk.set_frames(4 * BLOCK_FRAMES).expect("longer");
+                let mut expected = vec![0.0; 4 * BLOCK_FRAMES];
+                expected[..kept].fill(1.0);
+                // Written behind a gap: the gap is silent, whatever the file held there before.
+                disk.append(&[0.5], &[0.5]).expect("written");
+                expected.push(0.5);
+                assert!(holds(&mut disk, 0, &expected), "kept {kept}, looked at {looked_at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_says_whether_reading_or_writing_failed() {
+        let ones = vec![1.0; 2 * BLOCK_FRAMES];
+        let mut disk = StemFile::create_in(&std::env::temp_dir()).expect("a temporary file");
+        disk.append(&ones, &ones).expect("written");
+        disk.append(&[0.0], &[0.0]).expect("written");
+        disk.file.set_len(0).expect("the disk forgets");
+        let (mut left, mut right) = ([0.0], [0.0]);
+        for _ in 0..2 {
+            let error = disk.read(0, &mut left, &mut right).expect_err("the block is gone");
+            assert!(error.reason.starts_with("a temporary file cannot be read"), "{error}");
+        }
+        let path = std::env::temp_dir().join(format!("tributary-read-only-{}", std::process::id()));
+        std::fs::write(&path, b"").expect("written");
+        disk.file = File::open(&path).expect("opened to be read only");
+        std::fs::remove_file(&path).expect("removed");
+        disk.write(2 * BLOCK_FRAMES, &[1.0], &[1.0]).expect("it stays in memory");
+        let error = disk.read(0, &mut left, &mut right).expect_err("the block in memory cannot be stored");
+        assert!(error.reason.starts_with("a temporary file cannot be written"), "{error}");
     }
 
     #[test]
