@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tributary_dsp::recipe::EffectSetting;
 use tributary_dsp::{Effect, Recipe, Targets};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
@@ -18,10 +19,10 @@ pub struct NormalizationArgs {
     /// "paper", "published" (what the published code does, slips included) or a JSON file [default: the model's, else paper]
     #[arg(long, value_name = "paper|published|FILE")]
     recipe: Option<String>,
-    /// Only these effects: equalization, dynamics, panning, loudness
+    /// Only these effects, in full where the recipe has them at 0: equalization, dynamics, panning, width, loudness
     #[arg(long, value_name = "EFFECT,...", value_delimiter = ',')]
     effects: Vec<String>,
-    /// How far each effect goes, from 0 (not at all) to 1 (fully): equalization=0.3,...
+    /// How far each effect goes, from 0 (not at all) to 1 (fully): equalization=0.3,... Above 0, it is switched on as well
     #[arg(long, value_name = "EFFECT=AMOUNT,...", value_delimiter = ',')]
     amounts: Vec<String>,
     #[command(flatten)]
@@ -36,6 +37,8 @@ pub struct Normalization {
     pub targets: Targets,
     /// The rooms that were named.
     pub rooms: Vec<Room>,
+    /// What was read for it: files, and folders of impulse responses.
+    pub files: Vec<PathBuf>,
 }
 
 impl NormalizationArgs {
@@ -64,19 +67,54 @@ impl NormalizationArgs {
         sample_rate_hz: u32,
     ) -> Result<Normalization> {
         let mut recipe = self.base_recipe(recipe)?;
-        if !self.effects.is_empty() {
-            let wanted = self.effects.iter().map(|name| effect_named(name)).collect::<Result<Vec<_>>>()?;
-            for effect in Effect::ALL {
-                recipe.effect_mut(effect).enabled = wanted.contains(&effect);
+        self.choose_effects(&mut recipe)?;
+        self.set_amounts(&mut recipe)?;
+        let base = self.recipe_file().and_then(Path::parent);
+        let rooms = self.reverb.apply(&mut recipe, base, sample_rate_hz)?;
+        let named = self.recipe_file().into_iter().chain(self.targets.as_deref()).map(Path::to_owned);
+        let response = recipe.reverb.impulse_response.as_ref();
+        let beside = response.zip(base).map(|(response, base)| base.join(&response.file));
+        let files = named.chain(beside).chain(self.reverb.files()).collect();
+        Ok(Normalization { recipe, targets: self.base_targets(targets)?, rooms, files })
+    }
+
+    /// Switches everything off but the effects that were named; these act, even where the recipe gives them no strength.
+    fn choose_effects(&self, recipe: &mut Recipe) -> Result<()> {
+        if self.effects.is_empty() {
+            return Ok(());
+        }
+        for effect in Effect::ALL {
+            recipe.effect_mut(effect).enabled = false;
+        }
+        recipe.width.enabled = false;
+        recipe.reverb.enabled = false;
+        for name in &self.effects {
+            let setting = setting_named(recipe, name)?;
+            setting.enabled = true;
+            if setting.amount == 0.0 {
+                setting.amount = 1.0;
             }
         }
+        Ok(())
+    }
+
+    /// Sets the strengths that were given; one above 0 is heard.
+    fn set_amounts(&self, recipe: &mut Recipe) -> Result<()> {
         for text in &self.amounts {
-            let (effect, amount) = parse_amount(text)?;
-            recipe.effect_mut(effect).amount = amount;
+            let (name, amount) = parse_amount(text)?;
+            let setting = setting_named(recipe, name)?;
+            setting.amount = amount;
+            if amount > 0.0 && !setting.enabled && !self.effects.is_empty() {
+                bail!("--amounts gives {name} a strength, but --effects leaves it out");
+            }
+            setting.enabled |= amount > 0.0;
         }
-        let base = self.recipe.as_deref().map(Path::new).and_then(Path::parent);
-        let rooms = self.reverb.apply(&mut recipe, base, sample_rate_hz)?;
-        Ok(Normalization { recipe, targets: self.base_targets(targets)?, rooms })
+        Ok(())
+    }
+
+    /// The recipe's file, unless one of our own is meant.
+    fn recipe_file(&self) -> Option<&Path> {
+        self.recipe.as_deref().filter(|name| !["paper", "published"].contains(name)).map(Path::new)
     }
 
     fn base_recipe(&self, otherwise: Recipe) -> Result<Recipe> {
@@ -102,21 +140,83 @@ impl NormalizationArgs {
     }
 }
 
-/// Finds an effect by our name for it or by the published code's.
-fn effect_named(name: &str) -> Result<Effect> {
-    Effect::from_name(name.trim()).with_context(|| {
-        format!("\"{name}\" is not an effect; there are equalization, dynamics, panning and loudness")
-    })
+/// Finds an effect's setting by our name for it or by the published code's.
+fn setting_named<'a>(recipe: &'a mut Recipe, name: &str) -> Result<&'a mut EffectSetting> {
+    match Effect::from_name(name.trim()) {
+        Some(effect) => Ok(recipe.effect_mut(effect)),
+        None if name.trim().eq_ignore_ascii_case("width") => Ok(&mut recipe.width),
+        None => {
+            bail!(
+                "\"{name}\" is not an effect; there are equalization, dynamics, panning, width and loudness"
+            )
+        }
+    }
 }
 
 /// Reads `effect=amount`.
-fn parse_amount(text: &str) -> Result<(Effect, f64)> {
+fn parse_amount(text: &str) -> Result<(&str, f64)> {
     let (name, amount) = text
         .split_once('=')
         .with_context(|| format!("\"{text}\" is not an amount; write equalization=0.3"))?;
-    let effect = effect_named(name)?;
     match amount.trim().parse::<f64>() {
-        Ok(amount) if (0.0..=1.0).contains(&amount) => Ok((effect, amount)),
+        Ok(amount) if (0.0..=1.0).contains(&amount) => Ok((name.trim(), amount)),
         _ => bail!("the amount of {name} must be between 0 and 1, not \"{amount}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the models that ship have it: no equalization, but width.
+    fn of_model() -> Recipe {
+        let mut recipe = Recipe::default().with_amounts([0.0, 1.0, 1.0, 1.0]).with_width(0.5);
+        recipe.reverb.enabled = true;
+        recipe
+    }
+
+    fn resolved(effects: &[&str], amounts: &[&str]) -> Result<Recipe> {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let args = NormalizationArgs {
+            effects: owned(effects),
+            amounts: owned(amounts),
+            ..NormalizationArgs::default()
+        };
+        Ok(args.resolve_from(of_model(), Targets::default(), TRAINING_RATE_HZ)?.recipe)
+    }
+
+    /// Strengths in force: those of the chain in its order, then width's, then whether there is a reverb.
+    fn acting(recipe: &Recipe) -> ([f64; 4], f64, bool) {
+        let chain = Effect::ALL.map(|effect| recipe.effect(effect).effective_amount());
+        (chain, recipe.width.effective_amount(), recipe.reverb.enabled)
+    }
+
+    #[test]
+    fn only_the_effects_that_were_named_act_and_those_do() {
+        for (effects, expected) in [
+            (&["loudness"][..], ([0.0, 0.0, 0.0, 1.0], 0.0, false)),
+            (&["equalization"], ([1.0, 0.0, 0.0, 0.0], 0.0, false)),
+            (&["eq", " Width "], ([1.0, 0.0, 0.0, 0.0], 0.5, false)),
+            (&[], ([0.0, 1.0, 1.0, 1.0], 0.5, true)),
+        ] {
+            assert_eq!(acting(&resolved(effects, &[]).expect("known effects")), expected, "{effects:?}");
+        }
+        let both = resolved(&["equalization"], &["equalization=0.3"]).expect("valid");
+        assert_eq!(acting(&both), ([0.3, 0.0, 0.0, 0.0], 0.0, false));
+    }
+
+    #[test]
+    fn a_strength_that_was_given_is_heard_or_refused() {
+        let mut off = of_model();
+        off.panning.enabled = false;
+        let args = NormalizationArgs {
+            amounts: vec!["panning=0.4".into(), "width=0.2".into()],
+            ..Default::default()
+        };
+        let recipe = args.resolve_from(off, Targets::default(), TRAINING_RATE_HZ).expect("valid").recipe;
+        assert_eq!(acting(&recipe), ([0.0, 1.0, 0.4, 1.0], 0.2, true));
+        let refused = resolved(&["loudness"], &["panning=0.5"]).expect_err("a contradiction");
+        assert!(refused.to_string().contains("--effects leaves it out"), "{refused}");
+        assert!(resolved(&["loudness"], &["panning=0"]).is_ok(), "nothing is lost");
     }
 }

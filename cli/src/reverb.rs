@@ -57,6 +57,13 @@ impl ReverbArgs {
     }
 }
 
+impl ReverbArgs {
+    /// The files and folders among the rooms that were named.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.reverb_rooms.iter().filter(|text| RoomName::from_name(text).is_none()).map(PathBuf::from)
+    }
+}
+
 /// Reads the impulse response that a recipe file names beside itself.
 fn read_own(setting: &mut ReverbSetting, base: Option<&Path>, sample_rate_hz: u32) -> Result<()> {
     let (Some(wanted), Some(base), true) = (&setting.impulse_response, base, setting.enabled) else {
