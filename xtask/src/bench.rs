@@ -60,6 +60,7 @@ impl<'a> Side<'a> {
 
 /// Sets up, runs every benchmark, writes the results.
 pub fn run(places: &Places, arguments: &BenchArguments) -> Result<()> {
+    arguments.json.as_deref().map_or(Ok(()), files::check_target)?;
     let mut steps = Steps::default();
     setup::prepare(places, &mut steps)?;
     let environment = VirtualEnvironment::of(places, &test::training_requirements(places))?;

@@ -90,11 +90,21 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes `text` to `path` under a temporary name and renames it.
+/// Fails before the work when its result could not be written to `path` after it, or would replace what is no file.
+pub fn check_target(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(_) => bail!("{} cannot be written: it is no ordinary file", path.display()),
+        Err(_) => create_folder(parent(path)?),
+    }
+}
+
+/// Writes `text` to `path` under a temporary name and renames it. Where `path` is a link, its target is written.
 pub fn write(path: &Path, text: &str) -> Result<()> {
     create_folder(parent(path)?)?;
-    let partial = suffixed(path, ".partial");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let partial = suffixed(&real, ".partial");
+    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, &real));
     if let Err(error) = written {
         let _ = fs::remove_file(&partial);
         return Err(error).with_context(|| format!("cannot write {}", path.display()));
@@ -186,6 +196,20 @@ mod tests {
         write(&place.join("old"), "old").unwrap();
         assert!(put(&scratch.0.join("was never made"), &place).is_err());
         assert_eq!(below(&scratch.0).unwrap(), [Path::new("place/old")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_a_device_is_no_target() {
+        let scratch = Scratch::new();
+        let (link, target) = (scratch.0.join("link"), scratch.0.join("target"));
+        write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        check_target(&link).unwrap();
+        write(&link, "new").unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert!(check_target(Path::new("/dev/null")).is_err() && check_target(&scratch.0).is_err());
     }
 
     #[test]
