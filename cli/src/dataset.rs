@@ -68,6 +68,8 @@ pub struct SongFiles {
     pub stems: [Vec<Source>; Stem::COUNT],
     /// The human-made mix, when there is one.
     pub mixture: Option<Source>,
+    /// What is read beside the audio to know what the audio is.
+    pub documents: Vec<PathBuf>,
     /// The licence as the song or the set states it.
     pub licence: Option<String>,
     /// Why the song cannot be used although it was recognized.
@@ -82,6 +84,7 @@ impl SongFiles {
             subset: None,
             stems: Default::default(),
             mixture: None,
+            documents: Vec::new(),
             licence: None,
             problem: None,
         }
@@ -107,6 +110,11 @@ impl SongFiles {
     /// Every file of the song, mixture last.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         self.stems.iter().flatten().chain(&self.mixture)
+    }
+
+    /// Every file that reading the song looks into.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.sources().map(Source::path).chain(self.documents.iter().map(PathBuf::as_path))
     }
 }
 
@@ -162,6 +170,13 @@ pub fn song_in(folder: &Path) -> Result<SongFiles> {
         Some(problem) => bail!(problem),
         None => Ok(song),
     }
+}
+
+/// What a file of this name would be taken for in its folder, if that is a folder of stems; none when it is left alone.
+pub fn role_among_stems(path: &Path) -> Option<&'static str> {
+    let role = plain::role(&audio_name_of(path)?)?;
+    let is_song = plain::song(path.parent()?).is_ok_and(|song| !song.is_empty() || song.problem.is_some());
+    is_song.then_some(role.name())
 }
 
 /// Finds all songs of a set, sorted by name; `root` may also be a single song.
@@ -235,11 +250,16 @@ fn stated_licence(folder: &Path) -> Option<String> {
     Some(line.chars().take(LICENCE_CHARS).collect())
 }
 
-/// A file's name without its ending and the ending in lower case, when it is a WAV or FLAC file.
+/// A file's name without its ending, in lower case, when there is a WAV or FLAC file.
 fn audio_name(path: &Path) -> Option<String> {
+    audio_name_of(path).filter(|_| path.is_file())
+}
+
+/// The same of a file that need not be there.
+fn audio_name_of(path: &Path) -> Option<String> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
     let name = path.file_stem()?.to_str()?.to_ascii_lowercase();
-    (["wav", "flac"].contains(&extension.as_str()) && path.is_file()).then_some(name)
+    ["wav", "flac"].contains(&extension.as_str()).then_some(name)
 }
 
 /// Visible subfolders, sorted.

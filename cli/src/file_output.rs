@@ -1,19 +1,25 @@
 //! Results on disk: 32-bit float WAV and text. Writing never leaves half a file behind: it goes to a temporary file in the
-//! same folder, reaches the disk, and only then takes the final name.
+//! same folder, reaches the disk, and only then takes the final name. Where that may be is decided in [`crate::outputs`].
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use tributary_dsp::StereoBuffer;
 
 use crate::audio_file::AudioFileError;
+use crate::outputs::{Place, folder_of};
 
 /// Bytes of one stereo frame of 32-bit floats.
 const FRAME_BYTES: u64 = 8;
 /// A WAV header counts bytes in 32 bits; a little is left for the header itself.
 const MAX_WAV_BYTES: u64 = u32::MAX as u64 - 4096;
+/// How long a temporary file without an owner is left alone: its owner may be about to lock it.
+const OWNERLESS: Duration = Duration::from_secs(60);
+/// Bytes of a file's name that go into that of its temporary file: both stay below the 255 that file systems allow.
+const MOST_NAME_BYTES: usize = 180;
 
 /// A WAV file in the making; see [`write_wav_with`].
 pub struct WavSink<'a> {
@@ -37,27 +43,6 @@ impl WavSink<'_> {
         }
         Ok(())
     }
-}
-
-/// Fails before the work when the result could not be written after it.
-///
-/// # Errors
-/// A sentence: the path is a folder, or lies in none.
-pub fn check_output(path: &Path) -> anyhow::Result<()> {
-    let folder = folder_of(path);
-    if !folder.is_dir() {
-        anyhow::bail!("{} cannot be written: there is no folder {}", path.display(), folder.display());
-    }
-    if path.is_dir() {
-        anyhow::bail!("{} cannot be written: it is a folder", path.display());
-    }
-    Ok(())
-}
-
-/// The folder in which a result lies, and temporary files beside it.
-pub fn folder_of(path: &Path) -> PathBuf {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Writes stereo audio as a 32-bit float WAV; an existing file is replaced only by a complete one.
@@ -93,38 +78,77 @@ pub fn write_wav_with<T, E: From<AudioFileError>>(
     })
 }
 
-/// Writes text (a report, targets) with the same promise as [`write_wav`].
+/// Writes text (a report, targets) with the same promise as [`write_wav`]; to a pipe or a device it is simply written.
 ///
 /// # Errors
 /// [`AudioFileError::Write`] with the system's reason.
 pub fn write_text(path: &Path, text: &str) -> Result<(), AudioFileError> {
-    replace_file(path, |mut file| {
-        io::Write::write_all(&mut file, text.as_bytes()).map_err(|e| AudioFileError::Write(e.to_string()))
-    })
+    let write = |mut file: &File| io::Write::write_all(&mut file, text.as_bytes()).map_err(write_error);
+    let place = Place::of(path).map_err(AudioFileError::Write)?;
+    if place.is_stream() {
+        return write(&OpenOptions::new().append(true).open(path).map_err(write_error)?);
+    }
+    replace_file(path, write)
 }
 
-/// Lets `write` fill a temporary file beside `path`, brings it to the disk, and gives it the final name.
+fn write_error(error: io::Error) -> AudioFileError {
+    AudioFileError::Write(error.to_string())
+}
+
+/// Lets `write` fill a temporary file beside what `path` leads to, brings it to the disk, and gives it the final name.
 fn replace_file<T, E: From<AudioFileError>>(
     path: &Path,
     write: impl FnOnce(&File) -> Result<T, E>,
 ) -> Result<T, E> {
-    let io_error = |e: io::Error| AudioFileError::Write(e.to_string());
-    let temporary = Temporary(temporary_beside(path));
-    let file = File::create_new(&temporary.0).map_err(io_error)?;
+    let place = Place::of(path).and_then(Place::replaceable).map_err(AudioFileError::Write)?;
+    let real = place.real();
+    remove_ownerless(real);
+    let temporary = Temporary(temporary_beside(real));
+    let file = File::create_new(&temporary.0).map_err(write_error)?;
+    // Held as long as the file is open. Where locks are unknown, the file merely looks as if it had no owner.
+    let _ = file.try_lock();
     let written = write(&file)?;
-    file.sync_all().map_err(io_error)?;
+    file.sync_all().map_err(write_error)?;
+    if let Ok(previous) = fs::metadata(real) {
+        fs::set_permissions(&temporary.0, previous.permissions()).map_err(write_error)?;
+    }
+    fs::rename(&temporary.0, real).map_err(write_error)?;
     drop(file);
-    fs::rename(&temporary.0, path).map_err(io_error)?;
-    sync_folder(path);
+    sync_folder(real);
     Ok(written)
 }
 
+/// How the names of a file's temporary files begin.
+fn temporary_start(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let end = (0..=MOST_NAME_BYTES).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+    format!(".{}.", &name[..end])
+}
+
 /// A name in the same folder that no other run and no other thread uses.
-fn temporary_beside(path: &Path) -> PathBuf {
+pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
     let count = NEXT.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".{name}.{}-{count}.part", std::process::id()))
+    path.with_file_name(format!("{}{}-{count}.part", temporary_start(path), std::process::id()))
+}
+
+/// Removes what runs that were killed have left of the same result. A file that somebody still writes is locked.
+fn remove_ownerless(path: &Path) {
+    let start = temporary_start(path);
+    let Ok(entries) = fs::read_dir(folder_of(path)) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let number = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(".part"));
+        let ours =
+            number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit() || b == b'-'));
+        let changed = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::now());
+        if ours && changed.elapsed().is_ok_and(|age| age > OWNERLESS) {
+            // Only a hint to what can go: whatever fails here, the result can still be written.
+            let unlocked = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            let _ = if unlocked { fs::remove_file(entry.path()) } else { Ok(()) };
+        }
+    }
 }
 
 /// Removes the temporary file unless it has been renamed away.
@@ -139,8 +163,21 @@ impl Drop for Temporary {
 
 /// Makes the rename itself durable. Not every file system offers it, and the file is complete either way.
 fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(folder) {
+    if let Ok(folder) = File::open(folder_of(path)) {
         let _ = folder.sync_all();
     }
+}
+
+/// Lets a limit on the size of files be an error that can be told, like a full disk, instead of the program's end.
+///
+/// # Errors
+/// The system's reason.
+pub fn survive_size_limit() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::sync::{Arc, atomic::AtomicBool};
+        // Nobody asks whether the signal came: the write that it belongs to fails as well.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
 }

@@ -119,6 +119,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Where the ledger's own files lie, in the output folder.
+    pub const FOLDER: &str = ".tributary";
+    /// The report over all songs, in the output folder.
+    pub const REPORT: &str = "report.json";
+
     /// Opens or creates an output folder.
     ///
     /// # Errors
@@ -145,11 +150,11 @@ impl Ledger {
     }
 
     fn records(&self) -> PathBuf {
-        self.root.join(".tributary/songs")
+        self.root.join(Self::FOLDER).join("songs")
     }
 
     fn partials(&self) -> PathBuf {
-        self.root.join(".tributary/partial")
+        self.root.join(Self::FOLDER).join("partial")
     }
 
     fn record_path(&self, song: &str) -> PathBuf {
@@ -246,7 +251,7 @@ impl Ledger {
             "pending": pending,
             "songs": records.iter().flatten().collect::<Vec<_>>(),
         });
-        let path = self.root.join("report.json");
+        let path = self.root.join(Self::REPORT);
         audio_file::write_text(&path, &to_json(&report)?).with_context(|| path.display().to_string())
     }
 }

@@ -12,6 +12,7 @@ pub mod ffmpeg;
 pub mod file_output;
 pub mod flac;
 pub mod markup;
+pub mod outputs;
 pub mod resample;
 pub mod song;
 pub mod statistics;

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tributary_cli::{
-    audio_file, base64, batch, dataset, evaluate, file_output, flac, markup, resample, song,
+    audio_file, base64, batch, dataset, evaluate, file_output, flac, markup, outputs, resample, song,
 };
 
 /// Four streams flow into one: mixes vocals, bass, drums and other.
@@ -51,6 +51,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Where that is impossible, such a limit ends the program without a word, as it ends every other.
+    let _ = file_output::survive_size_limit();
     let result = match &Cli::parse().command {
         Command::Mix(args) => commands::mix::run(args),
         Command::Analyze(args) => commands::analyze::run(args),

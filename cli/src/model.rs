@@ -97,6 +97,14 @@ impl ModelChoice {
         }
     }
 
+    /// Where it was read from; none for the plain sum.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Bundle(bundle) => Some(bundle.folder()),
+            Self::PlainSum => None,
+        }
+    }
+
     /// How stems are normalized for this model, unless the user says otherwise.
     pub fn recipe(&self) -> Recipe {
         match self {

@@ -1,6 +1,6 @@
 //! The options that say which songs to work on, shared by every command that works on a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -23,6 +23,11 @@ pub struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// The instrument table's file, if one was named.
+    pub fn instruments(&self) -> Option<&Path> {
+        self.instruments.as_deref()
+    }
+
     /// Finds the songs, sorted by name.
     ///
     /// # Errors

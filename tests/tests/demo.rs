@@ -56,7 +56,7 @@ fn error_of(output: &Output) -> String {
 fn says_plainly_what_is_missing() {
     let folder = Folder::new("missing");
     let nowhere = folder.path("nowhere");
-    let out = folder.path("mix.wav");
+    let out = folder.path("out.wav");
     assert!(error_of(&demo_host(&nowhere, &nowhere, &out, &[])).contains("no folder of stems at"));
     std::fs::write(folder.path("notes.txt"), "no music").unwrap();
     assert!(error_of(&demo_host(&nowhere, &folder.0, &out, &[])).contains("holds no stems"));

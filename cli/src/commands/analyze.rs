@@ -18,12 +18,12 @@ use tributary_dsp::{
 use crate::batch::{self, Shard};
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::dataset::{SongFiles, file_name};
-use crate::file_output::check_output;
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::normalization::NormalizationArgs;
+use crate::outputs::Outputs;
 use crate::report::{self, Table};
 use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, spaces_in};
+use crate::song::{Rate, Song, lacks_space, spaces_in};
 use crate::{audio_file, progress};
 
 /// Arguments of `tributary analyze`.
@@ -56,17 +56,18 @@ pub struct Args {
 /// # Errors
 /// No songs, no stem with a measurable feature, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    check_output(&args.output)?;
     let songs = args.selection.songs()?;
-    let recipe = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?.recipe;
+    let normalization = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?;
     let records = args.records.clone().unwrap_or_else(|| {
         let mut name = args.output.clone().into_os_string();
         name.push(".songs");
         name.into()
     });
+    let outputs = Outputs::new().texts([&args.output]).fills([&records]).reads(normalization.files);
+    outputs.reads(args.selection.instruments()).reads(songs.iter().flat_map(SongFiles::paths)).check()?;
     let mut set = Set {
         songs: &songs,
-        recipe,
+        recipe: normalization.recipe,
         jobs: args.jobs.unwrap_or_else(batch::default_jobs),
         shard: args.shard,
         records,
@@ -215,6 +216,7 @@ impl EffectPass {
         let spaces = spaces_in(&partial.folder);
         let song = match Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces) {
             Ok(song) => song,
+            Err(error) if lacks_space(&error) => return Err(error),
             Err(error) => {
                 record.skipped = Some(format!("{error:#}"));
                 record.notes = vec![format!("skipped: {error:#}")];

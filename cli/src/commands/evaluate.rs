@@ -20,6 +20,7 @@ use crate::evaluate::summary::{Summary, SystemSummary};
 use crate::evaluate::{Options, RATE_HZ, page, set, song, text};
 use crate::file_output;
 use crate::model::ModelChoice;
+use crate::outputs::Outputs;
 use crate::progress;
 use crate::report::{self, Table};
 
@@ -94,9 +95,6 @@ pub struct Args {
 /// Wrong arguments, a file that cannot be read or written, or nothing in common to compare.
 pub fn run(args: &Args) -> Result<()> {
     let entries = entries(args)?;
-    for path in [&args.json, &args.csv, &args.html].into_iter().flatten() {
-        file_output::check_output(path)?;
-    }
     if !(0.0..=600.0).contains(&args.max_lag) {
         bail!("--max-lag must be between 0 and 600 seconds, not {}", args.max_lag);
     }
@@ -104,6 +102,9 @@ pub fn run(args: &Args) -> Result<()> {
     let wants_model = args.baselines.iter().any(|name| name == "model");
     let any_stems = entries.iter().any(|entry| entry.stems.is_some());
     let choice = if any_stems { model_choice(args)? } else { None };
+    let outputs = Outputs::new().texts(&args.json).texts(&args.csv).texts(&args.html);
+    let model_folder = choice.as_ref().and_then(ModelChoice::folder);
+    outputs.reads(entries.iter().flat_map(Entry::paths)).reads(model_folder).check()?;
     let mixer = |stems: Stems<'_>| -> Result<StereoBuffer> {
         match &choice {
             Some(choice) => mix_with_model(choice, stems),

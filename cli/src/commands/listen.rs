@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::audio_file;
 use crate::listen::{self, Analysis, Plan, Settings, Unit};
+use crate::outputs::Outputs;
 use crate::report::{self, Table};
 
 /// Arguments of `tributary listen`.
@@ -79,6 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn build(args: &BuildArgs) -> Result<()> {
     let plan = Plan::read(&args.plan)?;
+    Outputs::new().texts([&args.output]).reads([&args.plan]).reads(plan.paths()).check()?;
     let page = listen::build(&plan)?;
     audio_file::write_text(&args.output, &page.html).with_context(|| args.output.display().to_string())?;
     print!("{}", page.table);
@@ -102,6 +104,8 @@ fn analyze(args: &AnalyzeArgs) -> Result<()> {
             "--minimum-reliability is {minimum}; at most 1 is possible"
         );
     }
+    let outputs = Outputs::new().texts([&args.output]).texts(&args.csv).texts(&args.json);
+    outputs.reads(&args.results).check()?;
     let settings = Settings {
         unit: args.unit,
         level: args.level,

@@ -19,10 +19,11 @@ use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
 
 use crate::audio_file;
 use crate::dataset::{self, SongFiles, Source};
-use crate::file_output::{check_output, folder_of, write_wav_with};
+use crate::file_output::write_wav_with;
 use crate::metrics::{Loudness, Meter};
 use crate::model::ModelChoice;
 use crate::normalization::{Normalization, NormalizationArgs};
+use crate::outputs::{Outputs, Place};
 use crate::progress;
 use crate::report::{self, Table};
 use crate::resample::resample;
@@ -102,15 +103,18 @@ fn named<T: Copy + Default + Send + Sync + 'static, const N: usize>(
 /// # Errors
 /// No usable stem, no model, or a result that cannot be written; nothing is left half-written.
 pub fn run(args: &Args) -> Result<()> {
-    check_output(&args.output)?;
+    let files = files(args)?;
     let choice = ModelChoice::open(args.model.as_deref())?.in_mode(args.latency_mode).on(args.provider);
-    let Normalization { recipe, targets, rooms } =
+    let Normalization { recipe, targets, rooms, files: settings } =
         args.normalization.resolve_from(choice.recipe(), choice.targets(), choice.sample_rate_hz())?;
     if rooms.len() > 1 {
         bail!("a song is sent to one room; --reverb-rooms names {}", rooms.len());
     }
-    let spaces = spaces_in(&folder_of(&args.output));
-    let mut song = Song::read_into(&files(args)?, Rate::HighestOfFiles, &spaces)?;
+    let outputs = Outputs::new().audio(&args.output).texts(&args.json).reads(settings).reads(files.paths());
+    outputs.reads(choice.folder()).check()?;
+    let place = Place::of(&args.output).map_err(anyhow::Error::msg)?;
+    let spaces = spaces_in(&place.scratch_folder());
+    let mut song = Song::read_into(&files, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
     let started = Instant::now();
     let mut measured = match args.profile {

@@ -19,11 +19,12 @@ use crate::file_output::write_wav_with;
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::metrics::Meter;
 use crate::normalization::{Normalization, NormalizationArgs};
+use crate::outputs::Outputs;
 use crate::report::Table;
 use crate::resample::resample;
 use crate::reverb::Draws;
 use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, for_each_piece, read_source, spaces_in};
+use crate::song::{Rate, Song, for_each_piece, lacks_space, read_source, spaces_in};
 use crate::{progress, report};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
@@ -50,6 +51,9 @@ pub struct Args {
     /// Only the i-th of n equal parts of the songs, for job arrays
     #[arg(long, value_name = "i/n", default_value = "1/1")]
     shard: Shard,
+    /// Link to mixtures that fit as they are instead of copying them: saves space, but the links break when the set moves
+    #[arg(long)]
+    link_mixtures: bool,
 }
 
 /// Normalizes a data set.
@@ -58,12 +62,12 @@ pub struct Args {
 /// No songs, wrong settings, an output folder that cannot be written, or not one song that could be normalized.
 pub fn run(args: &Args) -> Result<()> {
     let songs = args.selection.songs()?;
-    refuse_overlap(&args.selection.input, &args.output)?;
-    let Normalization { recipe, targets, rooms } = args.normalization.resolve()?;
+    let Normalization { recipe, targets, rooms, files } = args.normalization.resolve()?;
     if args.reverb_seed.is_none() && rooms.len() > 1 {
         bail!("--reverb-rooms names {} rooms; draw among them with --reverb-seed", rooms.len());
     }
     let draws = args.reverb_seed.map(|seed| Draws::new(seed, rooms, &recipe)).transpose()?;
+    check_outputs(args, &songs, &files)?;
     let ledger = Ledger::open(&args.output)?;
     let mine: Vec<&SongFiles> = songs
         .iter()
@@ -75,7 +79,7 @@ pub fn run(args: &Args) -> Result<()> {
     // Few songs, many processors: the stems of a song then share them.
     let stem_jobs = (jobs / mine.len().max(1)).clamp(1, Stem::COUNT);
     let settings = settings_hash(&recipe, &targets, draws.as_ref())?;
-    let job = Job { settings, recipe, targets, draws, ledger, stem_jobs };
+    let job = Job { settings, recipe, targets, draws, ledger, stem_jobs, link_mixtures: args.link_mixtures };
     let bar = progress::songs(mine.len(), "normalizing");
     let outcomes = batch::run(&mine, jobs, |files| {
         let outcome = job.song(files);
@@ -112,6 +116,7 @@ struct Job {
     settings: String,
     ledger: Ledger,
     stem_jobs: usize,
+    link_mixtures: bool,
 }
 
 impl Job {
@@ -133,6 +138,7 @@ impl Job {
                 self.ledger.finish(partial, &record)?;
                 Ok(Outcome::Written(Box::new(record)))
             }
+            Err(error) if lacks_space(&error) => Err(error),
             Err(error) => {
                 let reason = format!("{error:#}");
                 record.skipped = Some(reason.clone());
@@ -176,7 +182,7 @@ impl Job {
             record.notes.extend(note.map(|note| format!("the {stem} stem {note}")));
         }
         if let Some(mixture) = mixture {
-            mixture.write(&partial.folder.join("mixture.wav"), record.frames)?;
+            mixture.write(&partial.folder.join("mixture.wav"), record.frames, self.link_mixtures)?;
         }
         Ok(())
     }
@@ -268,27 +274,41 @@ impl Mixture {
         Ok(Some(Self { source: source.clone(), audio, untouched }))
     }
 
-    /// Links or copies the file when it fits as it is, else writes it anew.
-    fn write(mut self, path: &Path, frames: usize) -> Result<()> {
-        let fits = self.untouched && self.audio.frames() == frames;
-        let source = self.source.path();
-        let source = source.canonicalize().unwrap_or(source.to_owned());
-        if fits && (fs::hard_link(&source, path).is_ok() || fs::copy(&source, path).is_ok()) {
-            return Ok(());
+    /// Copies the file when it fits as it is, or links to it by name, else writes it anew. Never a hard link: who changes
+    /// the result in place would change the data set. Where the file system can, a copy shares the original's blocks.
+    fn write(mut self, path: &Path, frames: usize, link: bool) -> Result<()> {
+        if !self.untouched || self.audio.frames() != frames {
+            self.audio.set_frames(frames)?;
+            return write(&mut self.audio, path);
         }
-        self.audio.set_frames(frames)?;
-        write(&mut self.audio, path)
+        let source = self.source.path().canonicalize();
+        let written = source.and_then(|source| match link {
+            true => link_to(&source, path),
+            false => fs::copy(&source, path).map(drop),
+        });
+        written.with_context(|| format!("{} cannot be written", path.display()))
     }
 }
 
+/// Makes a symbolic link.
+fn link_to(source: &Path, path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::symlink(source, path);
+    #[cfg(windows)]
+    return std::os::windows::fs::symlink_file(source, path);
+    #[cfg(not(any(unix, windows)))]
+    return Err(std::io::ErrorKind::Unsupported.into());
+}
+
 /// Refuses an output folder inside the input or the reverse: the job would read its own results, or replace the songs.
-fn refuse_overlap(input: &Path, output: &Path) -> Result<()> {
+/// Settings may lie in the output folder, but not where something is written.
+fn check_outputs(args: &Args, songs: &[SongFiles], settings: &[PathBuf]) -> Result<()> {
+    let output = &args.output;
+    Outputs::new().fills([output]).reads([&args.selection.input]).check()?;
     fs::create_dir_all(output).with_context(|| format!("cannot create the folder {}", output.display()))?;
-    let (input, output) = (input.canonicalize()?, output.canonicalize()?);
-    if input.starts_with(&output) || output.starts_with(&input) {
-        bail!("the output folder {} must lie outside of {}", output.display(), input.display());
-    }
-    Ok(())
+    let ours = songs.iter().map(|song| output.join(&song.name)).chain([output.join(Ledger::FOLDER)]);
+    let outputs = Outputs::new().texts([&output.join(Ledger::REPORT)]).fills(ours);
+    outputs.reads(settings).reads(args.selection.instruments()).check()
 }
 
 /// Hash of everything but the audio that decides the result.
@@ -347,7 +367,7 @@ fn conclude(output: &Path, outcomes: &[Outcome]) -> Result<()> {
     }
     println!(
         "{written} songs written, {there} already there, {skipped} skipped, {busy} busy elsewhere, {failed} failed; see {}",
-        output.join("report.json").display()
+        output.join(Ledger::REPORT).display()
     );
     if failed > 0 {
         bail!("{failed} of {} songs failed", outcomes.len());

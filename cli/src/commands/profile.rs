@@ -11,8 +11,8 @@ use crate::before_after::Measured;
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::commands::targets::of_targets;
 use crate::features::Features;
-use crate::file_output::{check_output, folder_of};
 use crate::normalization::NormalizationArgs;
+use crate::outputs::{Outputs, Place};
 use crate::report::{self, Table};
 use crate::song::{Rate, Song, spaces_in};
 use crate::{audio_file, batch, before_after, dataset, plot};
@@ -39,12 +39,13 @@ pub struct Args {
 /// # Errors
 /// No usable stem, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    check_output(&args.output)?;
-    args.picture.as_deref().map_or(Ok(()), check_output)?;
     let files = dataset::song_in(&args.song)?;
     let normalization = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?;
+    let outputs = Outputs::new().texts([&args.output]).texts(&args.picture);
+    outputs.reads(files.paths()).reads(&normalization.files).check()?;
     let recipe = &normalization.recipe;
-    let spaces = spaces_in(&folder_of(&args.output));
+    let place = Place::of(&args.output).map_err(anyhow::Error::msg)?;
+    let spaces = spaces_in(&place.scratch_folder());
     let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
     let measured = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {

@@ -9,6 +9,7 @@ use tributary_dsp::{Stem, Targets};
 
 use crate::audio_file;
 use crate::dataset::file_name;
+use crate::outputs::Outputs;
 use crate::plot::{self, Curves};
 use crate::report::{self, Table};
 
@@ -41,6 +42,8 @@ struct ShowArgs {
 /// A file that is neither targets nor a profile, or a picture that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
     let Command::Show(args) = &args.command;
+    let files = args.files.iter().filter(|path| !is_default(path));
+    Outputs::new().texts(&args.output).reads(files).check()?;
     let shown = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     print!("{}", table(&shown));
     let Some(path) = &args.output else { return Ok(()) };
@@ -65,8 +68,13 @@ struct ProfileStem {
     phi: Option<Vec<[f64; 2]>>,
 }
 
+/// Whether the averages that are built in are meant.
+fn is_default(path: &Path) -> bool {
+    path == Path::new("default")
+}
+
 fn read(path: &Path) -> Result<Curves> {
-    if path == Path::new("default") {
+    if is_default(path) {
         return Ok(of_targets(&Targets::default(), "MUSDB18 (default)"));
     }
     let context = || format!("{} cannot be shown", path.display());

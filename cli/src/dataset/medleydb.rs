@@ -30,6 +30,7 @@ pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
 
 fn read(search: &Search<'_>, folder: &Path, stems: &Path, mut song: SongFiles) -> Result<SongFiles> {
     let path = metadata_path(search.root, folder, &song.name)?;
+    song.documents.push(path.clone());
     let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", file_name(&path)))?;
     let metadata =
         Yaml::parse(&text).with_context(|| format!("{} cannot be understood", file_name(&path)))?;

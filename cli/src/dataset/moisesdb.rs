@@ -16,7 +16,8 @@ pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
     if !path.is_file() {
         return Ok(Vec::new());
     }
-    let song = SongFiles::of_folder(folder);
+    let mut song = SongFiles::of_folder(folder);
+    song.documents.push(path.clone());
     Ok(vec![match read(search, folder, &path, song.clone()) {
         Ok(song) => song,
         Err(error) => song.with_problem(format!("{error:#}")),

@@ -18,6 +18,7 @@ pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
         return Ok(Vec::new());
     }
     let mut song = SongFiles::of_folder(folder);
+    song.documents.push(metadata.clone());
     song.mixture = audio(&folder.join("mix")).map(Source::File);
     Ok(vec![match read(search, folder, &metadata, song.clone()) {
         Ok(song) => song,

@@ -40,6 +40,16 @@ pub struct Entry {
     pub stems: Option<SongFiles>,
 }
 
+impl Entry {
+    /// Every file that is read to judge the song.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let mixes = self.mixes.iter().map(|(_, path)| path.as_path());
+        std::iter::once(self.reference.as_path())
+            .chain(mixes)
+            .chain(self.stems.iter().flat_map(SongFiles::paths))
+    }
+}
+
 /// Makes a mix of stems that are aligned, at [`RATE_HZ`] and of one length.
 pub type Mixer<'a> = dyn Fn(Stems<'_>) -> Result<StereoBuffer> + Sync + 'a;
 

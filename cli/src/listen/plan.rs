@@ -242,6 +242,14 @@ impl Plan {
         self.songs.iter().chain(&self.training)
     }
 
+    /// The files and folders that the audio is read from.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let sources = self.all_songs().flat_map(|song| song.mixes.values().chain(&song.reference));
+        sources.map(|source| match source {
+            Source::File(path) | Source::Stems(Stems { stems: path, .. }) => path.as_path(),
+        })
+    }
+
     fn check(&self) -> Result<()> {
         text("title", &self.title, 1, MAX_NAME_CHARS)?;
         text("instructions", &self.instructions, 0, MAX_TEXT_CHARS)?;

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use tributary_cli::audio_file;
 use tributary_cli::dataset::song_in;
+use tributary_cli::outputs::Outputs;
 use tributary_cli::song::{Rate, Song};
 
 use crate::measurements::Measurements;
@@ -98,6 +99,8 @@ fn read_song(arguments: &Arguments) -> Result<Song> {
         "{} holds no stems; expected vocals, bass, drums, other as .wav or .flac",
         folder.display()
     );
+    let outputs = Outputs::new().audio(&arguments.out).texts(&arguments.json);
+    outputs.reads(files.paths()).reads([&arguments.clap]).check()?;
     let song = Song::read(&files, rate)?;
     for note in &song.notes {
         eprintln!("note: {note}");
