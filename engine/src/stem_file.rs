@@ -268,11 +268,11 @@ mod tests {
         let ones = vec![1.0; 2 * BLOCK_FRAMES];
         let mut disk = StemFile::create_in(&std::env::temp_dir()).expect("a temporary file");
         disk.append(&ones, &ones).expect("written");
-        disk.append(&[0.0], &[0.0]).expect("written");
-        disk.file.set_len(0).expect("the disk forgets");
         let (mut left, mut right) = ([0.0], [0.0]);
+        disk.read(0, &mut left, &mut right).expect("nothing is left to be stored");
+        disk.file.set_len(0).expect("the disk forgets");
         for _ in 0..2 {
-            let error = disk.read(0, &mut left, &mut right).expect_err("the block is gone");
+            let error = disk.read(BLOCK_FRAMES, &mut left, &mut right).expect_err("the block is gone");
             assert!(error.reason.starts_with("a temporary file cannot be read"), "{error}");
         }
         let path = std::env::temp_dir().join(format!("tributary-read-only-{}", std::process::id()));
@@ -280,7 +280,8 @@ mod tests {
         disk.file = File::open(&path).expect("opened to be read only");
         std::fs::remove_file(&path).expect("removed");
         disk.write(2 * BLOCK_FRAMES, &[1.0], &[1.0]).expect("it stays in memory");
-        let error = disk.read(0, &mut left, &mut right).expect_err("the block in memory cannot be stored");
+        let error =
+            disk.read(BLOCK_FRAMES, &mut left, &mut right).expect_err("the block in memory cannot be stored");
         assert!(error.reason.starts_with("a temporary file cannot be written"), "{error}");
     }
 
