@@ -11,11 +11,10 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use realfft::num_complex::Complex32;
-use tributary_dsp::delay::HOP_FRAMES;
 use tributary_dsp::stft::RealTransform;
 use tributary_dsp::{
-    CHANNELS, Effect, FxNormalizer, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer, Targets,
-    normalize_stem,
+    CHANNELS, Effect, FxNormalizer, HOP_FRAMES, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer,
+    Targets, normalize_stem,
 };
 
 const RATE_HZ: f64 = 44_100.0;

@@ -7,14 +7,11 @@
 use std::error::Error;
 use std::path::Path;
 
-use tributary_dsp::panning::{Limits, PanningMatcher, measure_side};
+use tributary_dsp::analysis::{loudness, similarity};
+use tributary_dsp::effects::equalization;
+use tributary_dsp::effects::panning::{Limits, PanningMatcher, measure_side};
 use tributary_dsp::profile::PanningCorrection;
-use tributary_dsp::store::Sides;
-use tributary_dsp::whole_file::stream;
-use tributary_dsp::{
-    Effect, Recipe, RecipeKind, Stem, StereoBuffer, Targets, equalization, loudness, normalize_stem,
-    similarity,
-};
+use tributary_dsp::{Effect, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream};
 
 const RATE_HZ: f64 = 44_100.0;
 const KINDS: [RecipeKind; 2] = [RecipeKind::Published, RecipeKind::Paper];

@@ -8,45 +8,36 @@
 //! The crate forbids unsafe code, does no input or output and starts no thread.
 #![forbid(unsafe_code)]
 
-pub mod block;
-pub mod convolution;
-pub mod delay;
-pub mod dynamics;
-pub mod dynamics_search;
-pub mod equalization;
-pub mod filter;
-pub mod long_convolution;
-pub mod loudness;
+pub mod analysis;
+mod block;
+pub mod effects;
+pub mod filters;
+mod hop;
 pub mod normalizer;
-pub mod onset;
-pub mod onset_peaks;
-pub mod panning;
-pub mod peaks;
 pub mod profile;
 pub mod recipe;
-pub mod reverb;
-pub mod similarity;
-pub mod smoothing;
-pub mod spectrum;
-pub mod stem;
-pub mod stft;
-pub mod store;
+mod rules;
+mod stem;
+mod store;
 pub mod targets;
-pub mod targets_builder;
+mod targets_builder;
 mod transition;
 pub mod units;
-pub mod whole_file;
-pub mod width;
+mod whole_file;
 
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
+pub use effects::reverb;
+pub use filters::{biquad as filter, transform as stft};
+pub use hop::{HOP_FRAMES, Hop};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};
 pub use profile::{ProfileSource, SongProfile, StemProfile};
-pub use recipe::{Effect, Recipe, RecipeKind, SendLevels};
+pub use recipe::{Effect, Recipe, SendLevels};
+pub use rules::RecipeKind;
 pub use stem::{CHANNELS, Stem};
-pub use store::{StemStore, StoreError};
+pub use store::{Sides, StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
 pub use targets_builder::{BandFeature, TargetsBuilder};
 pub use whole_file::{
     Feature, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
-    profile_stem,
+    profile_stem, stream,
 };

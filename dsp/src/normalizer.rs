@@ -3,21 +3,21 @@
 //! work runs the same chain hop by hop.
 
 use crate::block::StemsBlock;
-use crate::delay::Hop;
-use crate::dynamics::DynamicsMatcher;
-use crate::equalization::EqualizationMatcher;
-use crate::loudness::LoudnessMatcher;
-use crate::panning::{Limits, PanningMatcher};
+use crate::effects::dynamics::matcher::DynamicsMatcher;
+use crate::effects::equalization::matcher::EqualizationMatcher;
+use crate::effects::loudness::matcher::LoudnessMatcher;
+use crate::effects::panning::matcher::{Limits, PanningMatcher};
+use crate::effects::reverb::send::ReverbSend;
+use crate::effects::width::matcher::WidthMatcher;
+use crate::hop::{Hop, sanitize};
 use crate::profile::{ProfileError, ProfileSource, StemProfile};
 use crate::recipe::{Effect, Recipe, RecipeError};
-use crate::reverb::ReverbSend;
 use crate::stem::Stem;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
 use crate::transition::Transition;
-use crate::width::WidthMatcher;
 
-pub use crate::delay::{HOP_FRAMES, TURNS_HOPS};
+pub use crate::hop::{HOP_FRAMES, TURNS_HOPS};
 pub use crate::transition::{FADE_SECONDS, LISTEN_SECONDS};
 
 /// Why a normalizer cannot be built.
@@ -226,7 +226,7 @@ impl Corrections {
 }
 
 /// Silence at input and output after which a chain rests: longer than any impulse response and its blocks
-/// ([`crate::reverb::LONGEST_SECONDS`]), and long enough for every glide to arrive (e^−20 of its way is left).
+/// ([`crate::effects::reverb::LONGEST_SECONDS`]), and long enough for every glide to arrive (e^−20 of its way is left).
 pub const REST_SECONDS: f64 = 11.0;
 
 /// One stem's chain, hop by hop.
@@ -286,17 +286,6 @@ impl StemChain {
         self.corrections.reset();
         self.heard = false;
         self.silent_hops = 0;
-    }
-}
-
-/// Level beyond which samples are cut: +200 dBFS. Squares of such samples still fit 32-bit floats with room to spare.
-pub(crate) const LARGEST_SAMPLE: f32 = 1e10;
-
-/// Replaces what is no number by silence, cuts absurd levels, and clears denormal numbers.
-pub(crate) fn sanitize(hop: &mut Hop) {
-    for sample in hop.sides_mut().into_iter().flatten() {
-        let usable = sample.is_finite() && sample.abs() >= f32::MIN_POSITIVE;
-        *sample = if usable { sample.clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE) } else { 0.0 };
     }
 }
 

@@ -5,63 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::stem::Stem;
 
-/// Points of a stored correction curve: 0 Hz to the Nyquist frequency in 1024 equal steps, the grid on which the
-/// released code designs its FIR filter (`firwin2` with `nfreqs` = 1 + 2^10).
-pub const CURVE_POINTS: usize = 1025;
-
-/// Full equalization of one stem.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EqualizationCorrection {
-    /// Gain before the filter, left and right, in dB (brings the stem to −30 LUFS).
-    pub gain_db: [f64; 2],
-    /// One curve for both sides, or one for each: [`CURVE_POINTS`] gains in dB, 0 Hz to Nyquist.
-    pub curves_db: Vec<Vec<f32>>,
-}
-
-/// A compressor setting.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CompressorSetting {
-    /// Input over output above the threshold, in dB per dB; 1 leaves the signal alone.
-    pub ratio: f64,
-    /// Threshold in dBFS, relative to the peak-normalized signal.
-    pub threshold_db: f64,
-}
-
-/// Full dynamics correction of one stem.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DynamicsCorrection {
-    /// Gain, left and right, in dB (brings each side's peak to −10 dBFS).
-    pub gain_db: [f64; 2],
-    /// Compressor, left and right; `None` where the peaks already meet their target.
-    pub compressor: [Option<CompressorSetting>; 2],
-}
-
-/// Full panning correction of one stem.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PanningCorrection {
-    /// Which side is louder: −1 left, +1 right; 0 leaves the position alone.
-    pub side: f64,
-}
-
-/// Full width correction of one stem.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WidthCorrection {
-    /// Added side against the middle, linear, 0 to 1, for the octave bands of [`crate::width`].
-    pub gains: [f32; crate::width::BANDS],
-}
-
-/// Full loudness correction of one stem.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoudnessCorrection {
-    /// Gain in dB.
-    pub gain_db: f64,
-}
+pub use crate::effects::dynamics::compressor::CompressorSetting;
+pub use crate::effects::dynamics::correction::DynamicsCorrection;
+pub use crate::effects::equalization::correction::EqualizationCorrection;
+pub use crate::effects::equalization::curve::CURVE_POINTS;
+pub use crate::effects::loudness::correction::LoudnessCorrection;
+pub use crate::effects::panning::correction::PanningCorrection;
+pub use crate::effects::width::correction::WidthCorrection;
 
 /// Frozen corrections of one stem; an absent effect leaves the stem alone.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

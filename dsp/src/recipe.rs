@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::reverb::{ImpulseResponse, RoomName};
+use crate::effects::reverb::room::{ImpulseResponse, RoomName};
+use crate::rules::RecipeKind;
 use crate::stem::Stem;
 use crate::units::gain_from_db;
 
@@ -47,17 +48,6 @@ impl Effect {
             _ => None,
         }
     }
-}
-
-/// By whose rules features are measured and matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RecipeKind {
-    /// What the paper says: bounded, smoothed, stereo balance kept.
-    #[default]
-    Paper,
-    /// What the released code does, so that released checkpoints hear what they were trained on.
-    Published,
 }
 
 /// Switch and strength of one effect.

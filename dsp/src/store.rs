@@ -3,7 +3,8 @@
 //! that keeps stems on disk implements it on a file (this crate does no input or output itself).
 
 use crate::block::StereoBuffer;
-use crate::delay::{HOP_FRAMES, Hop};
+use crate::hop::{HOP_FRAMES, Hop};
+use crate::units::db_from_gain;
 
 /// A stored stem could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,4 +102,12 @@ pub(crate) fn peak(store: &mut dyn StemStore, sides: Sides) -> Result<f32, Store
         }
     })?;
     Ok(peak)
+}
+
+/// Stems whose peak is at or below this are left alone.
+const QUIETEST_PEAK_DB: f64 = -50.0;
+
+/// Whether this peak lies at or below −50 dBFS.
+pub(crate) fn too_quiet(peak: f32) -> bool {
+    db_from_gain(f64::from(peak)) <= QUIETEST_PEAK_DB
 }

@@ -2,7 +2,7 @@
 //! remember of the stem (compressor, filters, running estimates) no longer depends on where they began, and then fade in.
 //! After the fade the output is that of the new corrections, as if they had been in force from the stream's start.
 
-use crate::delay::{HOP_FRAMES, Hop};
+use crate::hop::{HOP_FRAMES, Hop};
 use crate::normalizer::{Matchers, StemReading};
 
 /// Time in which new corrections listen along unheard. The longest memory of a fixed correction is the compressor's

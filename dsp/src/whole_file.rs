@@ -3,22 +3,23 @@
 //! which is measured and overwritten piece by piece: what is kept of a song beside it are its onset peaks and the power
 //! of its 100 ms blocks.
 
+use crate::analysis::loudness::{self, gain_to_lufs_db};
+use crate::analysis::similarity::measure_phi;
 use crate::block::StereoBuffer;
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::dynamics::DynamicsMatcher;
-use crate::equalization::EqualizationMatcher;
-use crate::loudness::LoudnessMatcher;
-use crate::normalizer::{NormalizerError, StemChain, check, sanitize};
-use crate::panning::{Limits, PanningMatcher};
+use crate::effects::dynamics::matcher::DynamicsMatcher;
+use crate::effects::equalization::matcher::EqualizationMatcher;
+use crate::effects::loudness::matcher::LoudnessMatcher;
+use crate::effects::panning::matcher::{Limits, PanningMatcher};
+use crate::effects::reverb::send::ReverbSend;
+use crate::effects::width::matcher::WidthMatcher;
+use crate::effects::{dynamics, equalization, panning, width};
+use crate::hop::{HOP_FRAMES, Hop, sanitize};
+use crate::normalizer::{NormalizerError, StemChain, check};
 use crate::profile::{LoudnessCorrection, PanningCorrection, SongProfile, StemProfile};
 use crate::recipe::{Effect, Recipe};
-use crate::reverb::ReverbSend;
 use crate::stem::Stem;
-use crate::store::{Sides, StemStore, StoreError, peak, read_hop};
+use crate::store::{Sides, StemStore, StoreError, peak, read_hop, too_quiet};
 use crate::targets::Targets;
-use crate::units::db_from_gain;
-use crate::width::WidthMatcher;
-use crate::{dynamics, equalization, loudness, panning, similarity, width};
 
 /// One feature of one stem.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,14 +37,6 @@ pub enum Feature {
     Phi(Vec<f64>),
     /// Integrated loudness in LUFS.
     Loudness(f64),
-}
-
-/// Stems whose peak is at or below this are left alone.
-const QUIETEST_PEAK_DB: f64 = -50.0;
-
-/// Whether this peak lies at or below −50 dBFS.
-pub(crate) fn too_quiet(peak: f32) -> bool {
-    db_from_gain(f64::from(peak)) <= QUIETEST_PEAK_DB
 }
 
 /// Measures the feature of one effect on a stem in memory; see [`measure_feature_of`].
@@ -83,7 +76,7 @@ pub fn measure_feature_of(
         Effect::Dynamics => {
             dynamics::measure(store)?.map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db })
         }
-        Effect::Panning => Some(Feature::Phi(similarity::measure_phi(store, recipe.kind)?)),
+        Effect::Panning => Some(Feature::Phi(measure_phi(store, recipe.kind)?)),
         Effect::Loudness => {
             loudness::measure(store, Sides::Both, recipe.kind, sample_rate_hz)?.map(Feature::Loudness)
         }
@@ -305,7 +298,7 @@ impl WholeFile<'_> {
     /// Measures the width that panning left, and applies what is missing.
     fn widen(&self, audio: &mut PaddedStem<'_>, profile: &mut StemProfile) -> Result<(), StoreError> {
         let (rate_hz, target) = (self.sample_rate_hz, self.targets.stem(self.stem));
-        let correction = width::correction(audio.stem, target, rate_hz)?;
+        let correction = width::correction::correction(audio.stem, target, rate_hz)?;
         let amount = self.recipe.width.effective_amount();
         let mut matcher = WidthMatcher::fixed(Some(&correction), amount, self.stem, rate_hz);
         profile.width = Some(correction);
@@ -324,14 +317,14 @@ impl WholeFile<'_> {
                 profile.equalization = Some(equalization::correction(audio, kind, target, rate_hz)?);
             }
             Effect::Dynamics => {
-                profile.dynamics = Some(dynamics::correction(audio, kind, self.stem, target, rate_hz)?);
+                profile.dynamics =
+                    Some(dynamics::correction::correction(audio, kind, self.stem, target, rate_hz)?);
             }
             Effect::Panning => {
                 profile.panning = Some(PanningCorrection { side: panning::measure_side(audio)? });
             }
             Effect::Loudness => {
-                let gain_db =
-                    loudness::gain_to_lufs_db(audio, Sides::Both, target.loudness_lufs, kind, rate_hz)?;
+                let gain_db = gain_to_lufs_db(audio, Sides::Both, target.loudness_lufs, kind, rate_hz)?;
                 profile.loudness = Some(LoudnessCorrection { gain_db });
             }
         }

@@ -6,16 +6,14 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tributary_dsp::dynamics::measure as measure_peaks;
-use tributary_dsp::equalization::{self, FilterDesigner};
-use tributary_dsp::onset::onsets;
-use tributary_dsp::panning::{Limits, PanningMatcher, measure_side};
+use tributary_dsp::analysis::onsets::onsets;
+use tributary_dsp::analysis::{loudness, similarity};
+use tributary_dsp::effects::dynamics::measure as measure_peaks;
+use tributary_dsp::effects::equalization::{self, FilterDesigner};
+use tributary_dsp::effects::panning::{Limits, PanningMatcher, measure_side};
 use tributary_dsp::profile::PanningCorrection;
-use tributary_dsp::store::Sides;
 use tributary_dsp::targets::Curve;
-use tributary_dsp::{
-    Effect, Recipe, RecipeKind, Stem, StereoBuffer, Targets, loudness, normalize_stem, similarity,
-};
+use tributary_dsp::{Effect, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream};
 
 const RATE_HZ: f64 = 44_100.0;
 const PADDING_FRAMES: usize = 65_536;
@@ -245,7 +243,7 @@ fn panning_limited_on_frequencies_equals_the_repaired_code() {
         let limits = Limits { gain: f32::INFINITY, ..Limits::of(RecipeKind::Paper, stem, RATE_HZ) };
         let correction = PanningCorrection { side };
         let mut matcher = PanningMatcher::fixed(Some(&correction), targets.stem(stem), 1.0, limits, RATE_HZ);
-        tributary_dsp::whole_file::stream(&mut audio, 1, |hop| matcher.process(hop)).unwrap();
+        stream(&mut audio, 1, |hop| matcher.process(hop)).unwrap();
         let (excerpts, _) = audio_errors(&folder, name, "panning_freqlimit_fixed", &audio);
         passed &= row(name, "panning by frequency", excerpts, 1e-3);
     }

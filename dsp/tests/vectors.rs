@@ -2,15 +2,13 @@
 //! how each was made). `golden.rs` checks whole stems where the large vectors are at hand.
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its vectors must stop")]
 
-use tributary_dsp::delay::{HOP_FRAMES, Hop};
-use tributary_dsp::dynamics::DynamicsMatcher;
-use tributary_dsp::equalization::FilterDesigner;
-use tributary_dsp::onset::onsets;
-use tributary_dsp::panning::{Limits, PanningMatcher};
+use tributary_dsp::analysis::onsets::onsets;
+use tributary_dsp::effects::dynamics::DynamicsMatcher;
+use tributary_dsp::effects::equalization::FilterDesigner;
+use tributary_dsp::effects::panning::{Limits, PanningMatcher};
 use tributary_dsp::profile::{CompressorSetting, DynamicsCorrection, PanningCorrection};
 use tributary_dsp::targets::Curve;
-use tributary_dsp::whole_file::stream;
-use tributary_dsp::{RecipeKind, Stem, StereoBuffer, Targets};
+use tributary_dsp::{HOP_FRAMES, Hop, RecipeKind, Stem, StereoBuffer, Targets, stream};
 
 const RATE_HZ: f64 = 44_100.0;
 

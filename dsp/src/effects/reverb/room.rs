@@ -1,22 +1,12 @@
-//! Reverb send, of vocals and other unless a recipe says otherwise, ahead of the chain (paper section 3.4): the send is
-//! shelved at both ends, convolved with a room, and added to the dry stem. No latency: the room's first hop is convolved
-//! within the hop.
+//! Rooms: impulse responses as they are read, and those of our own making.
 //!
 //! The published impulse responses are not public. [`ImpulseResponse::generate`] makes some of our own: decaying noise in
 //! three bands, seeded, so that every machine makes the same rooms. `assets/ir` holds them as files for other programs.
 
 use serde::{Deserialize, Serialize};
 
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::filter::{Coefficients, StereoBiquad};
-use crate::long_convolution::LongConvolver;
-use crate::normalizer::LARGEST_SAMPLE;
-use crate::recipe::ReverbSetting;
-use crate::stem::Stem;
+use crate::filters::noise::uniform;
 
-/// Gain of both shelves of the send.
-const SHELF_DB: f64 = -30.0;
-const SHELF_Q: f64 = 0.707;
 /// Longest impulse response that is accepted.
 pub const LONGEST_SECONDS: f64 = 10.0;
 /// Largest magnitude of its samples: a normalized file at 768 kHz, brought to 44.1 kHz, stays below.
@@ -183,133 +173,9 @@ fn noise_tail(room: &Room, seed: u64, sample_rate_hz: f64) -> Vec<f32> {
     tail.iter().map(|sample| (sample * scale) as f32).collect()
 }
 
-/// SplitMix64, mapped to 0 … 1.
-pub(crate) fn uniform(state: &mut u64) -> f64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    (mixed >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// What data preparation draws for one song (paper section 3.4; ranges of the released code).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ReverbDraw {
-    /// Corner of the low shelf, 500 to 700 Hz.
-    pub low_shelf_hz: f64,
-    /// Corner of the high shelf, 7000 to 10000 Hz.
-    pub high_shelf_hz: f64,
-    /// Which of the rooms.
-    pub room: usize,
-}
-
-impl ReverbDraw {
-    /// The draw that belongs to a seed and a song's name, whatever other songs there are; `rooms` is at least 1.
-    pub fn of_song(seed: u64, song: &str, rooms: usize) -> Self {
-        // FNV-1a over the name, then three numbers of the generator.
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let mut state = song
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-        Self {
-            low_shelf_hz: 500.0 + 200.0 * uniform(&mut state),
-            high_shelf_hz: 7_000.0 + 3_000.0 * uniform(&mut state),
-            room: (uniform(&mut state) * rooms.max(1) as f64) as usize,
-        }
-    }
-}
-
-/// Adds the reverberated send to a stem, hop by hop. No latency.
-#[derive(Debug)]
-pub struct ReverbSend {
-    shelves: [StereoBiquad; 2],
-    convolvers: [LongConvolver; 2],
-    send: Box<Hop>,
-    wet: Box<[f32; HOP_FRAMES]>,
-}
-
-impl ReverbSend {
-    /// The send of a stem; `None` where the recipe has none for it.
-    pub fn of(stem: Stem, setting: &ReverbSetting, sample_rate_hz: f64) -> Option<Self> {
-        let gain = setting.gain(stem)?;
-        Some(match &setting.room {
-            Some(room) => Self::new(room, gain, setting, stem, sample_rate_hz),
-            None => {
-                let room = ImpulseResponse::generate(&setting.generated.room(), sample_rate_hz);
-                Self::new(&room, gain, setting, stem, sample_rate_hz)
-            }
-        })
-    }
-
-    /// A send into the given room at the given linear gain.
-    fn new(
-        room: &ImpulseResponse,
-        gain: f64,
-        setting: &ReverbSetting,
-        stem: Stem,
-        sample_rate_hz: f64,
-    ) -> Self {
-        // All channels do the heavy parts of their work in different hops; those of vocals and other lie evenly.
-        let mut turns = match stem {
-            Stem::Vocals => [0, 2],
-            Stem::Other => [4, 6],
-            Stem::Bass => [1, 3],
-            Stem::Drums => [5, 7],
-        }
-        .into_iter();
-        let convolvers = room.sides().map(|side| {
-            let taps: Vec<f32> = side.iter().map(|tap| tap * gain as f32).collect();
-            LongConvolver::new(&taps, turns.next().unwrap_or(0))
-        });
-        let low = Coefficients::low_shelf(setting.low_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
-        let high = Coefficients::high_shelf(setting.high_shelf_hz, SHELF_DB, SHELF_Q, sample_rate_hz);
-        Self {
-            shelves: [StereoBiquad::new(low), StereoBiquad::new(high)],
-            convolvers,
-            send: Box::new(Hop::SILENT),
-            wet: Box::new([0.0; HOP_FRAMES]),
-        }
-    }
-
-    /// Adds the send's reverb to one hop.
-    pub fn process(&mut self, hop: &mut Hop) {
-        for n in 0..HOP_FRAMES {
-            let dry = [f64::from(hop.left[n]), f64::from(hop.right[n])];
-            let [low, high] = &mut self.shelves;
-            let shelved = high.tick(low.tick(dry));
-            self.send.left[n] = shelved[0] as f32;
-            self.send.right[n] = shelved[1] as f32;
-        }
-        self.shelves.iter_mut().for_each(StereoBiquad::flush);
-        let sides = self.send.sides().into_iter().zip(hop.sides_mut());
-        for (convolver, (send, output)) in self.convolvers.iter_mut().zip(sides) {
-            convolver.process(send, &mut self.wet);
-            for (sample, wet) in output.iter_mut().zip(self.wet.iter()) {
-                // Of an absurd response as of an absurd sample nothing may remain that later effects cannot square.
-                *sample = (*sample + wet).clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE);
-            }
-        }
-    }
-
-    /// A silent hop after silence longer than the room.
-    pub(crate) fn pass_silence(&mut self) {
-        self.convolvers.iter_mut().for_each(LongConvolver::pass_silence);
-    }
-
-    /// Back to silence.
-    pub fn reset(&mut self) {
-        self.shelves.iter_mut().for_each(StereoBiquad::reset);
-        self.convolvers.iter_mut().for_each(LongConvolver::reset);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::recipe::SendLevels;
 
     /// Level of a stretch of the room in dB.
     fn level_db(room: &ImpulseResponse, start_s: f64) -> f64 {
@@ -329,54 +195,6 @@ mod tests {
         let product: f32 =
             room.sides()[0].iter().zip(room.sides()[1]).map(|(left, right)| left * right).sum();
         assert!(f64::from(product).abs() < 0.1 * ROOM_ENERGY, "sides are independent");
-    }
-
-    #[test]
-    fn the_send_adds_the_room_to_the_dry_stem_at_once() {
-        let room = ImpulseResponse::new(vec![0.1, 0.5, 0.25], vec![0.1, 0.5, 0.25], 44_100.0).expect("valid");
-        assert_eq!(room.frames(), 2, "what precedes the peak is cut off");
-        let room = Some(Arc::new(room));
-        let setting = ReverbSetting { enabled: true, room, ..ReverbSetting::default() };
-        let mut reverb = ReverbSend::of(Stem::Vocals, &setting, 44_100.0).expect("vocals are sent");
-        let mut hop = Hop::SILENT;
-        // 2 kHz lies between the shelves, which pass it nearly whole.
-        let tone = |n: usize| (n as f32 * 0.285).sin();
-        for n in 0..HOP_FRAMES {
-            hop.left[n] = tone(n);
-        }
-        reverb.process(&mut hop);
-        let expected: f32 =
-            (500..1_000).map(|n| (tone(n) + 0.5 * tone(n) + 0.25 * tone(n - 1)).powi(2)).sum();
-        let actual: f32 = hop.left[500..1_000].iter().map(|sample| sample * sample).sum();
-        assert!((actual / expected - 1.0).abs() < 0.15, "{actual} {expected}");
-        assert_eq!(hop.right, [0.0; HOP_FRAMES]);
-    }
-
-    #[test]
-    fn only_vocals_and_other_are_sent_unless_asked_and_only_on_request() {
-        let off = ReverbSetting::default();
-        let on = ReverbSetting { enabled: true, ..off.clone() };
-        assert!(Stem::ALL.iter().all(|stem| ReverbSend::of(*stem, &off, 44_100.0).is_none()));
-        let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
-        assert_eq!(sent, [true, false, false, true]);
-        let drums = SendLevels { vocals: None, drums: Some(-6.0), ..SendLevels::default() };
-        let on = ReverbSetting { levels_db: drums, ..on };
-        let sent = Stem::ALL.map(|stem| ReverbSend::of(stem, &on, 44_100.0).is_some());
-        assert_eq!(sent, [false, false, true, true]);
-    }
-
-    #[test]
-    fn draws_belong_to_the_song_and_stay_in_range() {
-        let draw = |seed, song: &str| ReverbDraw::of_song(seed, song, 3);
-        assert_eq!(draw(1, "A"), draw(1, "A"));
-        assert!(draw(1, "A") != draw(1, "B") && draw(1, "A") != draw(2, "A"));
-        let draws: Vec<ReverbDraw> = (0..300).map(|n| draw(7, &format!("Song {n}"))).collect();
-        assert!(draws.iter().all(|draw| (500.0..700.0).contains(&draw.low_shelf_hz)));
-        assert!(draws.iter().all(|draw| (7_000.0..10_000.0).contains(&draw.high_shelf_hz)));
-        for room in 0..3 {
-            let share = draws.iter().filter(|draw| draw.room == room).count();
-            assert!((60..140).contains(&share), "room {room}: {share} of 300");
-        }
     }
 
     #[test]

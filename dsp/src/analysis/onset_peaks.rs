@@ -1,9 +1,8 @@
 //! Onset peaks of one channel, hop by hop: the largest sample between one onset and the next. Onsets are reported up to
 //! four hops late, so that many are kept; nothing else of the audio is.
 
-use crate::delay::HOP_FRAMES;
-use crate::dynamics::loudest_quarter;
-use crate::onset::OnsetDetector;
+use crate::analysis::onsets::OnsetDetector;
+use crate::hop::HOP_FRAMES;
 use crate::units::db_from_gain;
 
 /// Hops that an onset report can still cut, and a few to spare.
@@ -80,6 +79,24 @@ impl Default for OnsetPeaks {
     }
 }
 
+/// Mean and population standard deviation of the values strictly above their 75th percentile (linear interpolation); of
+/// all values when none is above.
+pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
+    if values.is_empty() {
+        return None;
+    }
+    values.sort_unstable_by(f64::total_cmp);
+    let place = 0.75 * (values.len() - 1) as f64;
+    let (low, fraction) = (place as usize, place.fract());
+    let high = (low + 1).min(values.len() - 1);
+    let percentile = values[low] + (values[high] - values[low]) * fraction;
+    let first = values.partition_point(|value| *value <= percentile);
+    let kept = if first < values.len() { &values[first..] } else { &*values };
+    let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+    let variance = kept.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / kept.len() as f64;
+    Some([mean, variance.sqrt()])
+}
+
 fn level_db(peak: f32) -> f64 {
     db_from_gain(f64::from(peak))
 }
@@ -100,6 +117,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_loudest_quarter_lies_strictly_above_the_percentile() {
+        let mut values: Vec<f64> = (1..=9).map(f64::from).collect();
+        assert_eq!(loudest_quarter(&mut values), Some([8.5, 0.5]));
+        assert_eq!(loudest_quarter(&mut [3.0, 3.0]), Some([3.0, 0.0]));
+        assert_eq!(loudest_quarter(&mut []), None);
+    }
+
+    #[test]
     fn peaks_lie_between_onsets_and_survive_any_distance() {
         // Bursts whose peak comes late, one followed by ten seconds without an onset.
         let mut samples = vec![0f32; 44 * 10 * HOP_FRAMES];
@@ -113,7 +138,7 @@ mod tests {
         let mut peaks = OnsetPeaks::new();
         samples.chunks_exact(HOP_FRAMES).for_each(|hop| peaks.listen(hop.try_into().expect("a hop")));
         let (onsets, peaks_db) = peaks.finish();
-        assert_eq!(onsets, crate::onset::onsets(&samples));
+        assert_eq!(onsets, crate::analysis::onsets::onsets(&samples));
         let wanted: Vec<f64> = [0.5f32, 0.25, 0.125].map(level_db).to_vec();
         assert!(wanted.iter().all(|level| peaks_db.contains(level)), "{peaks_db:?}");
         assert_eq!(onsets.len(), peaks_db.len());

@@ -5,37 +5,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::delay::HOP_FRAMES;
-use crate::dynamics::{Ballistics, loudest_quarter, slope, smooth, smooth_bank, static_reduction_db};
-use crate::onset_peaks::OnsetPeaks;
-use crate::profile::CompressorSetting;
+use crate::analysis::onset_peaks::{OnsetPeaks, loudest_quarter};
+use crate::effects::dynamics::compressor::{
+    BANK_DB, Ballistics, CompressorSetting, bank_reductions_db, raise, slope, smooth, smooth_bank,
+    static_reduction_db,
+};
+use crate::hop::HOP_FRAMES;
 use crate::store::{Sides, StemStore, StoreError, for_each_hop};
 use crate::units::{fast_db, fast_gain, gain_from_db};
 
 /// Thresholds of the walk: −10 to −40 dB in steps of half a decibel.
 const STEPS: usize = 61;
 const LAST_RATIO: u32 = 20;
-
-/// Thresholds that are predicted; the rest is interpolated.
-pub const BANK_DB: [f32; 8] = [-10.0, -14.0, -18.0, -22.0, -26.0, -30.0, -35.0, -40.0];
-
-/// What the static curves of the whole bank ask for at one level, in dB.
-#[inline(always)]
-pub(crate) fn bank_reductions_db(level_db: f32, slope: f32) -> [f32; 8] {
-    BANK_DB.map(|threshold_db| {
-        let over_db = level_db - threshold_db;
-        if over_db > 0.0 { over_db * slope } else { 0.0 }
-    })
-}
-
-/// Keeps the largest level behind each compressor of the bank.
-#[inline(always)]
-pub(crate) fn raise(largest_db: &mut [f32; 8], level_db: f32, reductions_db: &[f32; 8]) {
-    for (largest_db, reduction_db) in largest_db.iter_mut().zip(reductions_db) {
-        let left_db = level_db - reduction_db;
-        *largest_db = if left_db > *largest_db { left_db } else { *largest_db };
-    }
-}
 
 /// A pair predicted this close to the limit is tried, not trusted.
 const DOUBT_DB: f64 = 0.3;
@@ -321,5 +302,5 @@ fn interpolate(bank: &[f64; 8], threshold_db: f64) -> f64 {
 const _: () = assert!(HOP_FRAMES.is_multiple_of(BLOCK));
 
 #[cfg(test)]
-#[path = "dynamics_search_tests.rs"]
+#[path = "search_tests.rs"]
 mod tests;

@@ -1,28 +1,17 @@
-//! Panning: brings a stem's left/right similarity φ to its target, bin by bin (paper section 3.3; similarity after
-//! Avendano, WASPAA 2003). The stem is first moved toward its louder side by a fixed offset, then every bin of a
-//! 2048/1024 transform is given the side gains that the target asks for.
-//!
-//! The published rules limit nothing and, by a slip, apply their frequency limit to frame numbers: spectral matching
-//! stops after 743 frames (278 for drums) and only the offset remains. The paper rules limit frequency as meant, and
-//! bound each gain to ±6 dB, since a bin that sounds on the opposite side only would otherwise be blown up without end.
+//! Applies a panning correction: moves a stem to its side and matches its similarity bin by bin. Delays by one hop, whether
+//! or not it does.
 
-use realfft::num_complex::Complex32;
-
-use crate::delay::{HOP_FRAMES, Hop, HopDelay};
-use crate::profile::PanningCorrection;
-use crate::recipe::RecipeKind;
-use crate::similarity::{SideEstimator, SideMeter};
-use crate::spectrum::PADDING_FRAMES;
+use crate::analysis::hop_spectra::{BINS, HopSpectra, WINDOW_FRAMES};
+use crate::analysis::similarity::phi;
+use crate::analysis::spectra::PADDING_FRAMES;
+use crate::effects::panning::correction::PanningCorrection;
+use crate::effects::panning::side::SideEstimator;
+use crate::filters::delay::HopDelay;
+use crate::hop::{HOP_FRAMES, Hop};
+use crate::rules::RecipeKind;
 use crate::stem::Stem;
-use crate::stft::{RealTransform, sqrt_hann};
-use crate::store::{StemStore, StoreError, for_each_hop};
 use crate::targets::{FULL_BINS, StemTargets};
 use crate::units::gain_from_db;
-
-/// Length of the transform.
-pub const WINDOW_FRAMES: usize = 2 * HOP_FRAMES;
-/// Bins of the transform.
-pub const BINS: usize = HOP_FRAMES + 1;
 
 /// Share of the right channel in the linear pan law once the offset is applied; 0.5 is the middle.
 const OFFSET: f32 = 0.2;
@@ -77,73 +66,6 @@ pub fn target_gains(target: &StemTargets, sample_rate_hz: f64) -> Vec<f32> {
         .collect()
 }
 
-/// Meter: which side of a complete stem is louder, −1 left or +1 right (0 when both are in balance).
-///
-/// # Errors
-/// The store's reason.
-pub fn measure_side(stem: &mut dyn StemStore) -> Result<f64, StoreError> {
-    let mut meter = SideMeter::new();
-    let mut analysis = Analysis::new();
-    for_each_hop(stem, |hop, _| {
-        analysis.run(hop);
-        meter.add(&analysis.left, &analysis.right, 1.0);
-    })?;
-    // The last hop's second half-window.
-    if analysis.previous.mean_square() > 0.0 {
-        analysis.run(&Hop::SILENT);
-        meter.add(&analysis.left, &analysis.right, 1.0);
-    }
-    let balance = meter.balance();
-    Ok(if balance == 0.0 { 0.0 } else { balance.signum() })
-}
-
-/// Windowed transforms of the last two hops: [`BINS`] bins of either side.
-#[derive(Debug)]
-pub(crate) struct Analysis {
-    window: Vec<f32>,
-    transform: RealTransform,
-    previous: Box<Hop>,
-    time: Vec<f32>,
-    pub(crate) left: Vec<Complex32>,
-    pub(crate) right: Vec<Complex32>,
-}
-
-impl Analysis {
-    /// After silence.
-    pub(crate) fn new() -> Self {
-        Self {
-            window: sqrt_hann(WINDOW_FRAMES),
-            transform: RealTransform::new(WINDOW_FRAMES),
-            previous: Box::new(Hop::SILENT),
-            time: vec![0.0; WINDOW_FRAMES],
-            left: vec![Complex32::default(); BINS],
-            right: vec![Complex32::default(); BINS],
-        }
-    }
-
-    /// Transforms the previous hop and this one.
-    pub(crate) fn run(&mut self, hop: &Hop) {
-        let spectra = [&mut self.left, &mut self.right];
-        for ((spectrum, before), now) in spectra.into_iter().zip(self.previous.sides()).zip(hop.sides()) {
-            let samples = before.iter().chain(now).zip(&self.window);
-            self.time.iter_mut().zip(samples).for_each(|(time, (sample, window))| *time = sample * window);
-            self.transform.forward(&mut self.time, spectrum);
-        }
-        self.pass(hop);
-    }
-
-    /// Takes in a hop without transforming it.
-    pub(crate) fn pass(&mut self, hop: &Hop) {
-        self.previous.left.copy_from_slice(&hop.left);
-        self.previous.right.copy_from_slice(&hop.right);
-    }
-
-    /// Forgets the previous hop.
-    pub(crate) fn reset(&mut self) {
-        *self.previous = Hop::SILENT;
-    }
-}
-
 /// Matcher: moves a stem and matches its similarity; delays by one hop, whether or not it does.
 #[derive(Debug)]
 pub struct PanningMatcher {
@@ -155,7 +77,7 @@ pub struct PanningMatcher {
     side: f32,
     start_frame: u64,
     frame: u64,
-    analysis: Analysis,
+    analysis: HopSpectra,
     overlap: Box<Hop>,
     scale: Vec<[f32; 2]>,
     dry: HopDelay,
@@ -180,7 +102,7 @@ impl PanningMatcher {
             side,
             start_frame: LEADING_FRAMES - 1,
             frame: LEADING_FRAMES - 1,
-            analysis: Analysis::new(),
+            analysis: HopSpectra::new(),
             overlap: Box::new(Hop::SILENT),
             scale: vec![[1.0; 2]; BINS],
             dry: HopDelay::new(),
@@ -258,9 +180,7 @@ impl PanningMatcher {
         for ((scale, ((left, right), target)), _) in self.scale.iter_mut().zip(bins).zip(0..limit) {
             let (left, right) =
                 (left.norm_sqr() * offset[0] * offset[0], right.norm_sqr() * offset[1] * offset[1]);
-            let total = left + right;
-            let phi = if total > f32::MIN_POSITIVE { 2.0 * (left * right).sqrt() / total } else { 1.0 };
-            let present = (phi + 1e-30).clamp(0.0, 1.0) / 2.0;
+            let present = (phi(left, right) + 1e-30).clamp(0.0, 1.0) / 2.0;
             // Gains of a stem on the right (lean +1); mirrored on the left, equal in the middle.
             let spread = |gain: f32| lean * (0.5 - gain);
             let ratio =

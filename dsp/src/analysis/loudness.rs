@@ -1,47 +1,49 @@
-//! Loudness: brings a stem's integrated loudness to its target. The meter is ITU-R BS.1770-4 as `pyloudnorm` 0.2.0
-//! computes it (RBJ K-weighting, 400 ms blocks every 100 ms, gates at −70 LUFS and −10 LU).
+//! Integrated loudness: ITU-R BS.1770-4 as `pyloudnorm` 0.2.0 computes it (RBJ K-weighting, 400 ms blocks every 100 ms,
+//! gates at −70 LUFS and −10 LU).
 
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::filter::{StereoBiquad, k_weighting};
-use crate::recipe::RecipeKind;
-use crate::smoothing::{ESTIMATE_SECONDS, Glide, LOUDEST_MATERIAL, RunningWeight};
-use crate::spectrum::PADDING_FRAMES;
+use crate::analysis::spectra::PADDING_FRAMES;
+use crate::filters::biquad::{StereoBiquad, k_weighting};
+use crate::hop::HOP_FRAMES;
+use crate::rules::RecipeKind;
 use crate::store::{Sides, StemStore, StoreError, for_each_hop};
 use crate::units::{db_from_gain, gain_from_db};
 
 /// Offset of BS.1770-4 equation 2.
 const OFFSET_LUFS: f64 = -0.691;
-const ABSOLUTE_GATE_LUFS: f64 = -70.0;
-const RELATIVE_GATE: f64 = 0.1;
+/// Quietest block that counts.
+pub(crate) const ABSOLUTE_GATE_LUFS: f64 = -70.0;
+/// Power of a block that counts against the mean of all: −10 LU.
+pub(crate) const RELATIVE_GATE: f64 = 0.1;
 
-fn lufs(mean_square: f64) -> f64 {
+/// Loudness of a K-weighted mean square, summed over channels.
+pub(crate) fn lufs(mean_square: f64) -> f64 {
     OFFSET_LUFS + 10.0 * mean_square.max(1e-30).log10()
 }
 
 /// K-weighting of a stereo signal.
 #[derive(Debug, Clone)]
-struct KWeighting {
+pub(crate) struct KWeighting {
     filters: [StereoBiquad; 2],
 }
 
 impl KWeighting {
-    fn new(sample_rate_hz: f64) -> Self {
+    pub(crate) fn new(sample_rate_hz: f64) -> Self {
         Self { filters: k_weighting(sample_rate_hz).map(StereoBiquad::new) }
     }
 
     /// Weighted power of a frame, summed over channels.
     #[inline(always)]
-    fn power(&mut self, frame: [f64; 2]) -> f64 {
+    pub(crate) fn power(&mut self, frame: [f64; 2]) -> f64 {
         let shelved = self.filters[0].tick(frame);
         let weighted = self.filters[1].tick(shelved);
         weighted[0] * weighted[0] + weighted[1] * weighted[1]
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         self.filters.iter_mut().for_each(StereoBiquad::flush);
     }
 
-    fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.filters.iter_mut().for_each(StereoBiquad::reset);
     }
 }
@@ -174,154 +176,6 @@ pub fn gain_to_lufs_db(
     Ok(gain_db - db_from_gain(clip))
 }
 
-/// Running gated loudness of a stem, hop by hop.
-#[derive(Debug)]
-struct LoudnessEstimator {
-    weighting: KWeighting,
-    recent: [f64; LoudnessEstimator::BLOCK_HOPS],
-    position: usize,
-    filled: usize,
-    ungated: f64,
-    ungated_weight: RunningWeight,
-    gated: f64,
-    gated_weight: RunningWeight,
-}
-
-impl LoudnessEstimator {
-    /// Hops in a block: 395 ms at 44.1 kHz, the nearest to 400 ms.
-    const BLOCK_HOPS: usize = 17;
-
-    fn new(sample_rate_hz: f64) -> Self {
-        let hops = ESTIMATE_SECONDS * sample_rate_hz / HOP_FRAMES as f64;
-        Self {
-            weighting: KWeighting::new(sample_rate_hz),
-            recent: [0.0; Self::BLOCK_HOPS],
-            position: 0,
-            filled: 0,
-            ungated: 0.0,
-            ungated_weight: RunningWeight::new(hops),
-            gated: 0.0,
-            gated_weight: RunningWeight::new(hops),
-        }
-    }
-
-    fn listen(&mut self, hop: &Hop) {
-        let frames = hop.left.iter().zip(&hop.right);
-        let energy: f64 =
-            frames.map(|(left, right)| self.weighting.power([f64::from(*left), f64::from(*right)])).sum();
-        self.weighting.flush();
-        self.recent[self.position] = energy / HOP_FRAMES as f64;
-        self.position = (self.position + 1) % Self::BLOCK_HOPS;
-        self.filled = (self.filled + 1).min(Self::BLOCK_HOPS);
-        let block = self.recent.iter().sum::<f64>() / Self::BLOCK_HOPS as f64;
-        let audible = lufs(block) >= ABSOLUTE_GATE_LUFS && block <= 2.0 * LOUDEST_MATERIAL;
-        if self.filled < Self::BLOCK_HOPS || !audible {
-            return;
-        }
-        self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
-        if block > self.ungated * RELATIVE_GATE {
-            self.gated += (block - self.gated) * self.gated_weight.next_weight();
-        }
-    }
-
-    fn loudness_lufs(&self) -> Option<f64> {
-        self.gated_weight.has_material().then(|| lufs(self.gated))
-    }
-
-    fn reset(&mut self) {
-        self.weighting.reset();
-        self.recent.fill(0.0);
-        self.position = 0;
-        self.filled = 0;
-        self.ungated = 0.0;
-        self.gated = 0.0;
-        self.ungated_weight.reset();
-        self.gated_weight.reset();
-    }
-}
-
-/// Matcher: one gain for the stem, fixed or gliding. No latency.
-#[derive(Debug)]
-pub struct LoudnessMatcher {
-    amount: f64,
-    target_lufs: f64,
-    estimator: Option<LoudnessEstimator>,
-    start_gain_db: f64,
-    glide: Glide,
-    gain: f32,
-}
-
-impl LoudnessMatcher {
-    /// Applies one gain for good.
-    pub fn fixed(gain_db: Option<f64>, amount: f64) -> Self {
-        let start_gain_db = gain_db.unwrap_or(0.0) * amount;
-        let gain = gain_from_db(start_gain_db) as f32;
-        Self {
-            amount,
-            target_lufs: 0.0,
-            estimator: None,
-            start_gain_db,
-            glide: Glide::new(start_gain_db, 1.0),
-            gain,
-        }
-    }
-
-    /// Follows a running estimate of the loudness.
-    pub fn adaptive(target_lufs: f64, amount: f64, sample_rate_hz: f64) -> Self {
-        Self {
-            amount,
-            target_lufs,
-            estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
-            start_gain_db: 0.0,
-            glide: Glide::gain(HOP_FRAMES as f64 / sample_rate_hz),
-            gain: 1.0,
-        }
-    }
-
-    /// Scales one hop in place.
-    pub fn process(&mut self, hop: &mut Hop) {
-        let start = self.gain;
-        if let Some(estimator) = &mut self.estimator {
-            estimator.listen(hop);
-            if let Some(loudness_lufs) = estimator.loudness_lufs() {
-                let gain_db = self.glide.advance((self.target_lufs - loudness_lufs) * self.amount);
-                self.gain = gain_from_db(gain_db) as f32;
-            }
-        }
-        ramp(hop, [start; 2], [self.gain; 2]);
-    }
-
-    /// Gain in dB, after the amount.
-    pub fn gain_db(&self) -> f64 {
-        self.glide.value()
-    }
-
-    /// Back to the state after construction.
-    pub fn reset(&mut self) {
-        self.glide.set(self.start_gain_db);
-        self.gain = gain_from_db(self.start_gain_db) as f32;
-        if let Some(estimator) = &mut self.estimator {
-            estimator.reset();
-        }
-    }
-}
-
-/// Scales both sides by gains that move in a straight line over the hop.
-pub fn ramp(hop: &mut Hop, start: [f32; 2], end: [f32; 2]) {
-    for ((side, start), end) in hop.sides_mut().into_iter().zip(start).zip(end) {
-        if start == end {
-            if end != 1.0 {
-                side.iter_mut().for_each(|sample| *sample *= end);
-            }
-            continue;
-        }
-        let step = (end - start) / HOP_FRAMES as f32;
-        for (frame, sample) in side.iter_mut().enumerate() {
-            *sample *= start + step * (frame + 1) as f32;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,19 +219,5 @@ mod tests {
         let gain_db =
             gain_to_lufs_db(&mut clicks, Sides::Both, 0.0, RecipeKind::Paper, 44_100.0).expect("in memory");
         assert!(gain_db > 0.0 && 0.5 * gain_from_db(gain_db) <= 1.0, "{gain_db}");
-    }
-
-    #[test]
-    fn the_running_estimate_reaches_the_integrated_one() {
-        let tone = sine(5.0, 0.05);
-        let integrated = read_lufs(&StereoBuffer::mono(tone.clone()), Sides::Both).expect("loud enough");
-        let mut matcher = LoudnessMatcher::adaptive(-30.0, 1.0, 44_100.0);
-        for chunk in tone.chunks_exact(HOP_FRAMES) {
-            let mut hop = Hop::SILENT;
-            hop.left.copy_from_slice(chunk);
-            hop.right.copy_from_slice(chunk);
-            matcher.process(&mut hop);
-        }
-        assert!((matcher.gain_db() - (-30.0 - integrated)).abs() < 0.05);
     }
 }

@@ -2,13 +2,16 @@
 //! eight thresholds would leave them. The threshold that meets the target is read off that bank; nothing is searched
 //! and no audio is kept.
 
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::dynamics::{Ballistics, REFERENCE_PEAK_DB, slope, smooth_bank};
-use crate::dynamics_search::{BANK_DB, bank_reductions_db, raise};
-use crate::onset::OnsetDetector;
-use crate::smoothing::ActivityGate;
+use crate::analysis::estimates::ActivityGate;
+use crate::analysis::onset_peaks::loudest_quarter;
+use crate::analysis::onsets::OnsetDetector;
+use crate::effects::dynamics::compressor::{
+    BANK_DB, Ballistics, bank_reductions_db, raise, slope, smooth_bank,
+};
+use crate::effects::dynamics::meter::REFERENCE_PEAK_DB;
+use crate::hop::{HOP_FRAMES, Hop};
 use crate::targets::StemTargets;
-use crate::units::fast_db;
+use crate::units::{fast_db, fast_gain};
 
 /// Levels beyond this are faults, not peaks.
 const LOUDEST_LEVEL_DB: f32 = 12.0;
@@ -104,7 +107,7 @@ impl PeakEstimator {
             self.peak_db = f64::from(loudest).max(self.peak_db - self.fall_db);
         }
         // The released code detects on each side; live the middle does, with the peak gain that it expects.
-        let scale = 0.5 * crate::units::fast_gain(gain_db);
+        let scale = 0.5 * fast_gain(gain_db);
         for ((middle, left), right) in self.middle.iter_mut().zip(&hop.left).zip(&hop.right) {
             *middle = (left + right) * scale;
         }
@@ -193,7 +196,7 @@ impl PeakEstimator {
             for (level, peaks) in levels.iter_mut().zip(&self.remembered[..count]) {
                 *level = f64::from(peaks[side][lane]);
             }
-            sum += crate::dynamics::loudest_quarter(&mut levels[..count]).map_or(-700.0, |[mean, _]| mean);
+            sum += loudest_quarter(&mut levels[..count]).map_or(-700.0, |[mean, _]| mean);
         }
         0.5 * sum
     }

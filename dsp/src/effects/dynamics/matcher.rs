@@ -1,159 +1,19 @@
-//! Dynamics: brings the level of a stem's onset peaks down to its target by compression. The compressor follows the
-//! released code: sample-wise peak detector, no knee, log-domain branching smoothing after Giannoulis, Massberg and
-//! Reiss (JAES 2012), and ballistics chosen per stem.
+//! Applies a dynamics correction: peak gain and compressor, for good or after the running estimate.
 //!
 //! The published rules treat each side on its own; the paper rules use one gain reduction, taken from the louder side,
-//! for both, so that the image stands still. The running estimate for live use is in `peaks.rs`.
+//! for both, so that the image stands still.
 
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::dynamics_search::{Candidates, find_setting};
-use crate::loudness::ramp;
-use crate::onset_peaks::OnsetPeaks;
-use crate::peaks::PeakEstimator;
-use crate::profile::{CompressorSetting, DynamicsCorrection};
-use crate::recipe::RecipeKind;
-use crate::smoothing::Glide;
+use crate::analysis::estimates::Glide;
+use crate::effects::dynamics::compressor::{
+    Ballistics, CompressorSetting, slope, smooth, static_reduction_db,
+};
+use crate::effects::dynamics::correction::DynamicsCorrection;
+use crate::effects::dynamics::estimator::PeakEstimator;
+use crate::hop::{HOP_FRAMES, Hop, ramp};
+use crate::rules::RecipeKind;
 use crate::stem::Stem;
-use crate::store::{Sides, StemStore, StoreError, for_each_hop, peak};
 use crate::targets::StemTargets;
-use crate::units::{db_from_gain, fast_db, fast_gain, gain_from_db};
-use crate::whole_file;
-
-/// Peak level at which dynamics are compared, in dBFS.
-pub const REFERENCE_PEAK_DB: f64 = -10.0;
-
-/// Attack, release and first ratio of a stem's compressor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ballistics {
-    /// Attack in ms.
-    pub attack_ms: f64,
-    /// Release in ms.
-    pub release_ms: f64,
-    /// Ratio tried first.
-    pub first_ratio: u32,
-}
-
-impl Ballistics {
-    /// The released code's choice for each stem.
-    pub const fn of(stem: Stem) -> Self {
-        match stem {
-            Stem::Vocals => Self { attack_ms: 7.5, release_ms: 400.0, first_ratio: 4 },
-            Stem::Bass => Self { attack_ms: 10.0, release_ms: 500.0, first_ratio: 5 },
-            Stem::Drums => Self { attack_ms: 10.0, release_ms: 180.0, first_ratio: 6 },
-            Stem::Other => Self { attack_ms: 15.0, release_ms: 666.0, first_ratio: 4 },
-        }
-    }
-
-    /// Smoothing coefficients (attack, release) at a sample rate.
-    pub fn coefficients(&self, sample_rate_hz: f64) -> [f64; 2] {
-        [self.attack_ms, self.release_ms].map(|ms| (-1.0 / (0.001 * sample_rate_hz * ms)).exp())
-    }
-}
-
-/// One step of the branching smoother: fast up, slow down. Since the attack's coefficient is the smaller one, the branch
-/// is the larger of the two results, which costs neither a jump nor a prediction.
-#[inline(always)]
-pub fn smooth(state: f64, input: f64, [attack, release]: [f64; 2]) -> f64 {
-    let distance = state - input;
-    let (fast, slow) = (attack * distance, release * distance);
-    input + if fast > slow { fast } else { slow }
-}
-
-/// The same for many settings at once, in 32 bits.
-#[inline(always)]
-pub fn smooth_bank<const LANES: usize>(
-    state: &mut [f32; LANES],
-    inputs: &[f32; LANES],
-    [attack, release]: [f32; 2],
-) {
-    for (state, input) in state.iter_mut().zip(inputs) {
-        let distance = *state - input;
-        let (fast, slow) = (attack * distance, release * distance);
-        *state = input + if fast > slow { fast } else { slow };
-    }
-}
-
-/// Gain reduction the static curve asks for, in dB.
-#[inline(always)]
-pub fn static_reduction_db(level_db: f32, threshold_db: f32, slope: f32) -> f32 {
-    (level_db - threshold_db).max(0.0) * slope
-}
-
-/// Share of the overshoot that a ratio takes away.
-pub fn slope(ratio: f64) -> f32 {
-    (1.0 - 1.0 / ratio) as f32
-}
-
-/// Mean and population standard deviation of the values strictly above their 75th percentile (linear interpolation); of
-/// all values when none is above.
-pub fn loudest_quarter(values: &mut [f64]) -> Option<[f64; 2]> {
-    if values.is_empty() {
-        return None;
-    }
-    values.sort_unstable_by(f64::total_cmp);
-    let place = 0.75 * (values.len() - 1) as f64;
-    let (low, fraction) = (place as usize, place.fract());
-    let high = (low + 1).min(values.len() - 1);
-    let percentile = values[low] + (values[high] - values[low]) * fraction;
-    let first = values.partition_point(|value| *value <= percentile);
-    let kept = if first < values.len() { &values[first..] } else { &*values };
-    let mean = kept.iter().sum::<f64>() / kept.len() as f64;
-    let variance = kept.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / kept.len() as f64;
-    Some([mean, variance.sqrt()])
-}
-
-/// Meter: peak mean and deviation of a stem brought jointly to a peak of −10 dBFS, averaged over sides; `None` when a
-/// side has no onset.
-///
-/// # Errors
-/// The store's reason.
-pub fn measure(stem: &mut dyn StemStore) -> Result<Option<[f64; 2]>, StoreError> {
-    let gain = gain_from_db(peak_gain_db(peak(stem, Sides::Both)?)) as f32;
-    let mut peaks = [OnsetPeaks::new(), OnsetPeaks::new()];
-    for_each_hop(stem, |hop, _| {
-        for (peaks, side) in peaks.iter_mut().zip(hop.sides_mut()) {
-            side.iter_mut().for_each(|sample| *sample *= gain);
-            peaks.listen(side);
-        }
-    })?;
-    let [Some(left), Some(right)] = peaks.map(OnsetPeaks::loudest) else { return Ok(None) };
-    Ok(Some([0.5 * (left[0] + right[0]), 0.5 * (left[1] + right[1])]))
-}
-
-/// Gain that brings a peak to −10 dBFS.
-fn peak_gain_db(peak: f32) -> f64 {
-    REFERENCE_PEAK_DB - db_from_gain(f64::from(peak))
-}
-
-/// The full correction of a complete stem.
-///
-/// # Errors
-/// The store's reason.
-pub fn correction(
-    store: &mut dyn StemStore,
-    kind: RecipeKind,
-    stem: Stem,
-    target: &StemTargets,
-    sample_rate_hz: f64,
-) -> Result<DynamicsCorrection, StoreError> {
-    let groups: &[Sides] =
-        if kind == RecipeKind::Paper { &[Sides::Both] } else { &[Sides::One(0), Sides::One(1)] };
-    let mut result = DynamicsCorrection { gain_db: [0.0; 2], compressor: [None; 2] };
-    for sides in groups {
-        let peak = peak(store, *sides)?;
-        if whole_file::too_quiet(peak) {
-            continue;
-        }
-        let gain_db = peak_gain_db(peak);
-        let candidates = Candidates::new(store, *sides, gain_db, Ballistics::of(stem), sample_rate_hz)?;
-        let setting = find_setting(candidates, target.peak_db, target.peak_std_db)?;
-        for side in sides.indices() {
-            result.gain_db[*side] = gain_db;
-            result.compressor[*side] = setting;
-        }
-    }
-    Ok(result)
-}
+use crate::units::{fast_db, fast_gain, gain_from_db};
 
 /// Matcher: peak gain and compressor. No latency.
 #[derive(Debug)]
@@ -332,14 +192,6 @@ impl Adaptive {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_loudest_quarter_lies_strictly_above_the_percentile() {
-        let mut values: Vec<f64> = (1..=9).map(f64::from).collect();
-        assert_eq!(loudest_quarter(&mut values), Some([8.5, 0.5]));
-        assert_eq!(loudest_quarter(&mut [3.0, 3.0]), Some([3.0, 0.0]));
-        assert_eq!(loudest_quarter(&mut []), None);
-    }
 
     #[test]
     fn a_steady_tone_settles_at_the_static_curve() {

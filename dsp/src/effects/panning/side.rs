@@ -1,14 +1,11 @@
-//! Left/right similarity: φ per bin, and the balance of its sign over the middle frequencies, which tells on which side
-//! a stem sits – for complete files, and as a running estimate with hysteresis.
+//! On which side a stem sits: the balance of its left/right dissimilarity over the middle frequencies, for complete files
+//! and as a running estimate with hysteresis.
 
 use realfft::num_complex::Complex32;
 
-use crate::delay::{HOP_FRAMES, Hop};
-use crate::recipe::RecipeKind;
-use crate::smoothing::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
-use crate::spectrum::{AnalysisFrame, PADDING_FRAMES, frame_starts};
-use crate::store::{StemStore, StoreError};
-use crate::targets::FULL_BINS;
+use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
+use crate::analysis::similarity::phi;
+use crate::hop::{HOP_FRAMES, Hop};
 
 /// Bins of a 2048-point transform that vote on the side: 50 Hz to 2.5 kHz at 44.1 kHz.
 const FIRST_VOTE: usize = 2;
@@ -17,41 +14,6 @@ const END_VOTE: usize = 116;
 const VOTE_WIDTH: usize = 501;
 /// Bins that reach the votes through the average.
 const USED_BINS: usize = END_VOTE + VOTE_WIDTH / 2 + 1;
-
-/// Similarity of a bin, 1 in the middle, 0 on one side only. Two silent sides are alike.
-#[inline(always)]
-pub fn phi(left_power: f32, right_power: f32) -> f32 {
-    let total = left_power + right_power;
-    if total > f32::MIN_POSITIVE { 2.0 * (left_power * right_power).sqrt() / total } else { 1.0 }
-}
-
-/// Meter: mean φ over frames of a complete stem, [`FULL_BINS`] values.
-///
-/// # Errors
-/// The store's reason.
-pub fn measure_phi(stem: &mut dyn StemStore, kind: RecipeKind) -> Result<Vec<f64>, StoreError> {
-    let mut frame = AnalysisFrame::<f64>::new();
-    let mut sum = vec![0f64; FULL_BINS];
-    let mut counted = 0usize;
-    for start in frame_starts(stem.frames(), kind) {
-        let power: f64 = frame.read(stem, start)?.iter().sum();
-        // Silence says nothing about position; the released code counts it as centered.
-        if power == 0.0 && kind == RecipeKind::Paper {
-            continue;
-        }
-        counted += 1;
-        let [left, right] = frame.transform();
-        for ((sum, left), right) in sum.iter_mut().zip(left).zip(right) {
-            // The reference keeps its spectra in 32-bit floats, so fainter bins are noise there and silence here.
-            let (left, right) = (left.norm_sqr(), right.norm_sqr());
-            let total = left + right;
-            *sum +=
-                if total > f64::from(f32::MIN_POSITIVE) { 2.0 * (left * right).sqrt() / total } else { 1.0 };
-        }
-    }
-    sum.iter_mut().for_each(|sum| *sum /= counted.max(1) as f64);
-    Ok(sum)
-}
 
 /// Mean signed dissimilarity per bin: positive where the right side is louder.
 #[derive(Debug)]
@@ -160,5 +122,3 @@ impl SideEstimator {
         self.glide.set(0.0);
     }
 }
-
-const _: () = assert!(PADDING_FRAMES.is_multiple_of(HOP_FRAMES), "the padding must not shift the frame grid");

@@ -4,8 +4,8 @@
 
 use realfft::num_complex::Complex32;
 
-use crate::delay::HOP_FRAMES;
-use crate::stft::RealTransform;
+use crate::filters::transform::RealTransform;
+use crate::hop::HOP_FRAMES;
 
 /// A spectrum, real and imaginary parts apart.
 #[derive(Debug, Clone)]

@@ -1,5 +1,4 @@
-//! The hop – the unit in which the chain works – and a delay of whole hops, which stands in for an effect that is
-//! switched off.
+//! The hop – the unit in which the chain works – and what is done to one whatever the effect: cleaning, scaling, fading.
 
 /// Frames processed at a time: half of the panning window, and the grid to which every decision is tied.
 pub const HOP_FRAMES: usize = 1024;
@@ -60,31 +59,29 @@ pub(crate) fn fade(side: &mut [f32; HOP_FRAMES], next: &[f32; HOP_FRAMES]) {
     }
 }
 
-/// One hop of delay, bit for bit.
-#[derive(Debug, Clone)]
-pub struct HopDelay {
-    held: Box<Hop>,
-}
+/// Level beyond which samples are cut: +200 dBFS. Squares of such samples still fit 32-bit floats with room to spare.
+pub(crate) const LARGEST_SAMPLE: f32 = 1e10;
 
-impl HopDelay {
-    /// Holds silence.
-    pub fn new() -> Self {
-        Self { held: Box::new(Hop::SILENT) }
-    }
-
-    /// Exchanges the hop for the previous one.
-    pub fn process(&mut self, hop: &mut Hop) {
-        std::mem::swap(&mut *self.held, hop);
-    }
-
-    /// Back to silence.
-    pub fn reset(&mut self) {
-        *self.held = Hop::SILENT;
+/// Replaces what is no number by silence, cuts absurd levels, and clears denormal numbers.
+pub(crate) fn sanitize(hop: &mut Hop) {
+    for sample in hop.sides_mut().into_iter().flatten() {
+        let usable = sample.is_finite() && sample.abs() >= f32::MIN_POSITIVE;
+        *sample = if usable { sample.clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE) } else { 0.0 };
     }
 }
 
-impl Default for HopDelay {
-    fn default() -> Self {
-        Self::new()
+/// Scales both sides by gains that move in a straight line over the hop.
+pub(crate) fn ramp(hop: &mut Hop, start: [f32; 2], end: [f32; 2]) {
+    for ((side, start), end) in hop.sides_mut().into_iter().zip(start).zip(end) {
+        if start == end {
+            if end != 1.0 {
+                side.iter_mut().for_each(|sample| *sample *= end);
+            }
+            continue;
+        }
+        let step = (end - start) / HOP_FRAMES as f32;
+        for (frame, sample) in side.iter_mut().enumerate() {
+            *sample *= start + step * (frame + 1) as f32;
+        }
     }
 }

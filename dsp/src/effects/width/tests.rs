@@ -1,9 +1,14 @@
 //! What width does to middle and side: the similarity of the average, a middle that stays, a low end that stays in it.
 
 use super::*;
+use crate::analysis::similarity::measure_phi;
 use crate::block::StereoBuffer;
-use crate::recipe::RecipeKind;
-use crate::similarity::measure_phi;
+use crate::effects::width::bands::{band_weight, center_hz};
+use crate::effects::width::correction::correction;
+use crate::effects::width::meter::{side_ratio_of, similarity_of};
+use crate::filters::noise::uniform;
+use crate::rules::RecipeKind;
+use crate::store::for_each_hop;
 use crate::targets::{FULL_BIN_HZ, Targets};
 use crate::whole_file::stream;
 
@@ -12,7 +17,7 @@ const RATE_HZ: f64 = 44_100.0;
 /// Noise, the side of which has this level (linear) against the middle.
 fn noise(frames: usize, side: f32) -> StereoBuffer {
     let mut state = 1;
-    let mut white = || (crate::reverb::uniform(&mut state) - 0.5) as f32;
+    let mut white = || (uniform(&mut state) - 0.5) as f32;
     let (left, right) = (0..frames)
         .map(|_| {
             let (mid, side) = (white(), side * white());

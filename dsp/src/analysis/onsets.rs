@@ -4,9 +4,9 @@
 
 use realfft::num_complex::Complex32;
 
-use crate::delay::HOP_FRAMES;
-use crate::spectrum::PADDING_FRAMES;
-use crate::stft::RealTransform;
+use crate::analysis::spectra::PADDING_FRAMES;
+use crate::filters::transform::RealTransform;
+use crate::hop::HOP_FRAMES;
 
 /// Frames by which a report is dated back: 4.3 hops.
 const DELAY_FRAMES: i64 = 4403;

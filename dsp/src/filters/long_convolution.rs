@@ -3,9 +3,9 @@
 //! in partitions of eight hops, whose transforms and products are spread over the eight hops that pass before they are
 //! due.
 
-use crate::convolution::{Convolver, Kernel, hop_transform};
-use crate::delay::{HOP_FRAMES, TURNS_HOPS};
-use crate::stft::RealTransform;
+use crate::filters::convolution::{Convolver, Kernel, hop_transform};
+use crate::filters::transform::RealTransform;
+use crate::hop::{HOP_FRAMES, TURNS_HOPS};
 
 /// Hops in a block of the tail.
 const TAIL_HOPS: usize = 8;

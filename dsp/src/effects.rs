@@ -1,0 +1,8 @@
+//! The effects, one folder each, in the order of the chain.
+
+pub mod dynamics;
+pub mod equalization;
+pub mod loudness;
+pub mod panning;
+pub mod reverb;
+pub mod width;

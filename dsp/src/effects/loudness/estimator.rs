@@ -1,0 +1,71 @@
+//! The running estimate behind live loudness: gated loudness of what has been heard.
+
+use crate::analysis::estimates::{ESTIMATE_SECONDS, LOUDEST_MATERIAL, RunningWeight};
+use crate::analysis::loudness::{ABSOLUTE_GATE_LUFS, KWeighting, RELATIVE_GATE, lufs};
+use crate::hop::{HOP_FRAMES, Hop};
+
+/// Running gated loudness of a stem, hop by hop.
+#[derive(Debug)]
+pub(crate) struct LoudnessEstimator {
+    weighting: KWeighting,
+    recent: [f64; LoudnessEstimator::BLOCK_HOPS],
+    position: usize,
+    filled: usize,
+    ungated: f64,
+    ungated_weight: RunningWeight,
+    gated: f64,
+    gated_weight: RunningWeight,
+}
+
+impl LoudnessEstimator {
+    /// Hops in a block: 395 ms at 44.1 kHz, the nearest to 400 ms.
+    const BLOCK_HOPS: usize = 17;
+
+    pub(crate) fn new(sample_rate_hz: f64) -> Self {
+        let hops = ESTIMATE_SECONDS * sample_rate_hz / HOP_FRAMES as f64;
+        Self {
+            weighting: KWeighting::new(sample_rate_hz),
+            recent: [0.0; Self::BLOCK_HOPS],
+            position: 0,
+            filled: 0,
+            ungated: 0.0,
+            ungated_weight: RunningWeight::new(hops),
+            gated: 0.0,
+            gated_weight: RunningWeight::new(hops),
+        }
+    }
+
+    pub(crate) fn listen(&mut self, hop: &Hop) {
+        let frames = hop.left.iter().zip(&hop.right);
+        let energy: f64 =
+            frames.map(|(left, right)| self.weighting.power([f64::from(*left), f64::from(*right)])).sum();
+        self.weighting.flush();
+        self.recent[self.position] = energy / HOP_FRAMES as f64;
+        self.position = (self.position + 1) % Self::BLOCK_HOPS;
+        self.filled = (self.filled + 1).min(Self::BLOCK_HOPS);
+        let block = self.recent.iter().sum::<f64>() / Self::BLOCK_HOPS as f64;
+        let audible = lufs(block) >= ABSOLUTE_GATE_LUFS && block <= 2.0 * LOUDEST_MATERIAL;
+        if self.filled < Self::BLOCK_HOPS || !audible {
+            return;
+        }
+        self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
+        if block > self.ungated * RELATIVE_GATE {
+            self.gated += (block - self.gated) * self.gated_weight.next_weight();
+        }
+    }
+
+    pub(crate) fn loudness_lufs(&self) -> Option<f64> {
+        self.gated_weight.has_material().then(|| lufs(self.gated))
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.weighting.reset();
+        self.recent.fill(0.0);
+        self.position = 0;
+        self.filled = 0;
+        self.ungated = 0.0;
+        self.gated = 0.0;
+        self.ungated_weight.reset();
+        self.gated_weight.reset();
+    }
+}

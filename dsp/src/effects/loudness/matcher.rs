@@ -1,0 +1,104 @@
+//! Applies a loudness correction: one gain for good, or one that glides after the running estimate. No latency.
+
+use crate::analysis::estimates::Glide;
+use crate::effects::loudness::estimator::LoudnessEstimator;
+use crate::hop::{HOP_FRAMES, Hop, ramp};
+use crate::units::gain_from_db;
+
+/// Matcher: one gain for the stem, fixed or gliding. No latency.
+#[derive(Debug)]
+pub struct LoudnessMatcher {
+    amount: f64,
+    target_lufs: f64,
+    estimator: Option<LoudnessEstimator>,
+    start_gain_db: f64,
+    glide: Glide,
+    gain: f32,
+}
+
+impl LoudnessMatcher {
+    /// Applies one gain for good.
+    pub fn fixed(gain_db: Option<f64>, amount: f64) -> Self {
+        let start_gain_db = gain_db.unwrap_or(0.0) * amount;
+        let gain = gain_from_db(start_gain_db) as f32;
+        Self {
+            amount,
+            target_lufs: 0.0,
+            estimator: None,
+            start_gain_db,
+            glide: Glide::new(start_gain_db, 1.0),
+            gain,
+        }
+    }
+
+    /// Follows a running estimate of the loudness.
+    pub fn adaptive(target_lufs: f64, amount: f64, sample_rate_hz: f64) -> Self {
+        Self {
+            amount,
+            target_lufs,
+            estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
+            start_gain_db: 0.0,
+            glide: Glide::gain(HOP_FRAMES as f64 / sample_rate_hz),
+            gain: 1.0,
+        }
+    }
+
+    /// Scales one hop in place.
+    pub fn process(&mut self, hop: &mut Hop) {
+        let start = self.gain;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.listen(hop);
+            if let Some(loudness_lufs) = estimator.loudness_lufs() {
+                let gain_db = self.glide.advance((self.target_lufs - loudness_lufs) * self.amount);
+                self.gain = gain_from_db(gain_db) as f32;
+            }
+        }
+        ramp(hop, [start; 2], [self.gain; 2]);
+    }
+
+    /// Gain in dB, after the amount.
+    pub fn gain_db(&self) -> f64 {
+        self.glide.value()
+    }
+
+    /// Back to the state after construction.
+    pub fn reset(&mut self) {
+        self.glide.set(self.start_gain_db);
+        self.gain = gain_from_db(self.start_gain_db) as f32;
+        if let Some(estimator) = &mut self.estimator {
+            estimator.reset();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::loudness::measure;
+    use crate::block::StereoBuffer;
+    use crate::rules::RecipeKind;
+    use crate::store::Sides;
+
+    fn sine(seconds: f64, amplitude: f64) -> Vec<f32> {
+        let frames = (44_100.0 * seconds) as usize;
+        let step = std::f64::consts::TAU * 997.0 / 44_100.0;
+        (0..frames).map(|n| ((n as f64 * step).sin() * amplitude) as f32).collect()
+    }
+
+    #[test]
+    fn the_running_estimate_reaches_the_integrated_one() {
+        let tone = sine(5.0, 0.05);
+        let integrated =
+            measure(&mut StereoBuffer::mono(tone.clone()), Sides::Both, RecipeKind::Paper, 44_100.0)
+                .expect("in memory")
+                .expect("loud enough");
+        let mut matcher = LoudnessMatcher::adaptive(-30.0, 1.0, 44_100.0);
+        for chunk in tone.chunks_exact(HOP_FRAMES) {
+            let mut hop = Hop::SILENT;
+            hop.left.copy_from_slice(chunk);
+            hop.right.copy_from_slice(chunk);
+            matcher.process(&mut hop);
+        }
+        assert!((matcher.gain_db() - (-30.0 - integrated)).abs() < 0.05);
+    }
+}

@@ -1,0 +1,94 @@
+//! What width is measured by: power of middle and side in octave bands, and the side that an average φ stands for.
+
+use crate::analysis::hop_spectra::{BINS, HopSpectra, WINDOW_FRAMES};
+use crate::effects::width::bands::{BANDS, center_hz};
+use crate::hop::Hop;
+use crate::targets::StemTargets;
+use crate::units::gain_from_db;
+
+/// Most side against the middle, per band, in dB. Low frequencies stay in the middle, as engineers mix them (and as the
+/// published φ, smoothed, no longer says); above, −6 dB is as wide as a stem gets that still has a middle.
+const MOST_SIDE_DB: [f64; BANDS] = [-30.0, -24.0, -9.0, -6.0, -6.0, -6.0, -6.0, -6.0, -6.0];
+
+/// The mean φ of a stem whose side is its middle through a flat filter of random phase and power `side_ratio`:
+/// φ = √(1 − k² cos² θ) with k = 2 s / (1 + s²), over all phases θ.
+pub(crate) fn similarity_of(side_ratio: f64) -> f64 {
+    const PHASES: usize = 32;
+    let k = 2.0 * side_ratio.sqrt() / (1.0 + side_ratio);
+    let cosine = |phase: usize| ((phase as f64 + 0.5) / PHASES as f64 * std::f64::consts::FRAC_PI_2).cos();
+    (0..PHASES).map(|phase| (1.0 - (k * cosine(phase)).powi(2)).sqrt()).sum::<f64>() / PHASES as f64
+}
+
+/// Power of a diffuse side against the middle at which the mean φ is this: the inverse of [`similarity_of`], 0 to 1.
+pub(crate) fn side_ratio_of(phi: f64) -> f64 {
+    let (mut narrow, mut wide) = (0.0, 1.0);
+    for _ in 0..24 {
+        let ratio = 0.5 * (narrow + wide);
+        if similarity_of(ratio) > phi { narrow = ratio } else { wide = ratio }
+    }
+    0.5 * (narrow + wide)
+}
+
+/// Target: power of the side against the middle per band that the average φ stands for, within the bounds.
+pub fn target_ratios(target: &StemTargets) -> [f64; BANDS] {
+    std::array::from_fn(|band| {
+        side_ratio_of(target.phi.at_hz(center_hz(band))).min(gain_from_db(MOST_SIDE_DB[band]).powi(2))
+    })
+}
+
+/// The gains that bring what was measured to the target: what is missing in power, 0 where nothing is.
+pub(crate) fn missing_gains(powers: &[[f64; 2]; BANDS], target: &[f64; BANDS]) -> [f32; BANDS] {
+    std::array::from_fn(|band| {
+        let [mid, side] = powers[band];
+        let missing = if mid > 0.0 { target[band] - side / mid } else { 0.0 };
+        missing.max(0.0).sqrt() as f32
+    })
+}
+
+/// Meter: power of middle and side of a stem per band, over frames of two hops.
+#[derive(Debug)]
+pub struct WidthMeter {
+    analysis: HopSpectra,
+    /// First bin of each band, and the end of the last.
+    edges: [usize; BANDS + 1],
+    powers: [[f64; 2]; BANDS],
+}
+
+impl WidthMeter {
+    /// Nothing heard.
+    pub fn new(sample_rate_hz: f64) -> Self {
+        let edge = |band: usize| {
+            let hz = center_hz(band) * std::f64::consts::FRAC_1_SQRT_2;
+            ((hz * WINDOW_FRAMES as f64 / sample_rate_hz).round() as usize).min(BINS)
+        };
+        Self { analysis: HopSpectra::new(), edges: std::array::from_fn(edge), powers: [[0.0; 2]; BANDS] }
+    }
+
+    /// Takes in a hop; when `weight` is given, the frame that ends with it counts that much against what was before:
+    /// 1 adds plainly, less turns the sums into running means.
+    pub fn add(&mut self, hop: &Hop, weight: Option<f64>) {
+        let Some(weight) = weight else { return self.analysis.pass(hop) };
+        self.analysis.run(hop);
+        let keep = if weight < 1.0 { 1.0 - weight } else { 1.0 };
+        for (band, powers) in self.powers.iter_mut().enumerate() {
+            let bins = self.edges[band]..self.edges[band + 1];
+            let sides = self.analysis.left[bins.clone()].iter().zip(&self.analysis.right[bins]);
+            let (mid, side) = sides.fold((0f32, 0f32), |(mid, side), (left, right)| {
+                (mid + (left + right).norm_sqr(), side + (left - right).norm_sqr())
+            });
+            for (power, found) in powers.iter_mut().zip([mid, side]) {
+                *power = *power * keep + f64::from(found) * weight;
+            }
+        }
+    }
+
+    /// Power of middle and side per band, in units of its own.
+    pub fn powers(&self) -> &[[f64; 2]; BANDS] {
+        &self.powers
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.analysis.reset();
+        self.powers = [[0.0; 2]; BANDS];
+    }
+}

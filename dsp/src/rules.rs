@@ -1,0 +1,14 @@
+//! By whose rules a feature is measured and matched; every meter and matcher asks.
+
+use serde::{Deserialize, Serialize};
+
+/// By whose rules features are measured and matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipeKind {
+    /// What the paper says: bounded, smoothed, stereo balance kept.
+    #[default]
+    Paper,
+    /// What the released code does, so that released checkpoints hear what they were trained on.
+    Published,
+}
