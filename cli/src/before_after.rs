@@ -78,7 +78,7 @@ fn reductions<S: StemStore>(
             std::array::from_fn(|_| views.next().map_or(&mut [] as &mut [f32], |channel| &mut channel[..]));
         normalizer.process(&mut StemsBlock { channels: views });
         for (held, reading) in held.iter_mut().zip(normalizer.normalize_readings()) {
-            *held = held.max(reading.gain_reduction_db);
+            *held = held.max(reading.dynamics.map_or(0.0, |now| now.gain_reduction_db));
         }
         if (hop + 1) % per_point == 0 {
             let seconds = start as f64 / f64::from(TRAINING_RATE_HZ);

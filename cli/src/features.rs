@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use tributary_dsp::{Effect, Feature, Recipe, StemStore, measure_feature_of};
+use tributary_dsp::{EffectName, Feature, Recipe, StemStore, measure_feature_of};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::plot::{self, StemCurves};
@@ -32,7 +32,7 @@ impl Features {
     /// A recipe out of range, or the store's reason.
     pub fn measure(stem: &mut dyn StemStore, recipe: &Recipe) -> Result<Self> {
         let mut features = Self::default();
-        for effect in Effect::ALL {
+        for effect in EffectName::ALL {
             match measure_feature_of(effect, stem, recipe, f64::from(TRAINING_RATE_HZ))? {
                 None => {}
                 Some(Feature::Spectrum(bins)) => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tributary_dsp::recipe::EffectSetting;
-use tributary_dsp::{Effect, Recipe, Targets};
+use tributary_dsp::{EffectName, Recipe, Targets};
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::reverb::{ReverbArgs, Room};
@@ -83,10 +83,9 @@ impl NormalizationArgs {
         if self.effects.is_empty() {
             return Ok(());
         }
-        for effect in Effect::ALL {
+        for effect in EffectName::ALL {
             recipe.effect_mut(effect).enabled = false;
         }
-        recipe.width.enabled = false;
         recipe.reverb.enabled = false;
         for name in &self.effects {
             let setting = setting_named(recipe, name)?;
@@ -142,9 +141,8 @@ impl NormalizationArgs {
 
 /// Finds an effect's setting by our name for it or by the published code's.
 fn setting_named<'a>(recipe: &'a mut Recipe, name: &str) -> Result<&'a mut EffectSetting> {
-    match Effect::from_name(name.trim()) {
+    match EffectName::from_name(name.trim()) {
         Some(effect) => Ok(recipe.effect_mut(effect)),
-        None if name.trim().eq_ignore_ascii_case("width") => Ok(&mut recipe.width),
         None => {
             bail!(
                 "\"{name}\" is not an effect; there are equalization, dynamics, panning, width and loudness"
@@ -185,9 +183,9 @@ mod tests {
         Ok(args.resolve_from(of_model(), Targets::default(), TRAINING_RATE_HZ)?.recipe)
     }
 
-    /// Strengths in force: those of the chain in its order, then width's, then whether there is a reverb.
+    /// Strengths in force: those of the paper's effects in their order, then width's, then whether there is a reverb.
     fn acting(recipe: &Recipe) -> ([f64; 4], f64, bool) {
-        let chain = Effect::ALL.map(|effect| recipe.effect(effect).effective_amount());
+        let chain = EffectName::MEASURED.map(|effect| recipe.effect(effect).effective_amount());
         (chain, recipe.width.effective_amount(), recipe.reverb.enabled)
     }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use realfft::num_complex::Complex32;
 use tributary_dsp::stft::RealTransform;
 use tributary_dsp::{
-    CHANNELS, Effect, FxNormalizer, HOP_FRAMES, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer,
+    CHANNELS, EffectName, FxNormalizer, HOP_FRAMES, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer,
     Targets, normalize_stem,
 };
 
@@ -128,7 +128,7 @@ fn main() {
     let transforms = transforms_rtf(&audio);
     println!("{{");
     println!("  \"normalizer_rtf_file_stem\": {file:.5},");
-    for effect in Effect::ALL {
+    for effect in EffectName::ALL {
         let only = file_rtf(&Recipe::default().only(effect), &audio);
         println!("  \"normalizer_rtf_file_stem_{}\": {only:.5},", effect.name());
     }
@@ -136,7 +136,7 @@ fn main() {
     println!("  \"normalizer_rtf_transforms_baseline\": {transforms:.5},");
     println!("  \"normalizer_file_stem_to_transforms\": {:.2},", file / transforms);
     println!("  \"normalizer_live_to_transforms\": {:.2},", live / transforms);
-    for effect in Effect::ALL {
+    for effect in EffectName::ALL {
         let (only, _) = live_rtf(&Recipe::default().only(effect), 20.0);
         println!("  \"normalizer_rtf_live_4_stems_{}\": {only:.5},", effect.name());
     }

@@ -11,7 +11,9 @@ use tributary_dsp::analysis::{loudness, similarity};
 use tributary_dsp::effects::equalization;
 use tributary_dsp::effects::panning::{Limits, PanningMatcher, measure_side};
 use tributary_dsp::profile::PanningCorrection;
-use tributary_dsp::{Effect, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream};
+use tributary_dsp::{
+    EffectName, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream,
+};
 
 const RATE_HZ: f64 = 44_100.0;
 const KINDS: [RecipeKind; 2] = [RecipeKind::Published, RecipeKind::Paper];
@@ -54,7 +56,7 @@ fn read(path: &str) -> Result<StereoBuffer> {
     Ok(StereoBuffer { left: side(0), right: side(1) })
 }
 
-fn only(kind: RecipeKind, effect: Effect) -> Recipe {
+fn only(kind: RecipeKind, effect: EffectName) -> Recipe {
     Recipe { kind, ..Recipe::default() }.only(effect)
 }
 
@@ -68,7 +70,7 @@ fn balance(stem: Stem, audio: &StereoBuffer) -> Result<String> {
     let mut moved = Vec::new();
     for kind in KINDS {
         let mut both = audio.clone();
-        for effect in [Effect::Equalization, Effect::Dynamics] {
+        for effect in [EffectName::Equalization, EffectName::Dynamics] {
             both = normalize_stem(stem, &both, &only(kind, effect), &Targets::default(), RATE_HZ)?.0;
         }
         moved.push(format!("{:.1}", level_db(&both) - level_db(audio)));
@@ -80,7 +82,7 @@ fn balance(stem: Stem, audio: &StereoBuffer) -> Result<String> {
 fn spectra(stem: Stem, audio: &StereoBuffer) -> Result<String> {
     let (mut bands, mut largest) = (Vec::new(), Vec::new());
     for kind in KINDS {
-        let recipe = only(kind, Effect::Equalization);
+        let recipe = only(kind, EffectName::Equalization);
         let (mut output, profile) = normalize_stem(stem, audio, &recipe, &Targets::default(), RATE_HZ)?;
         let curves = profile.equalization.map(|equalization| equalization.curves_db).unwrap_or_default();
         // 30 Hz to 16 kHz: beyond lies what a stem hardly has.

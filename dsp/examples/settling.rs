@@ -8,7 +8,7 @@ use std::error::Error;
 
 use tributary_dsp::filter::{Coefficients, StereoBiquad};
 use tributary_dsp::{
-    CHANNELS, Effect, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer,
+    CHANNELS, EffectName, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer,
     Targets, normalize_stem,
 };
 
@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [stem, path] = arguments.as_slice() else { return Err("usage: settling STEM FILE.wav".into()) };
     let stem = Stem::from_name(stem).ok_or("STEM is vocals, bass, drums or other")?;
     let audio = read(path)?;
-    for effect in Effect::ALL {
+    for effect in EffectName::ALL {
         let recipe = Recipe::default().only(effect);
         let (whole, profile) = normalize_stem(stem, &audio, &recipe, &Targets::default(), RATE_HZ)?;
         let mut song = SongProfile::default();
@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let fixed = live(&recipe, ProfileSource::Fixed(song), stem, &audio)?;
         let same = fixed.left == whole.left && fixed.right == whole.right;
         let adaptive = live(&recipe, ProfileSource::Adaptive, stem, &audio)?;
-        let octaves = effect == Effect::Equalization;
+        let octaves = effect == EffectName::Equalization;
         let (wanted, actual) = (levels(&whole, octaves), levels(&adaptive, octaves));
         let seconds = wanted[0].len();
         let distance = |second: usize| {

@@ -10,11 +10,15 @@
 
 pub mod analysis;
 mod block;
+mod chain;
+mod effect;
 pub mod effects;
 pub mod filters;
 mod hop;
 pub mod normalizer;
+mod padded;
 pub mod profile;
+mod reading;
 pub mod recipe;
 mod rules;
 mod stem;
@@ -26,18 +30,23 @@ pub mod units;
 mod whole_file;
 
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
+pub use chain::Chain;
+pub use effect::{Context, Effect, Feature, Source};
 pub use effects::reverb;
 pub use filters::{biquad as filter, transform as stft};
 pub use hop::{HOP_FRAMES, Hop};
-pub use normalizer::{Corrections, FxNormalizer, NormalizerError, StemReading};
+pub use normalizer::{Corrections, FxNormalizer, NormalizerError};
 pub use profile::{ProfileSource, SongProfile, StemProfile};
-pub use recipe::{Effect, Recipe, SendLevels};
+pub use reading::{
+    DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, StemReading, WidthReading,
+};
+pub use recipe::{EffectName, Recipe, SendLevels};
 pub use rules::RecipeKind;
 pub use stem::{CHANNELS, Stem};
 pub use store::{Sides, StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
 pub use targets_builder::{BandFeature, TargetsBuilder};
 pub use whole_file::{
-    Feature, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
-    profile_stem, stream,
+    measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song, profile_stem,
+    stream,
 };

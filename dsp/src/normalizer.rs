@@ -1,17 +1,15 @@
-//! The only definition of the chain and its order: reverb, equalization, dynamics, panning, width, loudness, per stem. Audio is
-//! gathered into hops of fixed stream position, so results do not depend on how the caller cuts its blocks; offline
-//! work runs the same chain hop by hop.
+//! The live normalizer: all four stems' chains, block by block. Audio is gathered into hops of fixed stream position, so
+//! results do not depend on how the caller cuts its blocks; offline work runs the same chain hop by hop.
+
+use std::sync::Arc;
 
 use crate::block::StemsBlock;
-use crate::effects::dynamics::matcher::DynamicsMatcher;
-use crate::effects::equalization::matcher::EqualizationMatcher;
-use crate::effects::loudness::matcher::LoudnessMatcher;
-use crate::effects::panning::matcher::{Limits, PanningMatcher};
-use crate::effects::reverb::send::ReverbSend;
-use crate::effects::width::matcher::WidthMatcher;
+use crate::chain::Chain;
+use crate::effect::{Context, Effect, Source};
 use crate::hop::{Hop, sanitize};
-use crate::profile::{ProfileError, ProfileSource, StemProfile};
-use crate::recipe::{Effect, Recipe, RecipeError};
+use crate::profile::{ProfileError, ProfileSource};
+use crate::reading::StemReading;
+use crate::recipe::{Recipe, RecipeError};
 use crate::stem::Stem;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
@@ -54,150 +52,16 @@ pub(crate) fn check(recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> 
     Ok(())
 }
 
-/// What the normalizer does to one stem at this moment, for display.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct StemReading {
-    /// The equalizer's correction is in force (live: material has been heard).
-    pub settled: bool,
-    /// Gain of the equalizer ahead of its filter, in dB, after the amount.
-    pub equalization_gain_db: f32,
-    /// Largest gain reduction of the compressor within the last hop, in dB, positive.
-    pub gain_reduction_db: f32,
-    /// Compressor threshold, in dBFS of the peak-normalized stem; 0 when it does not compress.
-    pub threshold_db: f32,
-    /// Compressor ratio, before the amount; 1 when it does not compress.
-    pub ratio: f32,
-    /// Position of the stem's panning offset: −1 left, 0 none, +1 right.
-    pub pan_side: f32,
-    /// Added side against the middle, linear, after the amount; 0 where none is added.
-    pub added_side: f32,
-    /// Gain of the loudness matcher, in dB, after the amount.
-    pub loudness_gain_db: f32,
-}
-
-/// One stem's matchers in the order of the chain, for one source of corrections.
-#[derive(Debug)]
-pub(crate) struct Matchers {
-    equalization: EqualizationMatcher,
-    dynamics: DynamicsMatcher,
-    panning: PanningMatcher,
-    width: WidthMatcher,
-    loudness: LoudnessMatcher,
-}
-
-impl Matchers {
-    /// Applies a profile for good. Effects without a correction, switched off or at amount 0 only delay.
-    fn fixed(
-        stem: Stem,
-        recipe: &Recipe,
-        targets: &Targets,
-        profile: Option<&StemProfile>,
-        sample_rate_hz: f64,
-    ) -> Self {
-        let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
-        let equalization = profile.and_then(|profile| profile.equalization.as_ref());
-        let dynamics = profile.and_then(|profile| profile.dynamics.as_ref());
-        let panning = profile.and_then(|profile| profile.panning.as_ref());
-        let width = profile.and_then(|profile| profile.width.as_ref());
-        let loudness = profile.and_then(|profile| profile.loudness).map(|loudness| loudness.gain_db);
-        let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
-        Self {
-            equalization: EqualizationMatcher::fixed(equalization, amount(Effect::Equalization)),
-            dynamics: DynamicsMatcher::fixed(
-                dynamics,
-                amount(Effect::Dynamics),
-                recipe.kind,
-                stem,
-                sample_rate_hz,
-            ),
-            panning: PanningMatcher::fixed(panning, target, amount(Effect::Panning), limits, sample_rate_hz)
-                .after_hops(1),
-            width: WidthMatcher::fixed(width, recipe.width.effective_amount(), stem, sample_rate_hz),
-            loudness: LoudnessMatcher::fixed(loudness, amount(Effect::Loudness)),
-        }
-    }
-
-    /// Follows running estimates.
-    fn adaptive(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Self {
-        let (target, amount) = (targets.stem(stem), |effect| recipe.effect(effect).effective_amount());
-        let limits = Limits::of(recipe.kind, stem, sample_rate_hz);
-        Self {
-            equalization: EqualizationMatcher::adaptive(
-                target,
-                amount(Effect::Equalization),
-                stem,
-                sample_rate_hz,
-            ),
-            dynamics: DynamicsMatcher::adaptive(target, amount(Effect::Dynamics), stem, sample_rate_hz),
-            panning: PanningMatcher::adaptive(target, amount(Effect::Panning), limits, sample_rate_hz)
-                .after_hops(1),
-            width: WidthMatcher::adaptive(target, recipe.width.effective_amount(), stem, sample_rate_hz),
-            loudness: LoudnessMatcher::adaptive(
-                target.loudness_lufs,
-                amount(Effect::Loudness),
-                sample_rate_hz,
-            ),
-        }
-    }
-
-    /// Continues a stream of which `hops` hops have passed.
-    pub(crate) fn start_after(&mut self, hops: u64) {
-        self.panning.start_after(hops);
-    }
-
-    /// Corrects one hop in place.
-    pub(crate) fn process(&mut self, hop: &mut Hop) {
-        self.equalization.process(hop);
-        self.dynamics.process(hop);
-        self.panning.process(hop);
-        self.width.process(hop);
-        self.loudness.process(hop);
-    }
-
-    /// Whether silence leaves fixed corrections as they are: the compressor, whose release has no end of its own, has let
-    /// go. Everything else that remembers sound forgets it within [`REST_SECONDS`].
-    pub(crate) fn have_let_go(&self) -> bool {
-        self.dynamics.has_let_go()
-    }
-
-    /// A silent hop passes while the chain rests; only what counts hops from the start of the stream goes on.
-    pub(crate) fn pass_silence(&mut self) {
-        self.equalization.pass_silence();
-        self.panning.pass_silence();
-        self.width.pass_silence();
-    }
-
-    /// What is done at this moment.
-    pub(crate) fn reading(&self) -> StemReading {
-        let (equalization_gain_db, settled) = self.equalization.reading();
-        let [gain_reduction_db, threshold_db, ratio] = self.dynamics.reading();
-        StemReading {
-            settled,
-            equalization_gain_db: equalization_gain_db as f32,
-            gain_reduction_db: gain_reduction_db as f32,
-            threshold_db: threshold_db as f32,
-            ratio: if threshold_db < 0.0 { ratio as f32 } else { 1.0 },
-            pan_side: self.panning.side() as f32,
-            added_side: self.width.added_side(),
-            loudness_gain_db: self.loudness.gain_db() as f32,
-        }
-    }
-
-    /// Back to the state after construction.
-    pub(crate) fn reset(&mut self) {
-        self.equalization.reset();
-        self.dynamics.reset();
-        self.panning.reset();
-        self.width.reset();
-        self.loudness.reset();
-    }
+/// For whom and by whose rules the effects of one stem work.
+pub(crate) fn context(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Context {
+    Context { stem, kind: recipe.kind, target: Arc::new(targets.stem(stem).clone()), sample_rate_hz }
 }
 
 /// The corrections of all four stems, ready to take over in a running normalizer
 /// ([`FxNormalizer::glide_to`]). Building them allocates and designs filters, which takes milliseconds: it can be done
 /// on another thread than the one that processes.
 #[derive(Debug)]
-pub struct Corrections([Box<Matchers>; Stem::COUNT]);
+pub struct Corrections([Box<Chain>; Stem::COUNT]);
 
 impl Corrections {
     /// Builds them. `recipe`, `targets` and `sample_rate_hz` must be those of the normalizer they are meant for.
@@ -215,13 +79,20 @@ impl Corrections {
             profile.validate()?;
         }
         Ok(Self(Stem::ALL.map(|stem| {
-            Box::new(match source {
-                ProfileSource::Adaptive => Matchers::adaptive(stem, recipe, targets, sample_rate_hz),
-                ProfileSource::Fixed(profile) => {
-                    Matchers::fixed(stem, recipe, targets, profile.stem(stem), sample_rate_hz)
-                }
-            })
+            let source = match source {
+                ProfileSource::Adaptive => Source::Adaptive,
+                ProfileSource::Fixed(profile) => Source::Fixed(profile.stem(stem)),
+            };
+            let context = context(stem, recipe, targets, sample_rate_hz);
+            Box::new(Chain::corrected(&context, recipe, source))
         })))
+    }
+
+    /// Adds an effect at the end of every stem's chain.
+    pub fn push(&mut self, mut effect: impl FnMut(Stem) -> Box<dyn Effect>) {
+        for (chain, stem) in self.0.iter_mut().zip(Stem::ALL) {
+            chain.push(effect(stem));
+        }
     }
 }
 
@@ -236,9 +107,9 @@ pub const REST_SECONDS: f64 = 11.0;
 /// bit depends on it. For running estimates time stands still meanwhile: they neither forget nor glide, and how many times
 /// [`TURNS_HOPS`] of silence precede a song changes nothing.
 #[derive(Debug)]
-pub struct StemChain {
-    /// Ahead of what is measured, so a change of corrections does not interrupt it.
-    reverb: Option<Box<ReverbSend>>,
+struct StemChain {
+    /// Not corrected, so a change of corrections does not interrupt it.
+    ahead: Chain,
     corrections: Transition,
     /// A sound has come since the start of the stream.
     heard: bool,
@@ -248,11 +119,8 @@ pub struct StemChain {
 }
 
 impl StemChain {
-    /// Hops between an input and its output: the equalizer's filter and the panning window.
-    pub const LATENCY_HOPS: usize = 2;
-
-    /// Normalizes one hop in place; the result is that of [`StemChain::LATENCY_HOPS`] hops ago.
-    pub fn process(&mut self, hop: &mut Hop) {
+    /// Normalizes one hop in place; the result is that of an earlier one, by the latency of the effects.
+    fn process(&mut self, hop: &mut Hop) {
         // What is not silent may still become so: denormals, NaN.
         let silent = hop.is_silent() || {
             sanitize(hop);
@@ -260,29 +128,23 @@ impl StemChain {
         };
         self.heard |= !silent;
         if silent && self.is_resting() {
-            if let Some(reverb) = &mut self.reverb {
-                reverb.pass_silence();
-            }
+            self.ahead.pass_silence();
             self.corrections.pass_silence();
             return;
         }
-        if let Some(reverb) = &mut self.reverb {
-            reverb.process(hop);
-        }
+        self.ahead.process(hop);
         self.corrections.process(hop);
         self.silent_hops = if silent && hop.is_silent() { self.silent_hops + 1 } else { 0 };
     }
 
     /// Whether silent hops pass untouched.
-    pub fn is_resting(&self) -> bool {
+    fn is_resting(&self) -> bool {
         (self.silent_hops >= self.rest_hops || !self.heard) && self.corrections.may_rest()
     }
 
     /// Back to the state after construction.
-    pub fn reset(&mut self) {
-        if let Some(reverb) = &mut self.reverb {
-            reverb.reset();
-        }
+    fn reset(&mut self) {
+        self.ahead.reset();
         self.corrections.reset();
         self.heard = false;
         self.silent_hops = 0;
@@ -295,6 +157,7 @@ pub struct FxNormalizer {
     chains: [StemChain; Stem::COUNT],
     hops: Box<[Hop; Stem::COUNT]>,
     position: usize,
+    latency_parts: Vec<(&'static str, usize)>,
 }
 
 impl FxNormalizer {
@@ -310,19 +173,34 @@ impl FxNormalizer {
         max_block: usize,
     ) -> Result<Self, NormalizerError> {
         let _ = max_block;
-        let mut stems = Stem::ALL.into_iter();
-        let chains =
-            Corrections::new(recipe, targets, &source, sample_rate_hz)?.0.map(|matchers| StemChain {
-                reverb: stems
-                    .next()
-                    .and_then(|stem| ReverbSend::of(stem, &recipe.reverb, sample_rate_hz))
-                    .map(Box::new),
-                corrections: Transition::new(matchers, sample_rate_hz),
-                heard: false,
-                silent_hops: 0,
-                rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
-            });
-        Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0 })
+        let corrections = Corrections::new(recipe, targets, &source, sample_rate_hz)?;
+        Self::with_corrections(corrections, recipe, targets, sample_rate_hz)
+    }
+
+    /// The same with corrections that were built before.
+    ///
+    /// # Errors
+    /// A rate, recipe or targets out of range.
+    pub fn with_corrections(
+        corrections: Corrections,
+        recipe: &Recipe,
+        targets: &Targets,
+        sample_rate_hz: f64,
+    ) -> Result<Self, NormalizerError> {
+        check(recipe, targets, sample_rate_hz)?;
+        let mut stems = Stem::ALL.into_iter().map(|stem| context(stem, recipe, targets, sample_rate_hz));
+        let corrected: Vec<_> = corrections.0[0].latency_parts().collect();
+        let chains = corrections.0.map(|chain| StemChain {
+            ahead: Chain::ahead(&stems.next().expect("one for each stem"), recipe),
+            corrections: Transition::new(chain, sample_rate_hz),
+            heard: false,
+            silent_hops: 0,
+            rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
+        });
+        let ahead = chains[0].ahead.latency_parts();
+        let latency_parts =
+            [("normalizer hop", HOP_FRAMES)].into_iter().chain(ahead).chain(corrected).collect();
+        Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0, latency_parts })
     }
 
     /// Normalizes a block in place; the output lags by [`FxNormalizer::latency_samples`]. Never allocates, never
@@ -355,8 +233,8 @@ impl FxNormalizer {
     /// stream restarts; after that the output is what a normalizer built with them makes of the same stream. Call it on
     /// the processing thread between blocks: it moves pointers and may release what was replaced earlier.
     pub fn glide_to(&mut self, next: Corrections) {
-        for (chain, matchers) in self.chains.iter_mut().zip(next.0) {
-            chain.corrections.glide_to(matchers);
+        for (chain, next) in self.chains.iter_mut().zip(next.0) {
+            chain.corrections.glide_to(next);
         }
     }
 
@@ -365,7 +243,7 @@ impl FxNormalizer {
         self.chains.iter().any(|chain| chain.corrections.is_gliding())
     }
 
-    /// Whether every stem's chain rests (see [`StemChain`]).
+    /// Whether every stem's chain rests (after [`REST_SECONDS`] of digital silence).
     pub fn is_resting(&self) -> bool {
         self.chains.iter().all(StemChain::is_resting)
     }
@@ -379,16 +257,12 @@ impl FxNormalizer {
 
     /// Frames between an input and its output, equal for all stems and recipes.
     pub fn latency_samples(&self) -> usize {
-        self.latency_parts().into_iter().map(|part| part.1).sum()
+        self.latency_parts.iter().map(|part| part.1).sum()
     }
 
     /// The latency as a sum of named parts, in frames.
     pub fn latency_parts(&self) -> Vec<(&'static str, usize)> {
-        vec![
-            ("normalizer hop", HOP_FRAMES),
-            ("equalization filter", HOP_FRAMES),
-            ("panning window", HOP_FRAMES),
-        ]
+        self.latency_parts.clone()
     }
 
     /// What is done to each stem at this moment.

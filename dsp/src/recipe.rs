@@ -10,42 +10,53 @@ use crate::rules::RecipeKind;
 use crate::stem::Stem;
 use crate::units::gain_from_db;
 
-/// One effect of the chain, in the order of the chain.
+/// The effects that a recipe switches by an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Effect {
+pub enum EffectName {
     /// Average spectrum.
     Equalization,
     /// Onset peaks, by compression.
     Dynamics,
     /// Left/right similarity per frequency.
     Panning,
+    /// A side for narrow stems.
+    Width,
     /// Integrated loudness.
     Loudness,
 }
 
-impl Effect {
-    /// The order in which the effects are measured and applied.
-    pub const ALL: [Effect; 4] = [Effect::Equalization, Effect::Dynamics, Effect::Panning, Effect::Loudness];
+impl EffectName {
+    /// All of them, in the order in which the chain measures and applies them.
+    pub const ALL: [EffectName; 5] = [
+        EffectName::Equalization,
+        EffectName::Dynamics,
+        EffectName::Panning,
+        EffectName::Width,
+        EffectName::Loudness,
+    ];
+
+    /// Those with a feature of their own, the averages of which make targets; width aims at panning's.
+    pub const MEASURED: [EffectName; 4] =
+        [EffectName::Equalization, EffectName::Dynamics, EffectName::Panning, EffectName::Loudness];
 
     /// Lower-case name, as in a recipe.
     pub const fn name(self) -> &'static str {
         match self {
-            Effect::Equalization => "equalization",
-            Effect::Dynamics => "dynamics",
-            Effect::Panning => "panning",
-            Effect::Loudness => "loudness",
+            EffectName::Equalization => "equalization",
+            EffectName::Dynamics => "dynamics",
+            EffectName::Panning => "panning",
+            EffectName::Width => "width",
+            EffectName::Loudness => "loudness",
         }
     }
 
     /// The effect of that name; the released code's short names (`eq`, `compression`) are understood too.
-    pub fn from_name(name: &str) -> Option<Effect> {
+    pub fn from_name(name: &str) -> Option<EffectName> {
         match name.to_ascii_lowercase().as_str() {
-            "equalization" | "eq" => Some(Effect::Equalization),
-            "dynamics" | "compression" => Some(Effect::Dynamics),
-            "panning" => Some(Effect::Panning),
-            "loudness" => Some(Effect::Loudness),
-            _ => None,
+            "eq" => Some(EffectName::Equalization),
+            "compression" => Some(EffectName::Dynamics),
+            name => Self::ALL.into_iter().find(|effect| effect.name() == name),
         }
     }
 }
@@ -268,42 +279,44 @@ impl Recipe {
         self
     }
 
-    /// The same recipe with these amounts, in the order of [`Effect::ALL`].
-    pub fn with_amounts(mut self, amounts: [f64; 4]) -> Self {
-        for (effect, amount) in Effect::ALL.into_iter().zip(amounts) {
-            self.effect_mut(effect).amount = amount;
-        }
+    /// The same recipe with these amounts of the paper's four effects: equalization, dynamics, panning, loudness.
+    pub fn with_amounts(mut self, [equalization, dynamics, panning, loudness]: [f64; 4]) -> Self {
+        self.equalization.amount = equalization;
+        self.dynamics.amount = dynamics;
+        self.panning.amount = panning;
+        self.loudness.amount = loudness;
         self
     }
 
-    /// The same recipe with every other effect (width and the reverb too) switched off.
-    pub fn only(&self, effect: Effect) -> Self {
+    /// The same recipe with every other effect and the reverb switched off.
+    pub fn only(&self, effect: EffectName) -> Self {
         let mut recipe = self.clone();
-        for other in Effect::ALL.into_iter().filter(|other| *other != effect) {
+        for other in EffectName::ALL.into_iter().filter(|other| *other != effect) {
             recipe.effect_mut(other).enabled = false;
         }
-        recipe.width.enabled = false;
         recipe.reverb.enabled = false;
         recipe
     }
 
     /// Setting of one effect.
-    pub fn effect(&self, effect: Effect) -> &EffectSetting {
+    pub fn effect(&self, effect: EffectName) -> &EffectSetting {
         match effect {
-            Effect::Equalization => &self.equalization,
-            Effect::Dynamics => &self.dynamics,
-            Effect::Panning => &self.panning,
-            Effect::Loudness => &self.loudness,
+            EffectName::Equalization => &self.equalization,
+            EffectName::Dynamics => &self.dynamics,
+            EffectName::Panning => &self.panning,
+            EffectName::Width => &self.width,
+            EffectName::Loudness => &self.loudness,
         }
     }
 
     /// Mutable setting of one effect.
-    pub fn effect_mut(&mut self, effect: Effect) -> &mut EffectSetting {
+    pub fn effect_mut(&mut self, effect: EffectName) -> &mut EffectSetting {
         match effect {
-            Effect::Equalization => &mut self.equalization,
-            Effect::Dynamics => &mut self.dynamics,
-            Effect::Panning => &mut self.panning,
-            Effect::Loudness => &mut self.loudness,
+            EffectName::Equalization => &mut self.equalization,
+            EffectName::Dynamics => &mut self.dynamics,
+            EffectName::Panning => &mut self.panning,
+            EffectName::Width => &mut self.width,
+            EffectName::Loudness => &mut self.loudness,
         }
     }
 
@@ -312,8 +325,8 @@ impl Recipe {
     /// # Errors
     /// The first value out of its range.
     pub fn validate(&self) -> Result<(), RecipeError> {
-        let amounts = Effect::ALL.map(|effect| (effect.name(), self.effect(effect).amount));
-        let others = [("width", self.width.amount), ("reverb", self.reverb.amount)];
+        let amounts = EffectName::ALL.map(|effect| (effect.name(), self.effect(effect).amount));
+        let others = [("reverb", self.reverb.amount)];
         for (effect, amount) in amounts.into_iter().chain(others) {
             if !(0.0..=1.0).contains(&amount) {
                 return Err(RecipeError::Amount { effect, amount });
@@ -344,7 +357,8 @@ mod tests {
     fn the_default_recipe_is_the_full_paper_and_survives_json() {
         let recipe = Recipe::default();
         assert_eq!(recipe.kind, RecipeKind::Paper);
-        assert!(Effect::ALL.iter().all(|effect| recipe.effect(*effect).effective_amount() == 1.0));
+        let amounts = EffectName::ALL.map(|effect| recipe.effect(effect).effective_amount());
+        assert_eq!(amounts, [1.0, 1.0, 1.0, 0.0, 1.0], "width is not the paper's");
         let text = serde_json::to_string(&recipe).expect("plain data");
         assert_eq!(serde_json::from_str::<Recipe>(&text).expect("own output"), recipe);
         assert_eq!(serde_json::from_str::<Recipe>("{}").expect("all defaults"), recipe);
@@ -382,7 +396,7 @@ mod tests {
 
     #[test]
     fn only_leaves_one_effect() {
-        let recipe = Recipe::default().only(Effect::Panning);
+        let recipe = Recipe::default().only(EffectName::Panning);
         assert!(recipe.panning.enabled && !recipe.equalization.enabled && !recipe.loudness.enabled);
     }
 }

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::Effect;
+use crate::effect::Feature;
+use crate::recipe::EffectName;
 use crate::stem::Stem;
 use crate::targets::{Curve, FULL_BIN_HZ, FULL_BINS, Targets};
-use crate::whole_file::Feature;
 
 /// One feature of one stem with its curve averaged over sixth octaves (see [`BandFeature::of`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,12 +34,12 @@ impl BandFeature {
     }
 
     /// The effect whose feature this is.
-    pub fn effect(&self) -> Effect {
+    pub fn effect(&self) -> EffectName {
         match self {
-            Self::Spectrum(_) => Effect::Equalization,
-            Self::Peaks(_) => Effect::Dynamics,
-            Self::Phi(_) => Effect::Panning,
-            Self::LoudnessLufs(_) => Effect::Loudness,
+            Self::Spectrum(_) => EffectName::Equalization,
+            Self::Peaks(_) => EffectName::Dynamics,
+            Self::Phi(_) => EffectName::Panning,
+            Self::LoudnessLufs(_) => EffectName::Loudness,
         }
     }
 
@@ -57,7 +57,7 @@ impl BandFeature {
 #[derive(Debug, Clone)]
 pub struct TargetsBuilder {
     targets: Targets,
-    sums: [[Option<Sum>; Effect::ALL.len()]; Stem::COUNT],
+    sums: [[Option<Sum>; EffectName::ALL.len()]; Stem::COUNT],
 }
 
 /// How many songs have the feature, and the sums over them.
@@ -87,7 +87,7 @@ impl TargetsBuilder {
     }
 
     /// How many songs have a feature, per stem.
-    pub fn counts(&self, effect: Effect) -> [u32; Stem::COUNT] {
+    pub fn counts(&self, effect: EffectName) -> [u32; Stem::COUNT] {
         std::array::from_fn(|stem| self.sums[stem][effect as usize].as_ref().map_or(0, |sum| sum.songs))
     }
 
@@ -95,20 +95,20 @@ impl TargetsBuilder {
     pub fn targets(&self) -> Targets {
         let mut targets = self.targets.clone();
         for stem in Stem::ALL {
-            for (effect, sum) in Effect::ALL.into_iter().zip(&self.sums[stem.index()]) {
+            for (effect, sum) in EffectName::ALL.into_iter().zip(&self.sums[stem.index()]) {
                 let Some(Sum { songs, values }) = sum else { continue };
                 let means: Vec<f64> = values.iter().map(|value| value / f64::from(*songs)).collect();
                 let averages = targets.stem_mut(stem);
                 match (effect, means.as_slice()) {
-                    (Effect::Equalization, means) => {
+                    (EffectName::Equalization, means) => {
                         averages.spectrum = curve(means, |mean| 20.0 * mean.max(1e-9).log10());
                     }
-                    (Effect::Panning, means) => averages.phi = curve(means, |mean| mean),
-                    (Effect::Dynamics, &[peak_db, peak_std_db]) => {
+                    (EffectName::Panning, means) => averages.phi = curve(means, |mean| mean),
+                    (EffectName::Dynamics, &[peak_db, peak_std_db]) => {
                         averages.peak_db = peak_db;
                         averages.peak_std_db = peak_std_db;
                     }
-                    (Effect::Loudness, &[lufs]) => averages.loudness_lufs = lufs,
+                    (EffectName::Loudness, &[lufs]) => averages.loudness_lufs = lufs,
                     _ => {}
                 }
             }

@@ -2,8 +2,9 @@
 //! remember of the stem (compressor, filters, running estimates) no longer depends on where they began, and then fade in.
 //! After the fade the output is that of the new corrections, as if they had been in force from the stream's start.
 
+use crate::chain::Chain;
 use crate::hop::{HOP_FRAMES, Hop};
-use crate::normalizer::{Matchers, StemReading};
+use crate::reading::StemReading;
 
 /// Time in which new corrections listen along unheard. The longest memory of a fixed correction is the compressor's
 /// release on “other”, 666 ms: after nine of them 30 dB of forgotten reduction weigh 0.004 dB, after the fade 0.0002 dB.
@@ -14,13 +15,13 @@ pub const FADE_SECONDS: f64 = 2.0;
 /// The corrections of one stem, and those that are about to take over.
 #[derive(Debug)]
 pub(crate) struct Transition {
-    current: Box<Matchers>,
+    current: Box<Chain>,
     /// What takes over next; once it has, what it took over from, so that nothing is released while audio runs.
-    next: Option<Box<Matchers>>,
+    next: Option<Box<Chain>>,
     /// Hops since the transition began; `None` when there is none.
     age_hops: Option<usize>,
     /// What takes over when the present transition is over.
-    waiting: Option<Box<Matchers>>,
+    waiting: Option<Box<Chain>>,
     is_waiting: bool,
     /// Hops since the start of the stream.
     stream_hops: u64,
@@ -30,11 +31,11 @@ pub(crate) struct Transition {
 }
 
 impl Transition {
-    /// `matchers` are in force from the start.
-    pub(crate) fn new(matchers: Box<Matchers>, sample_rate_hz: f64) -> Self {
+    /// `chain` is in force from the start.
+    pub(crate) fn new(chain: Box<Chain>, sample_rate_hz: f64) -> Self {
         let hops = |seconds: f64| (seconds * sample_rate_hz / HOP_FRAMES as f64).ceil().max(1.0) as usize;
         Self {
-            current: matchers,
+            current: chain,
             next: None,
             age_hops: None,
             waiting: None,
@@ -48,7 +49,7 @@ impl Transition {
 
     /// Begins a transition, or queues it behind the one under way; of several that wait only the last one counts. May
     /// release what was replaced earlier.
-    pub(crate) fn glide_to(&mut self, next: Box<Matchers>) {
+    pub(crate) fn glide_to(&mut self, next: Box<Chain>) {
         if self.age_hops.is_some() {
             self.waiting = Some(next);
             self.is_waiting = true;
@@ -57,8 +58,8 @@ impl Transition {
         }
     }
 
-    fn begin(&mut self, mut next: Box<Matchers>) {
-        next.start_after(self.stream_hops);
+    fn begin(&mut self, mut next: Box<Chain>) {
+        next.start_at(self.stream_hops as i64);
         self.next = Some(next);
         self.age_hops = Some(0);
     }
@@ -97,7 +98,7 @@ impl Transition {
 
     /// Whether silent hops need not be processed.
     pub(crate) fn may_rest(&self) -> bool {
-        !self.is_gliding() && self.current.have_let_go()
+        !self.is_gliding() && self.current.may_rest()
     }
 
     /// A silent hop passes while the chain rests.
@@ -115,7 +116,7 @@ impl Transition {
             self.is_waiting = false;
             std::mem::swap(&mut self.next, &mut self.waiting);
             if let Some(next) = &mut self.next {
-                next.start_after(self.stream_hops);
+                next.start_at(self.stream_hops as i64);
                 self.age_hops = Some(0);
             }
         }

@@ -3,48 +3,24 @@
 //! which is measured and overwritten piece by piece: what is kept of a song beside it are its onset peaks and the power
 //! of its 100 ms blocks.
 
-use crate::analysis::loudness::{self, gain_to_lufs_db};
-use crate::analysis::similarity::measure_phi;
 use crate::block::StereoBuffer;
-use crate::effects::dynamics::matcher::DynamicsMatcher;
-use crate::effects::equalization::matcher::EqualizationMatcher;
-use crate::effects::loudness::matcher::LoudnessMatcher;
-use crate::effects::panning::matcher::{Limits, PanningMatcher};
-use crate::effects::reverb::send::ReverbSend;
-use crate::effects::width::matcher::WidthMatcher;
-use crate::effects::{dynamics, equalization, panning, width};
+use crate::chain::{Chain, latency_hops};
+use crate::effect::{Effect, Feature, Source};
 use crate::hop::{HOP_FRAMES, Hop, sanitize};
-use crate::normalizer::{NormalizerError, StemChain, check};
-use crate::profile::{LoudnessCorrection, PanningCorrection, SongProfile, StemProfile};
-use crate::recipe::{Effect, Recipe};
+use crate::normalizer::{NormalizerError, check, context};
+use crate::padded::PaddedStem;
+use crate::profile::{SongProfile, StemProfile};
+use crate::recipe::{EffectName, Recipe};
 use crate::stem::Stem;
 use crate::store::{Sides, StemStore, StoreError, peak, read_hop, too_quiet};
 use crate::targets::Targets;
-
-/// One feature of one stem.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Feature {
-    /// Mean magnitude of the 65,536-point transform at −30 LUFS, [`crate::targets::FULL_BINS`] values, linear.
-    Spectrum(Vec<f64>),
-    /// Onset peaks of the stem peak-normalized to −10 dBFS.
-    Peaks {
-        /// Mean of the loudest quarter, in dBFS.
-        peak_db: f64,
-        /// Their standard deviation, in dB.
-        peak_std_db: f64,
-    },
-    /// Left/right similarity, [`crate::targets::FULL_BINS`] values, 0 to 1.
-    Phi(Vec<f64>),
-    /// Integrated loudness in LUFS.
-    Loudness(f64),
-}
 
 /// Measures the feature of one effect on a stem in memory; see [`measure_feature_of`].
 ///
 /// # Errors
 /// A recipe or sample rate out of range.
 pub fn measure_feature(
-    effect: Effect,
+    effect: EffectName,
     audio: &StereoBuffer,
     recipe: &Recipe,
     sample_rate_hz: f64,
@@ -59,28 +35,22 @@ pub fn measure_feature(
 /// # Errors
 /// A recipe or sample rate out of range, or the store's reason.
 pub fn measure_feature_of(
-    effect: Effect,
+    effect: EffectName,
     store: &mut dyn StemStore,
     recipe: &Recipe,
     sample_rate_hz: f64,
 ) -> Result<Option<Feature>, NormalizerError> {
-    check(recipe, &Targets::default(), sample_rate_hz)?;
+    let targets = Targets::default();
+    check(recipe, &targets, sample_rate_hz)?;
     stream(store, 0, sanitize)?;
     if too_quiet(peak(store, Sides::Both)?) {
         return Ok(None);
     }
-    Ok(match effect {
-        Effect::Equalization => {
-            Some(Feature::Spectrum(equalization::measure(store, recipe.kind, sample_rate_hz)?))
-        }
-        Effect::Dynamics => {
-            dynamics::measure(store)?.map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db })
-        }
-        Effect::Panning => Some(Feature::Phi(measure_phi(store, recipe.kind)?)),
-        Effect::Loudness => {
-            loudness::measure(store, Sides::Both, recipe.kind, sample_rate_hz)?.map(Feature::Loudness)
-        }
-    })
+    // A feature does not depend on which stem it is measured on.
+    let context = context(Stem::ALL[0], recipe, &targets, sample_rate_hz);
+    let chain = Chain::corrected(&context, recipe, Source::Fixed(None));
+    let effect = chain.effects().iter().find(|one| one.name() == effect.name());
+    effect.map_or(Ok(None), |effect| Ok(effect.measure(store)?))
 }
 
 /// Measures one song in memory: the corrections that bring each stem to its targets. `progress` hears values from 0 to
@@ -122,8 +92,8 @@ pub fn profile_stem(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Option<StemProfile>, NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
-    let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
-    Ok(pass.run(&mut PaddedStem::new(store), Last::Measured, progress)?)
+    let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?;
+    Ok(effects.run(store, Last::Found, progress)?)
 }
 
 /// Normalizes one complete stem in memory; the result has the input's length and no delay, and comes with the profile
@@ -157,70 +127,7 @@ pub fn normalize_in_place(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Option<StemProfile>, NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
-    let pass = WholeFile { stem, recipe, targets, sample_rate_hz };
-    Ok(pass.run(&mut PaddedStem::new(store), Last::Applied, progress)?)
-}
-
-/// Hops before and after a stem that receive what the effects' filters spread beyond its ends. Later effects hear it,
-/// as they do live and in the released code, which pads files with zeros and crops them last.
-const LEADING_HOPS: usize = 1;
-const TRAILING_HOPS: usize = StemChain::LATENCY_HOPS;
-
-/// A stem between stretches of silence, which live in memory; itself a store, longer by those.
-struct PaddedStem<'a> {
-    stem: &'a mut dyn StemStore,
-    before: StereoBuffer,
-    after: StereoBuffer,
-}
-
-impl<'a> PaddedStem<'a> {
-    fn new(stem: &'a mut dyn StemStore) -> Self {
-        let frames = stem.frames();
-        let after = frames.next_multiple_of(HOP_FRAMES) - frames + TRAILING_HOPS * HOP_FRAMES;
-        Self {
-            stem,
-            before: StereoBuffer::silence(LEADING_HOPS * HOP_FRAMES),
-            after: StereoBuffer::silence(after),
-        }
-    }
-
-    /// Calls `visit` with each of the three parts that the range touches, the place in that part, and the place in the
-    /// range.
-    fn parts(
-        &mut self,
-        range: std::ops::Range<usize>,
-        mut visit: impl FnMut(&mut dyn StemStore, usize, std::ops::Range<usize>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        let mut offset = 0;
-        let parts: [&mut dyn StemStore; 3] = [&mut self.before, &mut *self.stem, &mut self.after];
-        for part in parts {
-            let end = offset + part.frames();
-            let (from, to) = (range.start.max(offset), range.end.min(end));
-            if from < to {
-                visit(part, from - offset, from - range.start..to - range.start)?;
-            }
-            offset = end;
-        }
-        Ok(())
-    }
-}
-
-impl StemStore for PaddedStem<'_> {
-    fn frames(&self) -> usize {
-        self.before.frames() + self.stem.frames() + self.after.frames()
-    }
-
-    fn read(&mut self, start: usize, left: &mut [f32], right: &mut [f32]) -> Result<(), StoreError> {
-        self.parts(start..start + left.len(), |part, at, range| {
-            part.read(at, &mut left[range.clone()], &mut right[range])
-        })
-    }
-
-    fn write(&mut self, start: usize, left: &[f32], right: &[f32]) -> Result<(), StoreError> {
-        self.parts(start..start + left.len(), |part, at, range| {
-            part.write(at, &left[range.clone()], &right[range])
-        })
-    }
+    WholeFile::new(stem, recipe, targets, sample_rate_hz)?.normalize(store, progress)
 }
 
 /// Runs a hop processor over a complete stem and removes its delay.
@@ -245,124 +152,91 @@ pub fn stream(
     Ok(())
 }
 
-/// Whether the last effect that is measured must also be applied.
+/// Whether the correction of the last effect is only found, or applied too.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Last {
-    Measured,
+    Found,
     Applied,
 }
 
-/// One stem on its way through the effects.
-struct WholeFile<'a> {
-    stem: Stem,
-    recipe: &'a Recipe,
-    targets: &'a Targets,
-    sample_rate_hz: f64,
+/// One stem's effects on their way through a complete file.
+#[derive(Debug)]
+pub struct WholeFile {
+    ahead: Chain,
+    corrected: Chain,
 }
 
-impl WholeFile<'_> {
+impl WholeFile {
+    /// The effects that the recipe has for the stem, their corrections yet to be found.
+    ///
+    /// # Errors
+    /// A recipe, targets or sample rate out of range.
+    pub fn new(
+        stem: Stem,
+        recipe: &Recipe,
+        targets: &Targets,
+        sample_rate_hz: f64,
+    ) -> Result<Self, NormalizerError> {
+        check(recipe, targets, sample_rate_hz)?;
+        let context = context(stem, recipe, targets, sample_rate_hz);
+        Ok(Self {
+            ahead: Chain::ahead(&context, recipe),
+            corrected: Chain::corrected(&context, recipe, Source::Fixed(None)),
+        })
+    }
+
+    /// Adds an effect at the end.
+    pub fn push(&mut self, effect: Box<dyn Effect>) {
+        self.corrected.push(effect);
+    }
+
+    /// Finds and applies every correction, as [`normalize_in_place`] does.
+    ///
+    /// # Errors
+    /// The store's reason.
+    pub fn normalize(
+        &mut self,
+        store: &mut dyn StemStore,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<StemProfile>, NormalizerError> {
+        Ok(self.run(store, Last::Applied, progress)?)
+    }
+
+    /// Effect by effect: finds the correction on the stem as the effects before left it, then applies it at the same hop
+    /// positions as live. The result is the live one, bit for bit.
     fn run(
-        &self,
-        audio: &mut PaddedStem<'_>,
+        &mut self,
+        store: &mut dyn StemStore,
         last: Last,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Option<StemProfile>, StoreError> {
-        stream(audio.stem, 0, sanitize)?;
-        if too_quiet(peak(audio.stem, Sides::Both)?) {
+        stream(store, 0, sanitize)?;
+        if too_quiet(peak(store, Sides::Both)?) {
             return Ok(None);
         }
-        let mut profile = StemProfile::default();
-        if let Some(mut reverb) = ReverbSend::of(self.stem, &self.recipe.reverb, self.sample_rate_hz) {
-            // Live, the stem's first hop is the reverb's first too: its blocks must fall on the same frames.
-            let mut leading = LEADING_HOPS;
-            stream(audio, 0, |hop| match leading {
-                0 => reverb.process(hop),
-                _ => leading -= 1,
-            })?;
+        let hops = self.ahead.latency_hops() + self.corrected.latency_hops();
+        let mut audio = PaddedStem::new(store, hops);
+        for effect in self.ahead.effects_mut().iter_mut().filter(|effect| effect.is_on()) {
+            apply(&mut **effect, &mut audio)?;
         }
-        for (index, effect) in Effect::ALL.into_iter().enumerate() {
-            if self.recipe.effect(effect).effective_amount() > 0.0 {
-                self.measure(effect, audio.stem, &mut profile)?;
-                if effect != Effect::Loudness || last == Last::Applied {
-                    self.apply(effect, audio, &profile)?;
+        let count = self.corrected.effects().len();
+        let mut profile = StemProfile::default();
+        for (index, effect) in self.corrected.effects_mut().iter_mut().enumerate() {
+            if effect.is_on() {
+                effect.find(audio.stem())?;
+                effect.keep(&mut profile);
+                if index + 1 < count || last == Last::Applied {
+                    apply(&mut **effect, &mut audio)?;
                 }
             }
-            if effect == Effect::Panning && self.recipe.width.effective_amount() > 0.0 {
-                self.widen(audio, &mut profile)?;
-            }
-            progress((index + 1) as f64 / Effect::ALL.len() as f64);
+            progress((index + 1) as f64 / count as f64);
         }
         Ok(Some(profile))
     }
+}
 
-    /// Measures the width that panning left, and applies what is missing.
-    fn widen(&self, audio: &mut PaddedStem<'_>, profile: &mut StemProfile) -> Result<(), StoreError> {
-        let (rate_hz, target) = (self.sample_rate_hz, self.targets.stem(self.stem));
-        let correction = width::correction::correction(audio.stem, target, rate_hz)?;
-        let amount = self.recipe.width.effective_amount();
-        let mut matcher = WidthMatcher::fixed(Some(&correction), amount, self.stem, rate_hz);
-        profile.width = Some(correction);
-        stream(audio, 0, |hop| matcher.process(hop))
-    }
-
-    fn measure(
-        &self,
-        effect: Effect,
-        audio: &mut dyn StemStore,
-        profile: &mut StemProfile,
-    ) -> Result<(), StoreError> {
-        let (kind, rate_hz, target) = (self.recipe.kind, self.sample_rate_hz, self.targets.stem(self.stem));
-        match effect {
-            Effect::Equalization => {
-                profile.equalization = Some(equalization::correction(audio, kind, target, rate_hz)?);
-            }
-            Effect::Dynamics => {
-                profile.dynamics =
-                    Some(dynamics::correction::correction(audio, kind, self.stem, target, rate_hz)?);
-            }
-            Effect::Panning => {
-                profile.panning = Some(PanningCorrection { side: panning::measure_side(audio)? });
-            }
-            Effect::Loudness => {
-                let gain_db = gain_to_lufs_db(audio, Sides::Both, target.loudness_lufs, kind, rate_hz)?;
-                profile.loudness = Some(LoudnessCorrection { gain_db });
-            }
-        }
-        Ok(())
-    }
-
-    /// Applies one effect through the matcher that the live chain uses, at the same hop positions: the result is the
-    /// live one, bit for bit.
-    fn apply(
-        &self,
-        effect: Effect,
-        audio: &mut dyn StemStore,
-        profile: &StemProfile,
-    ) -> Result<(), StoreError> {
-        let (kind, rate_hz, target) = (self.recipe.kind, self.sample_rate_hz, self.targets.stem(self.stem));
-        let amount = self.recipe.effect(effect).effective_amount();
-        match effect {
-            Effect::Equalization => {
-                let mut matcher = EqualizationMatcher::fixed(profile.equalization.as_ref(), amount);
-                stream(audio, 1, |hop| matcher.process(hop))
-            }
-            Effect::Dynamics => {
-                let correction = profile.dynamics.as_ref();
-                let mut matcher = DynamicsMatcher::fixed(correction, amount, kind, self.stem, rate_hz);
-                stream(audio, 0, |hop| matcher.process(hop))
-            }
-            Effect::Panning => {
-                let limits = Limits::of(kind, self.stem, rate_hz);
-                let mut matcher =
-                    PanningMatcher::fixed(profile.panning.as_ref(), target, amount, limits, rate_hz)
-                        .after_hops(LEADING_HOPS as u64);
-                stream(audio, 1, |hop| matcher.process(hop))
-            }
-            Effect::Loudness => {
-                let gain_db = profile.loudness.map(|loudness| loudness.gain_db);
-                let mut matcher = LoudnessMatcher::fixed(gain_db, amount);
-                stream(audio, 0, |hop| matcher.process(hop))
-            }
-        }
-    }
+/// Runs one effect over a stem and what surrounds it, without delay.
+fn apply(effect: &mut dyn Effect, audio: &mut PaddedStem<'_>) -> Result<(), StoreError> {
+    effect.start_at(-(audio.hops() as i64));
+    stream(audio, latency_hops(effect), |hop| effect.process(hop))
 }

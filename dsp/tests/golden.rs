@@ -13,7 +13,9 @@ use tributary_dsp::effects::equalization::{self, FilterDesigner};
 use tributary_dsp::effects::panning::{Limits, PanningMatcher, measure_side};
 use tributary_dsp::profile::PanningCorrection;
 use tributary_dsp::targets::Curve;
-use tributary_dsp::{Effect, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream};
+use tributary_dsp::{
+    EffectName, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream,
+};
 
 const RATE_HZ: f64 = 44_100.0;
 const PADDING_FRAMES: usize = 65_536;
@@ -113,7 +115,7 @@ fn features_equal_the_published_code() {
         let kind = RecipeKind::Published;
         // The archive's loudness is that of the cropped output of the loudness effect: no padding is measured.
         let matched =
-            normalize_stem(stem, &audio, &Recipe::published().only(Effect::Loudness), &targets, RATE_HZ);
+            normalize_stem(stem, &audio, &Recipe::published().only(EffectName::Loudness), &targets, RATE_HZ);
         let mut matched = matched.unwrap().0;
         let lufs = loudness::measure(&mut matched, Sides::Both, RecipeKind::Paper, RATE_HZ).unwrap().unwrap();
         passed &= row(name, "loudness LU", (lufs - wanted["loudness_lufs"][0]).abs(), 0.01);
@@ -203,10 +205,10 @@ fn matchers_and_chain_equal_the_published_code() {
     let summary: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(folder.join("summary.json")).unwrap()).unwrap();
     let effects = [
-        ("eq", Some(Effect::Equalization), 1e-4),
-        ("compression", Some(Effect::Dynamics), 1e-4),
-        ("panning", Some(Effect::Panning), 1e-3),
-        ("loudness", Some(Effect::Loudness), 1e-4),
+        ("eq", Some(EffectName::Equalization), 1e-4),
+        ("compression", Some(EffectName::Dynamics), 1e-4),
+        ("panning", Some(EffectName::Panning), 1e-3),
+        ("loudness", Some(EffectName::Loudness), 1e-4),
         ("chain", None, 2e-3),
     ];
     let mut passed = true;

@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
-use tributary_dsp::{Stem, StemReading};
+use tributary_dsp::{
+    DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, Stem, StemReading, WidthReading,
+};
 
 use crate::latency::LatencyReport;
 use crate::meters::SILENCE_DB;
@@ -84,6 +86,59 @@ impl StemTelemetry {
     }
 }
 
+/// What the normalizer does to one stem, as [`StemReading`] says it; NaN where an effect has no reading.
+#[derive(Debug)]
+struct SharedReading {
+    equalization_gain_db: AtomicF32,
+    gain_reduction_db: AtomicF32,
+    threshold_db: AtomicF32,
+    ratio: AtomicF32,
+    pan_side: AtomicF32,
+    added_side: AtomicF32,
+    loudness_gain_db: AtomicF32,
+}
+
+impl SharedReading {
+    fn nothing() -> Self {
+        let nothing = || AtomicF32::new(f32::NAN);
+        Self {
+            equalization_gain_db: nothing(),
+            gain_reduction_db: nothing(),
+            threshold_db: nothing(),
+            ratio: nothing(),
+            pan_side: nothing(),
+            added_side: nothing(),
+            loudness_gain_db: nothing(),
+        }
+    }
+
+    fn get(&self) -> StemReading {
+        let value = |shared: &AtomicF32| Some(shared.get()).filter(|value| !value.is_nan());
+        StemReading {
+            equalization: value(&self.equalization_gain_db).map(|gain_db| EqualizationReading { gain_db }),
+            dynamics: value(&self.gain_reduction_db).map(|gain_reduction_db| DynamicsReading {
+                gain_reduction_db,
+                threshold_db: self.threshold_db.get(),
+                ratio: self.ratio.get(),
+            }),
+            panning: value(&self.pan_side).map(|side| PanningReading { side }),
+            width: value(&self.added_side).map(|added_side| WidthReading { added_side }),
+            loudness: value(&self.loudness_gain_db).map(|gain_db| LoudnessReading { gain_db }),
+        }
+    }
+
+    fn set(&self, reading: &StemReading) {
+        let set = |shared: &AtomicF32, value: Option<f32>| shared.set(value.unwrap_or(f32::NAN));
+        set(&self.equalization_gain_db, reading.equalization.map(|reading| reading.gain_db));
+        set(&self.threshold_db, reading.dynamics.map(|reading| reading.threshold_db));
+        set(&self.ratio, reading.dynamics.map(|reading| reading.ratio));
+        set(&self.gain_reduction_db, reading.dynamics.map(|reading| reading.gain_reduction_db));
+        set(&self.pan_side, reading.panning.map(|reading| reading.side));
+        set(&self.added_side, reading.width.map(|reading| reading.added_side));
+        set(&self.loudness_gain_db, reading.loudness.map(|reading| reading.gain_db));
+    }
+}
+
 /// How fast peak values fall: to a tenth (−20 dB) per second.
 pub const PEAK_FALL_PER_SECOND: f32 = 0.1;
 
@@ -97,7 +152,7 @@ pub struct Telemetry {
     /// Per stem, in stem order.
     pub stems: [StemTelemetry; 4],
     /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
-    corrections: [[AtomicF32; 8]; 4],
+    corrections: [SharedReading; Stem::COUNT],
     /// Momentary loudness of the mix.
     pub mix_momentary_lufs: AtomicF32,
     /// Integrated loudness of the mix since the stream started.
@@ -143,7 +198,7 @@ impl Default for Telemetry {
             failure: OnceLock::new(),
             remark: OnceLock::new(),
             stems: std::array::from_fn(stem),
-            corrections: std::array::from_fn(|_| std::array::from_fn(|_| AtomicF32::new(0.0))),
+            corrections: std::array::from_fn(|_| SharedReading::nothing()),
             mix_momentary_lufs: silence(),
             mix_integrated_lufs: silence(),
             mix_true_peak_db: silence(),
@@ -190,33 +245,11 @@ impl Telemetry {
 
     /// The corrections the normalizer applies to a stem at present. Real-time safe.
     pub fn correction(&self, stem: Stem) -> StemReading {
-        let value = |i: usize| self.corrections[stem.index()][i].get();
-        StemReading {
-            settled: value(0) > 0.5,
-            equalization_gain_db: value(1),
-            gain_reduction_db: value(2),
-            threshold_db: value(3),
-            ratio: value(4),
-            pan_side: value(5),
-            added_side: value(6),
-            loudness_gain_db: value(7),
-        }
+        self.corrections[stem.index()].get()
     }
 
     pub(crate) fn set_correction(&self, stem: Stem, reading: &StemReading) {
-        let values = [
-            f32::from(u8::from(reading.settled)),
-            reading.equalization_gain_db,
-            reading.gain_reduction_db,
-            reading.threshold_db,
-            reading.ratio,
-            reading.pan_side,
-            reading.added_side,
-            reading.loudness_gain_db,
-        ];
-        for (shared, value) in self.corrections[stem.index()].iter().zip(values) {
-            shared.set(value);
-        }
+        self.corrections[stem.index()].set(reading);
     }
 
     pub(crate) fn set_loading(&self, progress: f32) {
@@ -329,4 +362,29 @@ pub struct Report {
     pub mix_lufs: f32,
     /// True peak of the mix, −120 for none.
     pub mix_true_peak_db: f32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_effect_is_read_whatever_the_others_do() {
+        let telemetry = Telemetry::default();
+        assert_eq!(telemetry.correction(Stem::Bass), StemReading::default());
+        let everything = StemReading {
+            equalization: Some(EqualizationReading { gain_db: -1.0 }),
+            dynamics: Some(DynamicsReading { gain_reduction_db: 2.0, threshold_db: -20.0, ratio: 4.0 }),
+            panning: Some(PanningReading { side: 0.0 }),
+            width: Some(WidthReading { added_side: 0.25 }),
+            loudness: Some(LoudnessReading { gain_db: 6.0 }),
+        };
+        let without_equalization = StemReading { equalization: None, ..everything };
+        let only_width = StemReading { width: everything.width, ..StemReading::default() };
+        for reading in [everything, without_equalization, only_width, StemReading::default()] {
+            telemetry.set_correction(Stem::Bass, &reading);
+            assert_eq!(telemetry.correction(Stem::Bass), reading);
+            assert_eq!(telemetry.correction(Stem::Drums), StemReading::default());
+        }
+    }
 }

@@ -344,33 +344,34 @@ fn stem(telemetry: &Telemetry, stem: Stem) -> StemCopy {
         seen: signal || heard,
         before_lufs: audible(values.before_lufs.get()),
         after_lufs: audible(values.after_lufs.get()),
-        corrections: if reading.settled { corrections(&reading) } else { Vec::new() },
+        corrections: corrections(&reading),
     }
 }
 
-/// The corrections in words and numbers, in the order of the chain.
+/// The corrections in words and numbers, in the order of the chain: a row for every effect that does something.
 fn corrections(reading: &StemReading) -> Vec<(&'static str, String)> {
     let signed = |value: f32| {
         let sign = if value >= 0.05 { "+" } else { "" };
         // −0.04 would read as “−0.0”.
         format!("{sign}{}", decimal(Some(if value.abs() < 0.05 { 0.0 } else { value })))
     };
-    let side = match (reading.pan_side * 100.0).round() {
+    let side = |side: f32| match (side * 100.0).round() {
         0.0 => "center".to_owned(),
         side if side < 0.0 => format!("{:.0} % L", -side),
         side => format!("{side:.0} % R"),
     };
-    let width = match reading.added_side {
+    let width = |side: f32| match side {
         0.0 => "as it is".to_owned(),
         side => format!("{} dB side", signed(20.0 * side.log10())),
     };
-    let rows = vec![
-        ("EQ gain", format!("{} dB", signed(reading.equalization_gain_db))),
-        ("Compression", format!("{} dB", signed(-reading.gain_reduction_db))),
-        ("Panning", side),
-        ("Width", width),
-        ("Gain", format!("{} dB", signed(reading.loudness_gain_db))),
+    let rows = [
+        reading.equalization.map(|now| ("EQ gain", format!("{} dB", signed(now.gain_db)))),
+        reading.dynamics.map(|now| ("Compression", format!("{} dB", signed(-now.gain_reduction_db)))),
+        reading.panning.map(|now| ("Panning", side(now.side))),
+        reading.width.map(|now| ("Width", width(now.added_side))),
+        reading.loudness.map(|now| ("Gain", format!("{} dB", signed(now.gain_db)))),
     ];
+    let rows: Vec<_> = rows.into_iter().flatten().collect();
     debug_assert!(rows.len() <= CORRECTIONS_MAX);
     rows
 }
@@ -386,6 +387,9 @@ fn peak_db(peak: f32) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tributary_dsp::{
+        DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, WidthReading,
+    };
 
     #[test]
     fn before_the_first_activation_there_is_nothing() {
@@ -403,16 +407,28 @@ mod tests {
     #[test]
     fn corrections_read_well() {
         let reading = StemReading {
-            settled: true,
-            equalization_gain_db: -0.04,
-            gain_reduction_db: 2.5,
-            pan_side: -0.25,
-            added_side: 0.25,
-            loudness_gain_db: 6.0,
-            ..StemReading::default()
+            equalization: Some(EqualizationReading { gain_db: -0.04 }),
+            dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
+            panning: Some(PanningReading { side: -0.25 }),
+            width: Some(WidthReading { added_side: 0.25 }),
+            loudness: Some(LoudnessReading { gain_db: 6.0 }),
         };
         let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "−12.0 dB side", "+6.0 dB"]);
+    }
+
+    #[test]
+    fn compression_width_and_gain_show_without_the_equalizer() {
+        let reading = StemReading {
+            dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
+            width: Some(WidthReading { added_side: 0.0 }),
+            loudness: Some(LoudnessReading { gain_db: -3.0 }),
+            ..StemReading::default()
+        };
+        let rows = corrections(&reading);
+        let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["Compression", "Width", "Gain"]);
+        assert!(corrections(&StemReading::default()).is_empty());
     }
 
     #[test]

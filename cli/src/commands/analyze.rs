@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tributary_dsp::{
-    BandFeature, Effect, Recipe, Stem, Targets, TargetsBuilder, measure_feature_of, normalize_in_place,
+    BandFeature, EffectName, Recipe, Stem, Targets, TargetsBuilder, measure_feature_of, normalize_in_place,
 };
 
 use crate::batch::{self, Shard};
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
         records,
         builder: TargetsBuilder::new(Targets::default()),
     };
-    for effect in Effect::ALL {
+    for effect in EffectName::MEASURED {
         let pending = set.pass(effect)?;
         if !pending.is_empty() {
             println!(
@@ -101,7 +101,7 @@ struct Set<'a> {
 impl Set<'_> {
     /// Measures the feature of one effect on this shard's songs, then adds all songs' records to the averages. Returns
     /// the songs whose records are missing.
-    fn pass(&mut self, effect: Effect) -> Result<Vec<String>> {
+    fn pass(&mut self, effect: EffectName) -> Result<Vec<String>> {
         let pass = self.effect_pass(effect)?;
         let shard: Vec<&SongFiles> = self
             .songs
@@ -118,7 +118,7 @@ impl Set<'_> {
         bar.finish_and_clear();
         for (files, outcome) in shard.iter().zip(outcomes) {
             // Every pass reads the files anew; what is wrong with them is said once.
-            if let (Some(record), true) = (outcome?, effect == Effect::ALL[0]) {
+            if let (Some(record), true) = (outcome?, effect == EffectName::MEASURED[0]) {
                 record.notes.iter().for_each(|note| report::note(&format!("{}: {note}", files.name)));
             }
         }
@@ -140,7 +140,7 @@ impl Set<'_> {
         Ok(pending)
     }
 
-    fn effect_pass(&self, effect: Effect) -> Result<EffectPass> {
+    fn effect_pass(&self, effect: EffectName) -> Result<EffectPass> {
         let targets = self.builder.targets();
         let earlier = before(&self.recipe, effect);
         let settings = serde_json::to_string(&json!({
@@ -189,7 +189,7 @@ impl Set<'_> {
 
 /// One effect's pass over the set.
 struct EffectPass {
-    effect: Effect,
+    effect: EffectName,
     /// What is applied before the feature is measured.
     earlier: Recipe,
     targets: Targets,
@@ -229,9 +229,7 @@ impl EffectPass {
         let rate_hz = f64::from(TRAINING_RATE_HZ);
         for (stem, audio) in Stem::ALL.into_iter().zip(song.stems) {
             let Some(mut audio) = audio else { continue };
-            if self.effect != Effect::ALL[0] {
-                normalize_in_place(stem, &mut audio, &self.earlier, &self.targets, rate_hz, &mut |_| {})?;
-            }
+            normalize_in_place(stem, &mut audio, &self.earlier, &self.targets, rate_hz, &mut |_| {})?;
             match measure_feature_of(self.effect, &mut audio, &self.earlier, rate_hz)? {
                 Some(feature) => {
                     record.stems.insert(stem.name().into(), json!(BandFeature::of(&feature)));
@@ -245,11 +243,11 @@ impl EffectPass {
     }
 }
 
-/// The recipe with only the effects before `effect`, in full.
-fn before(recipe: &Recipe, effect: Effect) -> Recipe {
+/// The recipe with only the effects before `effect`, as the chain has them; the reverb comes before all of them.
+fn before(recipe: &Recipe, effect: EffectName) -> Recipe {
     let mut recipe = recipe.clone();
-    let position = |of: Effect| Effect::ALL.iter().position(|one| *one == of);
-    for other in Effect::ALL {
+    let position = |of: EffectName| EffectName::ALL.iter().position(|one| *one == of);
+    for other in EffectName::ALL {
         recipe.effect_mut(other).enabled &= position(other) < position(effect);
     }
     recipe
@@ -260,7 +258,7 @@ fn summary(targets: &Targets, builder: &TargetsBuilder) -> Table {
     for stem in Stem::ALL {
         let averages = targets.stem(stem);
         let songs =
-            Effect::ALL.map(|effect| builder.counts(effect)[stem.index()]).into_iter().max().unwrap_or(0);
+            EffectName::ALL.map(|effect| builder.counts(effect)[stem.index()]).into_iter().max().unwrap_or(0);
         table.row(vec![
             stem.name().into(),
             songs.to_string(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use serde_json::json;
-use tributary_dsp::{Effect, Recipe, Stem, StemProfile, StemStore, Targets, normalize_in_place};
+use tributary_dsp::{EffectName, Recipe, Stem, StemProfile, StemStore, Targets, normalize_in_place};
 use tributary_engine::StemFile;
 
 use crate::audio_file::AudioFileError;
@@ -213,7 +213,7 @@ impl Job {
 
     /// Why a stem, or one feature of it, was not normalized.
     fn left_alone(&self, peak: f32, profile: &StemProfile) -> Option<String> {
-        let dynamics_wanted = self.recipe.effect(Effect::Dynamics).effective_amount() > 0.0;
+        let dynamics_wanted = self.recipe.effect(EffectName::Dynamics).effective_amount() > 0.0;
         if peak == 0.0 {
             Some("is silent".into())
         } else if peak <= QUIET_PEAK {

@@ -8,3 +8,81 @@ pub(crate) mod matcher;
 
 pub use correction::{correction, measure};
 pub use designer::FilterDesigner;
+
+use self::correction::EqualizationCorrection;
+use self::matcher::EqualizationMatcher;
+use crate::effect::{Context, Effect, Feature, Source};
+use crate::hop::Hop;
+use crate::profile::StemProfile;
+use crate::reading::StemReading;
+use crate::recipe::EffectSetting;
+use crate::store::{StemStore, StoreError};
+
+/// Equalization of one stem.
+#[derive(Debug)]
+pub struct Equalization {
+    context: Context,
+    amount: f64,
+    correction: Option<EqualizationCorrection>,
+    matcher: EqualizationMatcher,
+}
+
+impl Equalization {
+    /// With a correction from `source`, as strong as the recipe says.
+    pub fn new(context: &Context, setting: EffectSetting, source: Source<'_>) -> Self {
+        let amount = setting.effective_amount();
+        let correction = source.profile().and_then(|profile| profile.equalization.clone());
+        let matcher = match source {
+            Source::Fixed(_) => EqualizationMatcher::fixed(correction.as_ref(), amount),
+            Source::Adaptive => {
+                EqualizationMatcher::adaptive(&context.target, amount, context.stem, context.sample_rate_hz)
+            }
+        };
+        Self { context: context.clone(), amount, correction, matcher }
+    }
+}
+
+impl Effect for Equalization {
+    fn name(&self) -> &'static str {
+        "equalization"
+    }
+
+    fn latency(&self) -> &'static [(&'static str, usize)] {
+        &[("equalization filter", 1)]
+    }
+
+    fn is_on(&self) -> bool {
+        self.amount > 0.0
+    }
+
+    fn measure(&self, stem: &mut dyn StemStore) -> Result<Option<Feature>, StoreError> {
+        Ok(Some(Feature::Spectrum(measure(stem, self.context.kind, self.context.sample_rate_hz)?)))
+    }
+
+    fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
+        let Context { kind, target, sample_rate_hz, .. } = &self.context;
+        self.correction = Some(correction(stem, *kind, target, *sample_rate_hz)?);
+        self.matcher = EqualizationMatcher::fixed(self.correction.as_ref(), self.amount);
+        Ok(())
+    }
+
+    fn keep(&self, profile: &mut StemProfile) {
+        profile.equalization = self.correction.clone();
+    }
+
+    fn process(&mut self, hop: &mut Hop) {
+        self.matcher.process(hop);
+    }
+
+    fn pass_silence(&mut self) {
+        self.matcher.pass_silence();
+    }
+
+    fn read(&self, reading: &mut StemReading) {
+        reading.equalization = self.matcher.reading();
+    }
+
+    fn reset(&mut self) {
+        self.matcher.reset();
+    }
+}

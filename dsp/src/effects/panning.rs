@@ -12,3 +12,92 @@ pub(crate) mod side;
 
 pub use correction::measure_side;
 pub use matcher::{Limits, PanningMatcher};
+
+use self::correction::PanningCorrection;
+use crate::analysis::similarity::measure_phi;
+use crate::effect::{Context, Effect, Feature, Source};
+use crate::hop::Hop;
+use crate::profile::StemProfile;
+use crate::reading::StemReading;
+use crate::recipe::EffectSetting;
+use crate::store::{StemStore, StoreError};
+
+/// Panning of one stem.
+#[derive(Debug)]
+pub struct Panning {
+    context: Context,
+    amount: f64,
+    correction: Option<PanningCorrection>,
+    matcher: PanningMatcher,
+}
+
+impl Panning {
+    /// With a correction from `source`, as strong as the recipe says.
+    pub fn new(context: &Context, setting: EffectSetting, source: Source<'_>) -> Self {
+        let amount = setting.effective_amount();
+        let correction = source.profile().and_then(|profile| profile.panning);
+        let matcher = match source {
+            Source::Fixed(_) => fixed(context, correction.as_ref(), amount),
+            Source::Adaptive => {
+                PanningMatcher::adaptive(&context.target, amount, limits(context), context.sample_rate_hz)
+            }
+        };
+        Self { context: context.clone(), amount, correction, matcher }
+    }
+}
+
+fn limits(context: &Context) -> Limits {
+    Limits::of(context.kind, context.stem, context.sample_rate_hz)
+}
+
+fn fixed(context: &Context, correction: Option<&PanningCorrection>, amount: f64) -> PanningMatcher {
+    PanningMatcher::fixed(correction, &context.target, amount, limits(context), context.sample_rate_hz)
+}
+
+impl Effect for Panning {
+    fn name(&self) -> &'static str {
+        "panning"
+    }
+
+    fn latency(&self) -> &'static [(&'static str, usize)] {
+        &[("panning window", 1)]
+    }
+
+    fn is_on(&self) -> bool {
+        self.amount > 0.0
+    }
+
+    fn measure(&self, stem: &mut dyn StemStore) -> Result<Option<Feature>, StoreError> {
+        Ok(Some(Feature::Phi(measure_phi(stem, self.context.kind)?)))
+    }
+
+    fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
+        self.correction = Some(PanningCorrection { side: measure_side(stem)? });
+        self.matcher = fixed(&self.context, self.correction.as_ref(), self.amount);
+        Ok(())
+    }
+
+    fn keep(&self, profile: &mut StemProfile) {
+        profile.panning = self.correction;
+    }
+
+    fn start_at(&mut self, hop: i64) {
+        self.matcher.start_at(hop);
+    }
+
+    fn process(&mut self, hop: &mut Hop) {
+        self.matcher.process(hop);
+    }
+
+    fn pass_silence(&mut self) {
+        self.matcher.pass_silence();
+    }
+
+    fn read(&self, reading: &mut StemReading) {
+        reading.panning = self.matcher.reading();
+    }
+
+    fn reset(&mut self) {
+        self.matcher.reset();
+    }
+}

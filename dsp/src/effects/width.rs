@@ -11,3 +11,72 @@ pub(crate) mod correction;
 pub(crate) mod decorrelator;
 pub(crate) mod matcher;
 pub(crate) mod meter;
+
+use self::correction::{WidthCorrection, correction};
+use self::matcher::WidthMatcher;
+use crate::effect::{Context, Effect, Source};
+use crate::hop::Hop;
+use crate::profile::StemProfile;
+use crate::reading::StemReading;
+use crate::recipe::EffectSetting;
+use crate::store::{StemStore, StoreError};
+
+/// Width of one stem. It has no feature of its own: what it aims at is panning's.
+#[derive(Debug)]
+pub struct Width {
+    context: Context,
+    amount: f64,
+    correction: Option<WidthCorrection>,
+    matcher: WidthMatcher,
+}
+
+impl Width {
+    /// With a correction from `source`, as strong as the recipe says.
+    pub fn new(context: &Context, setting: EffectSetting, source: Source<'_>) -> Self {
+        let amount = setting.effective_amount();
+        let Context { stem, target, sample_rate_hz, .. } = context;
+        let correction = source.profile().and_then(|profile| profile.width);
+        let matcher = match source {
+            Source::Fixed(_) => WidthMatcher::fixed(correction.as_ref(), amount, *stem, *sample_rate_hz),
+            Source::Adaptive => WidthMatcher::adaptive(target, amount, *stem, *sample_rate_hz),
+        };
+        Self { context: context.clone(), amount, correction, matcher }
+    }
+}
+
+impl Effect for Width {
+    fn name(&self) -> &'static str {
+        "width"
+    }
+
+    fn is_on(&self) -> bool {
+        self.amount > 0.0
+    }
+
+    fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
+        let Context { stem, target, sample_rate_hz, .. } = &self.context;
+        self.correction = Some(correction(store, target, *sample_rate_hz)?);
+        self.matcher = WidthMatcher::fixed(self.correction.as_ref(), self.amount, *stem, *sample_rate_hz);
+        Ok(())
+    }
+
+    fn keep(&self, profile: &mut StemProfile) {
+        profile.width = self.correction;
+    }
+
+    fn process(&mut self, hop: &mut Hop) {
+        self.matcher.process(hop);
+    }
+
+    fn pass_silence(&mut self) {
+        self.matcher.pass_silence();
+    }
+
+    fn read(&self, reading: &mut StemReading) {
+        reading.width = self.matcher.reading();
+    }
+
+    fn reset(&mut self) {
+        self.matcher.reset();
+    }
+}

@@ -56,8 +56,15 @@ impl LongConvolver {
         }
     }
 
+    /// Tells which hop of a stream comes next, before any has come.
+    pub fn start_at(&mut self, hop: i64) {
+        if let Some(tail) = &mut self.tail {
+            tail.hop = (tail.first_hop as i64 + hop).rem_euclid(TAIL_HOPS as i64) as usize;
+        }
+    }
+
     /// A silent hop after silence longer than the response: blocks stay where they are in the stream.
-    pub(crate) fn pass_silence(&mut self) {
+    pub fn pass_silence(&mut self) {
         if let Some(tail) = &mut self.tail {
             tail.hop = (tail.hop + 1) % TAIL_HOPS;
         }

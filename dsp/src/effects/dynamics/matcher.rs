@@ -10,6 +10,7 @@ use crate::effects::dynamics::compressor::{
 use crate::effects::dynamics::correction::DynamicsCorrection;
 use crate::effects::dynamics::estimator::PeakEstimator;
 use crate::hop::{HOP_FRAMES, Hop, ramp};
+use crate::reading::DynamicsReading;
 use crate::rules::RecipeKind;
 use crate::stem::Stem;
 use crate::targets::StemTargets;
@@ -19,6 +20,7 @@ use crate::units::{fast_db, fast_gain, gain_from_db};
 #[derive(Debug)]
 pub struct DynamicsMatcher {
     amount: f64,
+    is_corrected: bool,
     linked: bool,
     coefficients: [f64; 2],
     start: [SideSetting; 2],
@@ -65,6 +67,7 @@ impl DynamicsMatcher {
         });
         Self {
             amount,
+            is_corrected: correction.is_some(),
             linked: kind == RecipeKind::Paper,
             coefficients: Ballistics::of(stem).coefficients(sample_rate_hz),
             start,
@@ -153,13 +156,18 @@ impl DynamicsMatcher {
     }
 
     /// Whether the gain reduction has fallen to nothing.
-    pub(crate) fn has_let_go(&self) -> bool {
+    pub fn has_let_go(&self) -> bool {
         self.reduction_db == [0.0; 2]
     }
 
-    /// Largest gain reduction within the last hop in dB, threshold in dBFS of the peak-normalized stem, ratio.
-    pub fn reading(&self) -> [f64; 3] {
-        [f64::from(self.largest_db), self.current[0].threshold_db, self.current[0].ratio]
+    /// What is done: nothing without a correction, or live before the first material.
+    pub fn reading(&self) -> Option<DynamicsReading> {
+        let decided = self.adaptive.as_ref().map_or(self.is_corrected, |adaptive| adaptive.has_material());
+        (self.amount > 0.0 && decided).then(|| {
+            let SideSetting { threshold_db, ratio, .. } = self.current[0];
+            let ratio = if threshold_db < 0.0 { ratio as f32 } else { 1.0 };
+            DynamicsReading { gain_reduction_db: self.largest_db, threshold_db: threshold_db as f32, ratio }
+        })
     }
 
     /// Back to the state after construction.
@@ -176,6 +184,10 @@ impl DynamicsMatcher {
 }
 
 impl Adaptive {
+    fn has_material(&self) -> bool {
+        self.estimator.gain_db().is_some()
+    }
+
     fn follow(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES], current: &mut [SideSetting; 2]) {
         self.estimator.listen(hop, levels_db, self.gain_db.value() as f32);
         if let Some(goal_db) = self.estimator.gain_db() {

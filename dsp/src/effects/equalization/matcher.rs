@@ -10,6 +10,7 @@ use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::delay::HopDelay;
 use crate::filters::transform::RealTransform;
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
+use crate::reading::EqualizationReading;
 use crate::stem::Stem;
 use crate::targets::StemTargets;
 
@@ -153,9 +154,9 @@ impl EqualizationMatcher {
         self.gain_db = adaptive.gain_db.value() * self.amount;
     }
 
-    /// Gain ahead of the filter in dB, after the amount, and whether a correction is in force.
-    pub fn reading(&self) -> (f64, bool) {
-        (self.gain_db, self.filtering)
+    /// What the filter in force does.
+    pub fn reading(&self) -> Option<EqualizationReading> {
+        self.filtering.then_some(EqualizationReading { gain_db: self.gain_db as f32 })
     }
 
     /// Back to the state after construction.

@@ -3,12 +3,14 @@
 use crate::analysis::estimates::Glide;
 use crate::effects::loudness::estimator::LoudnessEstimator;
 use crate::hop::{HOP_FRAMES, Hop, ramp};
+use crate::reading::LoudnessReading;
 use crate::units::gain_from_db;
 
 /// Matcher: one gain for the stem, fixed or gliding. No latency.
 #[derive(Debug)]
 pub struct LoudnessMatcher {
     amount: f64,
+    is_corrected: bool,
     target_lufs: f64,
     estimator: Option<LoudnessEstimator>,
     start_gain_db: f64,
@@ -23,6 +25,7 @@ impl LoudnessMatcher {
         let gain = gain_from_db(start_gain_db) as f32;
         Self {
             amount,
+            is_corrected: gain_db.is_some(),
             target_lufs: 0.0,
             estimator: None,
             start_gain_db,
@@ -35,6 +38,7 @@ impl LoudnessMatcher {
     pub fn adaptive(target_lufs: f64, amount: f64, sample_rate_hz: f64) -> Self {
         Self {
             amount,
+            is_corrected: false,
             target_lufs,
             estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
             start_gain_db: 0.0,
@@ -56,9 +60,13 @@ impl LoudnessMatcher {
         ramp(hop, [start; 2], [self.gain; 2]);
     }
 
-    /// Gain in dB, after the amount.
-    pub fn gain_db(&self) -> f64 {
-        self.glide.value()
+    /// The gain in force: none without a correction, or live before the first estimate.
+    pub fn reading(&self) -> Option<LoudnessReading> {
+        let decided = match &self.estimator {
+            Some(estimator) => estimator.loudness_lufs().is_some(),
+            None => self.is_corrected,
+        };
+        (self.amount > 0.0 && decided).then_some(LoudnessReading { gain_db: self.glide.value() as f32 })
     }
 
     /// Back to the state after construction.
@@ -99,6 +107,7 @@ mod tests {
             hop.right.copy_from_slice(chunk);
             matcher.process(&mut hop);
         }
-        assert!((matcher.gain_db() - (-30.0 - integrated)).abs() < 0.05);
+        let gain_db = f64::from(matcher.reading().expect("loud enough").gain_db);
+        assert!((gain_db - (-30.0 - integrated)).abs() < 0.05);
     }
 }

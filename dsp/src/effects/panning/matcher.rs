@@ -8,6 +8,7 @@ use crate::effects::panning::correction::PanningCorrection;
 use crate::effects::panning::side::SideEstimator;
 use crate::filters::delay::HopDelay;
 use crate::hop::{HOP_FRAMES, Hop};
+use crate::reading::PanningReading;
 use crate::rules::RecipeKind;
 use crate::stem::Stem;
 use crate::targets::{FULL_BINS, StemTargets};
@@ -26,8 +27,8 @@ const UNLIMITED_GAIN: f32 = 1e9;
 /// Highest matched frequency.
 const LIMIT_HZ: f64 = 16_000.0;
 const DRUMS_LIMIT_HZ: f64 = 6_000.0;
-/// Leading zeros of the released code, in hops: its frame numbers count from there.
-const LEADING_FRAMES: u64 = ((PADDING_FRAMES + WINDOW_FRAMES) / HOP_FRAMES) as u64;
+/// The released code's number of the frame that ends with a stem's first hop: it counts from its leading zeros.
+const FIRST_FRAME: u64 = ((PADDING_FRAMES + WINDOW_FRAMES) / HOP_FRAMES) as u64 - 1;
 
 /// Limits of the spectral part.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +76,6 @@ pub struct PanningMatcher {
     adaptive: Option<SideEstimator>,
     start_side: f32,
     side: f32,
-    start_frame: u64,
     frame: u64,
     analysis: HopSpectra,
     overlap: Box<Hop>,
@@ -100,8 +100,7 @@ impl PanningMatcher {
             adaptive: None,
             start_side: side,
             side,
-            start_frame: LEADING_FRAMES - 1,
-            frame: LEADING_FRAMES - 1,
+            frame: FIRST_FRAME,
             analysis: HopSpectra::new(),
             overlap: Box::new(Hop::SILENT),
             scale: vec![[1.0; 2]; BINS],
@@ -117,20 +116,13 @@ impl PanningMatcher {
         matcher
     }
 
-    /// Tells how many hops earlier effects delay the stem, so that frame numbers count from its own start.
-    pub fn after_hops(mut self, hops: u64) -> Self {
-        self.start_frame = LEADING_FRAMES - 1 - hops;
-        self.frame = self.start_frame;
-        self
-    }
-
-    /// Continues a stream of which `hops` hops have passed, instead of starting one.
-    pub(crate) fn start_after(&mut self, hops: u64) {
-        self.frame = self.start_frame + hops;
+    /// Tells which hop of the stem comes next, counted from its own start, as the frame limit of the released code is.
+    pub fn start_at(&mut self, hop: i64) {
+        self.frame = FIRST_FRAME.saturating_add_signed(hop);
     }
 
     /// A silent hop after silence: counted, because a recipe may end the matching at a frame of the stream.
-    pub(crate) fn pass_silence(&mut self) {
+    pub fn pass_silence(&mut self) {
         self.frame += 1;
     }
 
@@ -198,15 +190,16 @@ impl PanningMatcher {
             .any(|power| power >= FRAME_GATE * FRAME_GATE)
     }
 
-    /// Where the offset stands: −1 left, 0 none, +1 right.
-    pub fn side(&self) -> f64 {
-        f64::from(self.side)
+    /// Where the stem is moved: nowhere without a correction, or live before the first decision.
+    pub fn reading(&self) -> Option<PanningReading> {
+        let decided = self.adaptive.as_ref().is_none_or(SideEstimator::has_decided);
+        (self.amount > 0.0 && decided).then_some(PanningReading { side: self.side })
     }
 
     /// Back to the state after construction.
     pub fn reset(&mut self) {
         self.side = self.start_side;
-        self.frame = self.start_frame;
+        self.frame = FIRST_FRAME;
         self.analysis.reset();
         *self.overlap = Hop::SILENT;
         self.dry.reset();
@@ -268,10 +261,11 @@ mod tests {
         let targets = Targets::default();
         let limits = Limits::of(RecipeKind::Paper, Stem::Other, 44_100.0);
         let mut matcher = PanningMatcher::adaptive(targets.stem(Stem::Other), 1.0, limits, 44_100.0);
-        assert_eq!(matcher.side(), 0.0);
+        assert_eq!(matcher.reading(), None);
         for _ in 0..20 {
             run(&mut matcher, 0.5, 0.2);
         }
-        assert!(matcher.side() < -0.95, "{}", matcher.side());
+        let side = matcher.reading().expect("decided").side;
+        assert!(side < -0.95, "{side}");
     }
 }

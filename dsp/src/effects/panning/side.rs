@@ -103,6 +103,11 @@ impl SideEstimator {
         self.glide.advance(self.side)
     }
 
+    /// Whether the stem has a side.
+    pub fn has_decided(&self) -> bool {
+        self.side != 0.0
+    }
+
     fn decide(&mut self) {
         let balance = self.meter.balance();
         if self.side == 0.0 {

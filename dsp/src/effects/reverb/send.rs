@@ -83,8 +83,13 @@ impl ReverbSend {
         }
     }
 
+    /// Tells which hop of the stem comes next: the room's longer blocks fall on the same frames of it everywhere.
+    pub fn start_at(&mut self, hop: i64) {
+        self.convolvers.iter_mut().for_each(|convolver| convolver.start_at(hop));
+    }
+
     /// A silent hop after silence longer than the room.
-    pub(crate) fn pass_silence(&mut self) {
+    pub fn pass_silence(&mut self) {
         self.convolvers.iter_mut().for_each(LongConvolver::pass_silence);
     }
 

@@ -8,6 +8,7 @@ use crate::effects::width::meter::{WidthMeter, missing_gains, target_ratios};
 use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::transform::RealTransform;
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
+use crate::reading::WidthReading;
 use crate::stem::Stem;
 use crate::targets::StemTargets;
 
@@ -24,6 +25,7 @@ const FIRST_DECISION_SECONDS: f64 = 1.0;
 #[derive(Debug)]
 pub struct WidthMatcher {
     amount: f32,
+    is_corrected: bool,
     adaptive: Option<Adaptive>,
     /// A filter is in force.
     widening: bool,
@@ -56,6 +58,7 @@ impl WidthMatcher {
     /// Applies one correction for good; without one, or at amount 0, it changes nothing.
     pub fn fixed(correction: Option<&WidthCorrection>, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
         let mut matcher = Self::idle(amount);
+        matcher.is_corrected = correction.is_some();
         if let Some(correction) = correction
             && amount > 0.0
             && correction.gains.iter().any(|gain| *gain > 0.0)
@@ -99,6 +102,7 @@ impl WidthMatcher {
     fn idle(amount: f64) -> Self {
         Self {
             amount: amount as f32,
+            is_corrected: false,
             adaptive: None,
             widening: false,
             starts_widening: false,
@@ -139,7 +143,7 @@ impl WidthMatcher {
     }
 
     /// A silent hop passes at rest: only the turns go on.
-    pub(crate) fn pass_silence(&mut self) {
+    pub fn pass_silence(&mut self) {
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.hops = (adaptive.hops + 1) % REDESIGN_HOPS;
         }
@@ -158,9 +162,12 @@ impl WidthMatcher {
         self.gains = std::array::from_fn(|band| adaptive.gains[band].value() as f32 * self.amount);
     }
 
-    /// Added side against the middle, linear, root of the mean power over the bands; 0 where nothing is added.
-    pub fn added_side(&self) -> f32 {
-        (self.gains.iter().map(|gain| gain * gain).sum::<f32>() / BANDS as f32).sqrt()
+    /// Added side against the middle, root of the mean power over the bands: none without a correction, or live before the
+    /// first decision.
+    pub fn reading(&self) -> Option<WidthReading> {
+        let decided = self.adaptive.as_ref().map_or(self.is_corrected, Adaptive::has_decided);
+        let added_side = (self.gains.iter().map(|gain| gain * gain).sum::<f32>() / BANDS as f32).sqrt();
+        (self.amount > 0.0 && decided).then_some(WidthReading { added_side })
     }
 
     /// Back to the state after construction.
@@ -175,6 +182,10 @@ impl WidthMatcher {
 }
 
 impl Adaptive {
+    fn has_decided(&self) -> bool {
+        self.heard >= self.first_decision
+    }
+
     /// Listens to a hop; moves the filter toward the estimate now and then. True when `next` holds a new filter.
     fn redesign(&mut self, hop: &Hop, amount: f32, transform: &mut RealTransform) -> bool {
         self.hops = (self.hops + 1) % REDESIGN_HOPS;
@@ -182,7 +193,7 @@ impl Adaptive {
         let weight = listens.then(|| self.weight.next_weight());
         self.meter.add(hop, weight);
         self.heard += usize::from(listens);
-        if self.hops != 0 || self.heard < self.first_decision {
+        if self.hops != 0 || !self.has_decided() {
             return false;
         }
         let goals = missing_gains(self.meter.powers(), &self.target);

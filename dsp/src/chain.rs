@@ -1,0 +1,148 @@
+//! The chain: the only place where the order of the effects stands. Live, whole-file and learned passes all walk through
+//! what is built here, and ask it for latencies and corrections.
+
+use crate::effect::{Context, Effect, Source};
+use crate::effects::dynamics::Dynamics;
+use crate::effects::equalization::Equalization;
+use crate::effects::loudness::Loudness;
+use crate::effects::panning::Panning;
+use crate::effects::reverb::Reverb;
+use crate::effects::width::Width;
+use crate::hop::{HOP_FRAMES, Hop};
+use crate::profile::StemProfile;
+use crate::reading::StemReading;
+use crate::recipe::Recipe;
+
+/// What stands ahead of everything that is measured, and so is the same whatever the corrections are.
+fn ahead(context: &Context, recipe: &Recipe) -> Vec<Box<dyn Effect>> {
+    vec![Box::new(Reverb::new(context, &recipe.reverb))]
+}
+
+/// What is measured and corrected, in the order in which that happens.
+fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Vec<Box<dyn Effect>> {
+    vec![
+        Box::new(Equalization::new(context, recipe.equalization, source)),
+        Box::new(Dynamics::new(context, recipe.dynamics, source)),
+        Box::new(Panning::new(context, recipe.panning, source)),
+        Box::new(Width::new(context, recipe.width, source)),
+        Box::new(Loudness::new(context, recipe.loudness, source)),
+    ]
+}
+
+/// Effects of one stem, one after the other.
+#[derive(Debug)]
+pub struct Chain(Vec<Box<dyn Effect>>);
+
+impl Chain {
+    /// What stands ahead of everything that is measured.
+    pub fn ahead(context: &Context, recipe: &Recipe) -> Self {
+        Self(ahead(context, recipe)).started()
+    }
+
+    /// What is measured and corrected.
+    pub fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Self {
+        Self(corrected(context, recipe, source)).started()
+    }
+
+    /// Adds an effect at the end.
+    pub fn push(&mut self, effect: Box<dyn Effect>) {
+        self.0.push(effect);
+        self.start_at(0);
+    }
+
+    /// The effects in their order.
+    pub fn effects(&self) -> &[Box<dyn Effect>] {
+        &self.0
+    }
+
+    /// The same for work on each of them.
+    pub fn effects_mut(&mut self) -> &mut [Box<dyn Effect>] {
+        &mut self.0
+    }
+
+    /// Hops between an input and its output.
+    pub fn latency_hops(&self) -> usize {
+        self.0.iter().map(|effect| latency_hops(&**effect)).sum()
+    }
+
+    /// The same as a sum of named parts, in frames.
+    pub fn latency_parts(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        let parts = self.0.iter().flat_map(|effect| effect.latency());
+        parts.map(|(name, hops)| (*name, hops * HOP_FRAMES))
+    }
+
+    /// Tells which hop of the stem comes next at the input; effects further on hear it later.
+    pub fn start_at(&mut self, hop: i64) {
+        let mut hop = hop;
+        for effect in &mut self.0 {
+            effect.start_at(hop);
+            hop -= latency_hops(&**effect) as i64;
+        }
+    }
+
+    /// Corrects one hop in place. Real-time safe.
+    pub fn process(&mut self, hop: &mut Hop) {
+        self.0.iter_mut().for_each(|effect| effect.process(hop));
+    }
+
+    /// Whether silence leaves every effect as it is.
+    pub fn may_rest(&self) -> bool {
+        self.0.iter().all(|effect| effect.may_rest())
+    }
+
+    /// A silent hop passes while the chain rests.
+    pub fn pass_silence(&mut self) {
+        self.0.iter_mut().for_each(|effect| effect.pass_silence());
+    }
+
+    /// What is done at this moment.
+    pub fn reading(&self) -> StemReading {
+        let mut reading = StemReading::default();
+        self.0.iter().for_each(|effect| effect.read(&mut reading));
+        reading
+    }
+
+    /// The corrections in force.
+    pub fn profile(&self) -> StemProfile {
+        let mut profile = StemProfile::default();
+        self.0.iter().for_each(|effect| effect.keep(&mut profile));
+        profile
+    }
+
+    /// Back to the start of a stream.
+    pub fn reset(&mut self) {
+        self.0.iter_mut().for_each(|effect| effect.reset());
+        self.start_at(0);
+    }
+
+    fn started(mut self) -> Self {
+        self.start_at(0);
+        self
+    }
+}
+
+/// Hops by which an effect delays.
+pub(crate) fn latency_hops(effect: &dyn Effect) -> usize {
+    effect.latency().iter().map(|part| part.1).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::recipe::EffectName;
+    use crate::rules::RecipeKind;
+    use crate::stem::Stem;
+    use crate::targets::Targets;
+
+    #[test]
+    fn recipes_name_the_corrected_effects_in_the_order_of_the_chain() {
+        let target = Arc::new(Targets::default().stem(Stem::Bass).clone());
+        let context = Context { stem: Stem::Bass, kind: RecipeKind::Paper, target, sample_rate_hz: 44_100.0 };
+        let chain = Chain::corrected(&context, &Recipe::default(), Source::Adaptive);
+        let names: Vec<&str> = chain.effects().iter().map(|effect| effect.name()).collect();
+        assert_eq!(names, EffectName::ALL.map(EffectName::name));
+        assert_eq!(chain.latency_hops(), 2);
+    }
+}

@@ -1,0 +1,118 @@
+//! What an effect is. Everything that brings a stem nearer to its targets keeps this contract, and the chain, the
+//! whole-file passes and the live normalizer know effects by nothing else.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::hop::Hop;
+use crate::profile::StemProfile;
+use crate::reading::StemReading;
+use crate::rules::RecipeKind;
+use crate::stem::Stem;
+use crate::store::{StemStore, StoreError};
+use crate::targets::StemTargets;
+
+/// For whom and by whose rules an effect works.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The stem.
+    pub stem: Stem,
+    /// The rules.
+    pub kind: RecipeKind,
+    /// What the stem is brought to.
+    pub target: Arc<StemTargets>,
+    /// The rate of everything the effect hears.
+    pub sample_rate_hz: f64,
+}
+
+/// Where an effect's correction comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
+    /// Running estimates of what has been heard.
+    Adaptive,
+    /// What was decided beforehand; `None` for a stem that is left alone, or whose correction is yet to be found.
+    Fixed(Option<&'a StemProfile>),
+}
+
+impl<'a> Source<'a> {
+    /// What was decided beforehand.
+    pub fn profile(self) -> Option<&'a StemProfile> {
+        match self {
+            Source::Adaptive => None,
+            Source::Fixed(profile) => profile,
+        }
+    }
+}
+
+/// One feature of one stem, as the averages of a data set are made of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Feature {
+    /// Mean magnitude of the 65,536-point transform at −30 LUFS, [`crate::targets::FULL_BINS`] values, linear.
+    Spectrum(Vec<f64>),
+    /// Onset peaks of the stem peak-normalized to −10 dBFS.
+    Peaks {
+        /// Mean of the loudest quarter, in dBFS.
+        peak_db: f64,
+        /// Their standard deviation, in dB.
+        peak_std_db: f64,
+    },
+    /// Left/right similarity, [`crate::targets::FULL_BINS`] values, 0 to 1.
+    Phi(Vec<f64>),
+    /// Integrated loudness in LUFS.
+    Loudness(f64),
+}
+
+/// One effect on one stem. A fresh one, or one that is switched off, changes nothing and only delays.
+pub trait Effect: Debug + Send {
+    /// Lower-case name, as in a recipe.
+    fn name(&self) -> &'static str;
+
+    /// Why and by how many hops the output lags behind the input, whether or not the effect is on.
+    fn latency(&self) -> &'static [(&'static str, usize)] {
+        &[]
+    }
+
+    /// Whether the effect may change anything: it is enabled at an amount above 0.
+    fn is_on(&self) -> bool;
+
+    /// Measures the effect's feature on a complete stem; `None` where the stem, or the effect, has none.
+    ///
+    /// # Errors
+    /// The store's reason.
+    fn measure(&self, _stem: &mut dyn StemStore) -> Result<Option<Feature>, StoreError> {
+        Ok(None)
+    }
+
+    /// Finds the full correction of a complete stem, as the effects before it left it, and puts it in force for good.
+    ///
+    /// # Errors
+    /// The store's reason.
+    fn find(&mut self, _stem: &mut dyn StemStore) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Writes the correction in force into the profile, if there is one.
+    fn keep(&self, _profile: &mut StemProfile) {}
+
+    /// Tells which hop of the stem comes next: 0 is its first, negative ones are silence ahead of it. For what counts hops
+    /// from the start.
+    fn start_at(&mut self, _hop: i64) {}
+
+    /// Corrects one hop in place. Real-time safe.
+    fn process(&mut self, hop: &mut Hop);
+
+    /// Whether silence leaves the effect as it is. Everything that remembers sound for less than
+    /// [`crate::normalizer::REST_SECONDS`] always may. Real-time safe.
+    fn may_rest(&self) -> bool {
+        true
+    }
+
+    /// A silent hop passes while the chain rests; only what counts hops goes on. Real-time safe.
+    fn pass_silence(&mut self) {}
+
+    /// Writes what is done at this moment under the effect's own name. Real-time safe.
+    fn read(&self, _reading: &mut StemReading) {}
+
+    /// Back to the state after construction, without allocating.
+    fn reset(&mut self);
+}

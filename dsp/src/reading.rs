@@ -1,0 +1,56 @@
+//! What the chain does to one stem at this moment, effect by effect, for display. An effect that does nothing, or nothing
+//! yet – switched off, or live without material – has no reading.
+
+/// What is done to one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StemReading {
+    /// Equalization.
+    pub equalization: Option<EqualizationReading>,
+    /// Dynamics.
+    pub dynamics: Option<DynamicsReading>,
+    /// Panning.
+    pub panning: Option<PanningReading>,
+    /// Width.
+    pub width: Option<WidthReading>,
+    /// Loudness.
+    pub loudness: Option<LoudnessReading>,
+}
+
+/// What the equalizer does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EqualizationReading {
+    /// Gain ahead of the filter in dB, after the amount.
+    pub gain_db: f32,
+}
+
+/// What the compressor does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DynamicsReading {
+    /// Largest gain reduction within the last hop in dB, positive.
+    pub gain_reduction_db: f32,
+    /// Threshold in dBFS of the peak-normalized stem; 0 when it does not compress.
+    pub threshold_db: f32,
+    /// Ratio before the amount; 1 when it does not compress.
+    pub ratio: f32,
+}
+
+/// Where panning puts the stem.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PanningReading {
+    /// Position of the offset: −1 left, 0 none, +1 right.
+    pub side: f32,
+}
+
+/// How much wider the stem is made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WidthReading {
+    /// Added side against the middle, linear, after the amount; 0 where none is added.
+    pub added_side: f32,
+}
+
+/// What the loudness matcher does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LoudnessReading {
+    /// Gain in dB, after the amount.
+    pub gain_db: f32,
+}
