@@ -125,21 +125,21 @@ fn features_equal_the_published_code() {
         let phi_error =
             largest(phi.iter().zip(&wanted["panning_phi_mean_65536"]).map(|(a, b)| (a - b).abs()));
         passed &= row(name, "phi", phi_error, 1e-3);
-        let peaks = measure_peaks(&mut audio).unwrap().unwrap();
+        let peaks = measure_peaks(&mut audio, RATE_HZ).unwrap().unwrap();
         let peaks_error =
             largest(peaks.iter().zip(&wanted["compression_peak_std"]).map(|(a, b)| (a - b).abs()));
         passed &= row(name, "peak mean, std dB", peaks_error, 0.02);
         let scale = 10f32.powf(-0.5) / audio.peak();
         for (channel, side) in [&audio.left, &audio.right].into_iter().enumerate() {
             let side: Vec<f32> = side.iter().map(|sample| sample * scale).collect();
-            let found = onsets(&side);
+            let found = onsets(&side, RATE_HZ);
             let expected = &wanted[&format!("onsets_ch{channel}_padded_pos")];
             assert_eq!(found.len(), expected.len(), "{name}: {found:?} {expected:?}");
             let offset = PADDING_FRAMES as f64;
             let distance = largest(found.iter().zip(expected).map(|(a, b)| (*a as f64 + offset - b).abs()));
             passed &= row(name, "onset frames", distance, 4.0);
         }
-        let side = measure_side(&mut audio).unwrap();
+        let side = measure_side(&mut audio, RATE_HZ).unwrap();
         passed &= row(name, "side", (side - wanted["pan_side"][0]).abs(), 0.0);
     }
     assert!(passed, "see the table above");
@@ -241,7 +241,7 @@ fn panning_limited_on_frequencies_equals_the_repaired_code() {
     let mut passed = true;
     for (name, stem) in FILES.into_iter().filter(|(name, _)| *name != "mono_vocals") {
         let mut audio = read_wav(&folder.join(format!("stem_{name}.wav")));
-        let side = measure_side(&mut audio).unwrap();
+        let side = measure_side(&mut audio, RATE_HZ).unwrap();
         let limits = Limits { gain: f32::INFINITY, ..Limits::of(RecipeKind::Paper, stem, RATE_HZ) };
         let correction = PanningCorrection { side };
         let mut matcher = PanningMatcher::fixed(Some(&correction), targets.stem(stem), 1.0, limits, RATE_HZ);

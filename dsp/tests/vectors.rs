@@ -79,7 +79,7 @@ fn onsets_equal_those_of_the_published_detector() {
     let scale = 10f32.powf(-0.5) / 0.917_785_64;
     let samples: Vec<f32> = pcm("onsets.i16").iter().map(|sample| sample * scale).collect();
     let wanted = [-1126, 10215, 21481, 32949, 43901, 55214, 66429, 77798, 88128, 99427];
-    let found = onsets(&samples);
+    let found = onsets(&samples, RATE_HZ);
     assert!(found.len() >= wanted.len(), "{found:?}");
     for (found, wanted) in found.iter().zip(wanted) {
         assert!((found - wanted).abs() <= 4, "{found} {wanted}");

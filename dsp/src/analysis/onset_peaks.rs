@@ -22,9 +22,9 @@ pub struct OnsetPeaks {
 
 impl OnsetPeaks {
     /// Nothing heard.
-    pub fn new() -> Self {
+    pub fn new(sample_rate_hz: f64) -> Self {
         Self {
-            detector: OnsetDetector::new(),
+            detector: OnsetDetector::new(sample_rate_hz),
             recent: Box::new([[0.0; HOP_FRAMES]; KEPT_HOPS]),
             heard_frames: 0,
             folded_frames: 0,
@@ -70,12 +70,6 @@ impl OnsetPeaks {
     /// Ends the channel: mean and deviation of the loudest quarter of peaks in dB; `None` without onsets.
     pub fn loudest(self) -> Option<[f64; 2]> {
         loudest_quarter(&mut self.finish().1)
-    }
-}
-
-impl Default for OnsetPeaks {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -135,10 +129,10 @@ mod tests {
             }
             samples[start + 6_500] = level;
         }
-        let mut peaks = OnsetPeaks::new();
+        let mut peaks = OnsetPeaks::new(44_100.0);
         samples.chunks_exact(HOP_FRAMES).for_each(|hop| peaks.listen(hop.try_into().expect("a hop")));
         let (onsets, peaks_db) = peaks.finish();
-        assert_eq!(onsets, crate::analysis::onsets::onsets(&samples));
+        assert_eq!(onsets, crate::analysis::onsets::onsets(&samples, 44_100.0));
         let wanted: Vec<f64> = [0.5f32, 0.25, 0.125].map(level_db).to_vec();
         assert!(wanted.iter().all(|level| peaks_db.contains(level)), "{peaks_db:?}");
         assert_eq!(onsets.len(), peaks_db.len());

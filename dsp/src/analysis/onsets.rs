@@ -8,10 +8,10 @@ use crate::analysis::spectra::PADDING_FRAMES;
 use crate::filters::transform::RealTransform;
 use crate::hop::HOP_FRAMES;
 
-/// Frames by which a report is dated back: 4.3 hops.
+/// Frames by which a report is dated back: 4.3 hops, whatever the rate.
 const DELAY_FRAMES: i64 = 4403;
-/// Least distance between onsets: 50 ms at 44.1 kHz.
-const SHORTEST_GAP_FRAMES: i64 = 2205;
+/// Least distance between onsets: 2,205 frames at 44.1 kHz.
+const SHORTEST_GAP_SECONDS: f64 = 0.05;
 const SILENCE_DB: f64 = -70.0;
 const MEAN_FACTOR: f32 = 0.058;
 const KEPT: usize = 7;
@@ -29,11 +29,12 @@ pub struct OnsetDetector {
     thresholded: [f32; 3],
     position: i64,
     last: i64,
+    shortest_gap_frames: i64,
 }
 
 impl OnsetDetector {
     /// Starts before the first frame of a stream, as if the reference's padding had just passed.
-    pub fn new() -> Self {
+    pub fn new(sample_rate_hz: f64) -> Self {
         let step = std::f64::consts::TAU / HOP_FRAMES as f64;
         Self {
             window: (0..HOP_FRAMES).map(|n| (0.5 * (1.0 - (step * n as f64).cos())) as f32).collect(),
@@ -44,6 +45,7 @@ impl OnsetDetector {
             thresholded: [0.0; 3],
             position: PADDING_FRAMES as i64,
             last: 0,
+            shortest_gap_frames: (SHORTEST_GAP_SECONDS * sample_rate_hz).round() as i64,
         }
     }
 
@@ -104,7 +106,7 @@ impl OnsetDetector {
 
     fn accept(&mut self, offset: f64) -> Option<i64> {
         let candidate = self.position + (offset * HOP_FRAMES as f64).round() as i64;
-        if self.last + SHORTEST_GAP_FRAMES >= candidate {
+        if self.last + self.shortest_gap_frames >= candidate {
             return None;
         }
         self.last = candidate.max(DELAY_FRAMES);
@@ -117,12 +119,6 @@ impl OnsetDetector {
         self.thresholded = [0.0; 3];
         self.position = PADDING_FRAMES as i64;
         self.last = 0;
-    }
-}
-
-impl Default for OnsetDetector {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -146,8 +142,8 @@ fn smooth_once(values: &mut [f32; KEPT]) {
 }
 
 /// All onsets of a complete channel, in frames from its start.
-pub fn onsets(samples: &[f32]) -> Vec<i64> {
-    let mut detector = OnsetDetector::new();
+pub fn onsets(samples: &[f32], sample_rate_hz: f64) -> Vec<i64> {
+    let mut detector = OnsetDetector::new(sample_rate_hz);
     let mut frame = [0.0; HOP_FRAMES];
     let mut found = Vec::new();
     for chunk in samples.chunks(HOP_FRAMES) {
@@ -172,11 +168,25 @@ mod tests {
                 samples[start + n] = 0.3 * noise;
             }
         }
-        let found = onsets(&samples);
+        let found = onsets(&samples, 44_100.0);
         assert_eq!(found.len(), starts.len(), "{found:?}");
         for (onset, start) in found.iter().zip(starts) {
             assert!((onset - start as i64).abs() < 2 * HOP_FRAMES as i64, "{onset} {start}");
         }
-        assert!(onsets(&vec![0.0; 50_000]).is_empty());
+        assert!(onsets(&vec![0.0; 50_000], 44_100.0).is_empty());
+    }
+
+    #[test]
+    fn onsets_lie_fifty_milliseconds_apart_at_any_rate() {
+        for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
+            let mut detector = OnsetDetector::new(rate_hz);
+            let mut accepts_after = |seconds: f64| {
+                detector.position = detector.last + (seconds * rate_hz) as i64;
+                detector.accept(0.0).is_some()
+            };
+            assert!(accepts_after(1.0));
+            assert!(!accepts_after(0.045), "{rate_hz} Hz");
+            assert!(accepts_after(0.055), "{rate_hz} Hz");
+        }
     }
 }

@@ -53,7 +53,8 @@ impl Effect for Dynamics {
     }
 
     fn measure(&self, stem: &mut dyn StemStore) -> Result<Option<Feature>, StoreError> {
-        Ok(measure(stem)?.map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db }))
+        Ok(measure(stem, self.context.sample_rate_hz)?
+            .map(|[peak_db, peak_std_db]| Feature::Peaks { peak_db, peak_std_db }))
     }
 
     fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {

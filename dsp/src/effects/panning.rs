@@ -72,7 +72,7 @@ impl Effect for Panning {
     }
 
     fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
-        self.correction = Some(PanningCorrection { side: measure_side(stem)? });
+        self.correction = Some(PanningCorrection { side: measure_side(stem, self.context.sample_rate_hz)? });
         self.matcher = fixed(&self.context, self.correction.as_ref(), self.amount);
         Ok(())
     }

@@ -76,7 +76,7 @@ impl PeakEstimator {
                 .coefficients(sample_rate_hz)
                 .map(|coefficient| coefficient.powi(BANK_STEP as i32) as f32),
             gate: ActivityGate::new(hop_seconds),
-            detector: OnsetDetector::new(),
+            detector: OnsetDetector::new(sample_rate_hz),
             middle: Box::new([0.0; HOP_FRAMES]),
             bank: [0.0; LANES],
             pending: Box::new([SILENT_SIDES; PENDING]),

@@ -12,9 +12,9 @@ pub const REFERENCE_PEAK_DB: f64 = -10.0;
 ///
 /// # Errors
 /// The store's reason.
-pub fn measure(stem: &mut dyn StemStore) -> Result<Option<[f64; 2]>, StoreError> {
+pub fn measure(stem: &mut dyn StemStore, sample_rate_hz: f64) -> Result<Option<[f64; 2]>, StoreError> {
     let gain = gain_from_db(peak_gain_db(peak(stem, Sides::Both)?)) as f32;
-    let mut peaks = [OnsetPeaks::new(), OnsetPeaks::new()];
+    let mut peaks = [OnsetPeaks::new(sample_rate_hz), OnsetPeaks::new(sample_rate_hz)];
     for_each_hop(stem, |hop, _| {
         for (peaks, side) in peaks.iter_mut().zip(hop.sides_mut()) {
             side.iter_mut().for_each(|sample| *sample *= gain);

@@ -36,6 +36,7 @@ pub struct Candidates<'a> {
     onsets: Vec<Vec<i64>>,
     input_peaks: Option<[f64; 2]>,
     coefficients: [f64; 2],
+    sample_rate_hz: f64,
     first_ratio: u32,
     /// Full trials made, for tests and reports.
     pub trials: usize,
@@ -60,10 +61,12 @@ impl<'a> Candidates<'a> {
             onsets: Vec::new(),
             input_peaks: None,
             coefficients: ballistics.coefficients(sample_rate_hz),
+            sample_rate_hz,
             first_ratio: ballistics.first_ratio,
             trials: 0,
         };
-        let mut peaks: Vec<OnsetPeaks> = candidates.sides.iter().map(|_| OnsetPeaks::new()).collect();
+        let mut peaks: Vec<OnsetPeaks> =
+            candidates.sides.iter().map(|_| OnsetPeaks::new(sample_rate_hz)).collect();
         candidates.pass(|sides, _, _| {
             peaks.iter_mut().zip(sides).for_each(|(peaks, side)| peaks.listen(side));
         })?;
@@ -113,7 +116,8 @@ impl<'a> Candidates<'a> {
         self.trials += 1;
         let (slope, threshold_db, coefficients) = (slope(ratio), threshold_db as f32, self.coefficients);
         let mut state = 0.0;
-        let mut peaks: Vec<OnsetPeaks> = self.sides.iter().map(|_| OnsetPeaks::new()).collect();
+        let mut peaks: Vec<OnsetPeaks> =
+            self.sides.iter().map(|_| OnsetPeaks::new(self.sample_rate_hz)).collect();
         self.pass(|sides, gains, _| {
             // The levels make room for the gains, sample by sample.
             for gain in gains.iter_mut() {

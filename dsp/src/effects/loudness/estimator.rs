@@ -4,11 +4,20 @@ use crate::analysis::estimates::{ESTIMATE_SECONDS, LOUDEST_MATERIAL, RunningWeig
 use crate::analysis::loudness::{ABSOLUTE_GATE_LUFS, KWeighting, RELATIVE_GATE, lufs};
 use crate::hop::{HOP_FRAMES, Hop};
 
+/// Length of a block (BS.1770-4).
+const BLOCK_SECONDS: f64 = 0.4;
+
+/// The same in whole hops: 17, which are 395 ms, at 44.1 kHz.
+fn block_hops(sample_rate_hz: f64) -> usize {
+    (BLOCK_SECONDS * sample_rate_hz / HOP_FRAMES as f64).round().max(1.0) as usize
+}
+
 /// Running gated loudness of a stem, hop by hop.
 #[derive(Debug)]
 pub(crate) struct LoudnessEstimator {
     weighting: KWeighting,
-    recent: [f64; LoudnessEstimator::BLOCK_HOPS],
+    /// Power of the hops of a block.
+    recent: Vec<f64>,
     position: usize,
     filled: usize,
     ungated: f64,
@@ -18,14 +27,11 @@ pub(crate) struct LoudnessEstimator {
 }
 
 impl LoudnessEstimator {
-    /// Hops in a block: 395 ms at 44.1 kHz, the nearest to 400 ms.
-    const BLOCK_HOPS: usize = 17;
-
     pub(crate) fn new(sample_rate_hz: f64) -> Self {
         let hops = ESTIMATE_SECONDS * sample_rate_hz / HOP_FRAMES as f64;
         Self {
             weighting: KWeighting::new(sample_rate_hz),
-            recent: [0.0; Self::BLOCK_HOPS],
+            recent: vec![0.0; block_hops(sample_rate_hz)],
             position: 0,
             filled: 0,
             ungated: 0.0,
@@ -41,11 +47,12 @@ impl LoudnessEstimator {
             frames.map(|(left, right)| self.weighting.power([f64::from(*left), f64::from(*right)])).sum();
         self.weighting.flush();
         self.recent[self.position] = energy / HOP_FRAMES as f64;
-        self.position = (self.position + 1) % Self::BLOCK_HOPS;
-        self.filled = (self.filled + 1).min(Self::BLOCK_HOPS);
-        let block = self.recent.iter().sum::<f64>() / Self::BLOCK_HOPS as f64;
+        let hops = self.recent.len();
+        self.position = (self.position + 1) % hops;
+        self.filled = (self.filled + 1).min(hops);
+        let block = self.recent.iter().sum::<f64>() / hops as f64;
         let audible = lufs(block) >= ABSOLUTE_GATE_LUFS && block <= 2.0 * LOUDEST_MATERIAL;
-        if self.filled < Self::BLOCK_HOPS || !audible {
+        if self.filled < hops || !audible {
             return;
         }
         self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();

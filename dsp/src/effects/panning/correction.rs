@@ -19,8 +19,8 @@ pub struct PanningCorrection {
 ///
 /// # Errors
 /// The store's reason.
-pub fn measure_side(stem: &mut dyn StemStore) -> Result<f64, StoreError> {
-    let mut meter = SideMeter::new();
+pub fn measure_side(stem: &mut dyn StemStore, sample_rate_hz: f64) -> Result<f64, StoreError> {
+    let mut meter = SideMeter::new(sample_rate_hz);
     let mut analysis = HopSpectra::new();
     for_each_hop(stem, |hop, _| {
         analysis.run(hop);
@@ -33,4 +33,28 @@ pub fn measure_side(stem: &mut dyn StemStore) -> Result<f64, StoreError> {
     }
     let balance = meter.balance();
     Ok(if balance == 0.0 { 0.0 } else { balance.signum() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::StereoBuffer;
+
+    #[test]
+    fn the_same_frequencies_vote_at_any_rate() {
+        // Left up to 5 kHz, right above: only what reaches the votes between 50 Hz and 2.5 kHz decides.
+        for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
+            let partials = |from_hz: i32, to_hz: i32| -> Vec<f32> {
+                let hz = (from_hz..to_hz).step_by(130);
+                let sines = |n: usize| {
+                    let seconds = n as f64 / rate_hz;
+                    let phases = hz.clone().map(|hz| f64::from(hz) * seconds + f64::from(hz * hz) * 1e-4);
+                    phases.map(|phase| (std::f64::consts::TAU * phase).sin()).sum::<f64>() as f32 * 0.01
+                };
+                (0..20_000).map(sines).collect()
+            };
+            let mut stem = StereoBuffer { left: partials(60, 5_000), right: partials(5_050, 15_000) };
+            assert_eq!(measure_side(&mut stem, rate_hz), Ok(-1.0), "{rate_hz} Hz");
+        }
+    }
 }

@@ -4,28 +4,39 @@
 use realfft::num_complex::Complex32;
 
 use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight, moving_average};
+use crate::analysis::hop_spectra::{BINS, WINDOW_FRAMES};
 use crate::analysis::similarity::phi;
 use crate::hop::{HOP_FRAMES, Hop};
 
-/// Bins of a 2048-point transform that vote on the side: 50 Hz to 2.5 kHz at 44.1 kHz.
-const FIRST_VOTE: usize = 2;
-const END_VOTE: usize = 116;
-/// Width of the moving average over bins before the vote.
-const VOTE_WIDTH: usize = 501;
-/// Bins that reach the votes through the average.
-const USED_BINS: usize = END_VOTE + VOTE_WIDTH / 2 + 1;
+/// Frequencies that vote on the side.
+const FIRST_VOTE_HZ: f64 = 50.0;
+const END_VOTE_HZ: f64 = 2_500.0;
+/// Width of the moving average over frequencies before the vote: 501 bins at 44.1 kHz, as published.
+const VOTE_WIDTH_HZ: f64 = 10_780.0;
 
 /// Mean signed dissimilarity per bin: positive where the right side is louder.
 #[derive(Debug)]
 pub struct SideMeter {
+    /// For the bins that reach the votes through the average.
     mean: Vec<f64>,
+    /// For the bins up to the last vote.
     smoothed: Vec<f64>,
+    first_vote: usize,
+    width: usize,
 }
 
 impl SideMeter {
     /// Nothing heard.
-    pub fn new() -> Self {
-        Self { mean: vec![0.0; USED_BINS], smoothed: vec![0.0; END_VOTE] }
+    pub fn new(sample_rate_hz: f64) -> Self {
+        let bins = |hz: f64| (hz * WINDOW_FRAMES as f64 / sample_rate_hz) as usize;
+        let (first_vote, end_vote) = (bins(FIRST_VOTE_HZ).max(1), bins(END_VOTE_HZ).max(2));
+        let half_width = bins(VOTE_WIDTH_HZ / 2.0);
+        Self {
+            mean: vec![0.0; (end_vote + half_width + 1).min(BINS)],
+            smoothed: vec![0.0; end_vote],
+            first_vote,
+            width: 2 * half_width + 1,
+        }
     }
 
     /// Adds the spectra of one frame; `decay` < 1 turns the sum into a running mean of weight 1 − `decay`.
@@ -42,20 +53,14 @@ impl SideMeter {
 
     /// Vote over the middle frequencies, −1 (left) to +1 (right). A bin in balance votes right, as published.
     pub fn balance(&mut self) -> f64 {
-        moving_average(&self.mean, VOTE_WIDTH, &mut self.smoothed);
-        let votes =
-            self.smoothed[FIRST_VOTE..].iter().map(|value| if *value + 1e-10 < 0.0 { -1.0 } else { 1.0 });
-        votes.sum::<f64>() / (END_VOTE - FIRST_VOTE) as f64
+        moving_average(&self.mean, self.width, &mut self.smoothed);
+        let voters = &self.smoothed[self.first_vote..];
+        let votes = voters.iter().map(|value| if *value + 1e-10 < 0.0 { -1.0 } else { 1.0 });
+        votes.sum::<f64>() / voters.len() as f64
     }
 
     fn reset(&mut self) {
         self.mean.fill(0.0);
-    }
-}
-
-impl Default for SideMeter {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -81,7 +86,7 @@ impl SideEstimator {
     pub fn new(sample_rate_hz: f64) -> Self {
         let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
         Self {
-            meter: SideMeter::new(),
+            meter: SideMeter::new(sample_rate_hz),
             gate: ActivityGate::new(hop_seconds),
             weight: RunningWeight::new(ESTIMATE_SECONDS / hop_seconds),
             first_decision: (1.0 / hop_seconds) as usize,
