@@ -1,12 +1,26 @@
 //! Fx-normalization after "Automatic music mixing with deep learning and out-of-domain data" (Martínez-Ramírez et al.,
 //! ISMIR 2022): every stem's loudness, spectrum, dynamics and panning are brought to the averages of a data set.
 //!
-//! The folder reads like the paper: one file per effect, each with a *meter* (measures a feature), a *target* (the
-//! average it must meet) and a *matcher* (applies the correction). [`FxNormalizer`] chains the matchers for all four
-//! stems, block by block; [`whole_file`] measures complete files and then streams them through the same matchers.
+//! The folder reads like the paper: one folder per effect, each with a *meter* (measures a feature), a *correction* (what
+//! brings the stem to its *target*, the average) and a *matcher* (applies it). All keep one contract, [`Effect`], and stand in
+//! one order, that of [`Chain`]. [`FxNormalizer`] runs the chains of all four stems block by block; [`normalize_stem`],
+//! [`profile_song`] and their like measure complete files and then stream them through the same matchers.
+//!
+//! ```
+//! use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, normalize_stem};
+//!
+//! let tone: Vec<f32> = (0..88_200).map(|n| 0.5 * (n as f32 * 0.05).sin()).collect();
+//! let stem = StereoBuffer::mono(tone);
+//! let (normalized, profile) =
+//!     normalize_stem(Stem::Bass, &stem, &Recipe::default(), &Targets::default(), 44_100.0)?;
+//! assert_eq!(normalized.frames(), stem.frames());
+//! assert!(profile.loudness.is_some());
+//! # Ok::<(), tributary_dsp::NormalizerError>(())
+//! ```
 //!
 //! The crate forbids unsafe code, does no input or output and starts no thread.
 #![forbid(unsafe_code)]
+#![warn(clippy::too_many_lines)]
 
 pub mod analysis;
 mod block;
@@ -47,6 +61,6 @@ pub use store::{Sides, StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
 pub use targets_builder::{BandFeature, TargetsBuilder};
 pub use whole_file::{
-    measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song, profile_stem,
-    stream,
+    WholeFile, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
+    profile_stem, stream,
 };
