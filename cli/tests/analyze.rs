@@ -86,3 +86,31 @@ fn nothing_to_measure_is_an_error_and_leaves_no_file() {
     song(&root.join("set/Loud"), Wav::CD);
     analyze(&root.join("set"), &root.join("nowhere/targets.json"), &[]).fails_with("cannot be written");
 }
+
+#[test]
+fn stems_are_measured_as_the_effects_before_leave_them() {
+    let root = folder("analyze-before");
+    song(&root.join("set/One"), Wav { seconds: 6.0, ..Wav::CD });
+    let measured = |name: &str, recipe: &str| {
+        let (recipe_file, output) = (root.join(format!("{name}.recipe")), root.join(format!("{name}.json")));
+        fs::write(&recipe_file, recipe).expect("the recipe can be written");
+        let recipe_file = recipe_file.to_str().expect("plain").to_owned();
+        analyze(&root.join("set"), &output, &["--name", "x", "--recipe", &recipe_file]).succeeds();
+        targets(&output)["stems"].clone()
+    };
+    let plain = measured("plain", "{}");
+    // Width comes after all that is measured but loudness; the stems are narrow, so that it would be seen.
+    let wide = measured("wide", r#"{"width": {"enabled": true}}"#);
+    for stem in support::STEMS {
+        for feature in ["spectrum", "peak_db", "peak_std_db", "phi"] {
+            assert_eq!(plain[stem][feature], wide[stem][feature], "{stem}: {feature}");
+        }
+    }
+    // The reverb comes before all of them.
+    let reverberated = measured("reverb", r#"{"reverb": {"enabled": true}}"#);
+    for (stem, sent) in support::STEMS.into_iter().zip([true, false, false, true]) {
+        for feature in ["spectrum", "phi", "loudness_lufs"] {
+            assert_eq!(plain[stem][feature] != reverberated[stem][feature], sent, "{stem}: {feature}");
+        }
+    }
+}
