@@ -260,3 +260,88 @@ fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
         edits.extend(Edit::once(Control::DrySource, choice as f32));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use egui::{Pos2, RawInput, Shape};
+
+    /// Every text the editor draws at a size: what, where, and whether all of it can be seen.
+    fn texts(copies: &Copies, size: [u32; 2]) -> Vec<(String, Pos2, bool)> {
+        let (params, ctx) = (TributaryParams::default(), egui::Context::default());
+        let screen = Rect::from_min_size(Pos2::ZERO, vec2(size[0] as f32, size[1] as f32));
+        let input = || RawInput { screen_rect: Some(screen), ..RawInput::default() };
+        // A first frame, in which fonts and areas find their sizes.
+        ctx.run_ui(input(), |ui| drop(draw(ui, &params, copies))).drop_without_applying_deltas();
+        let output = ctx.run_ui(input(), |ui| drop(draw(ui, &params, copies)));
+        let mut found = Vec::new();
+        for clipped in &output.shapes {
+            collect(&clipped.shape, clipped.clip_rect, &mut found);
+        }
+        output.drop_without_applying_deltas();
+        found
+    }
+
+    fn collect(shape: &Shape, clip: Rect, found: &mut Vec<(String, Pos2, bool)>) {
+        match shape {
+            Shape::Vec(shapes) => shapes.iter().for_each(|shape| collect(shape, clip, found)),
+            Shape::Text(text) => {
+                let visible = clip.expand(1.0).contains_rect(text.visual_bounding_rect());
+                found.push((text.galley.text().to_owned(), text.pos, visible));
+            }
+            _ => {}
+        }
+    }
+
+    fn playing() -> Copies {
+        let stem = StemCopy {
+            signal: true,
+            seen: true,
+            before_lufs: Some(-20.0),
+            after_lufs: Some(-18.0),
+            corrections: vec![("Gain", "+2.0 dB".into())],
+        };
+        let model = ModelCopy { state: ModelState::Ready, ..ModelCopy::default() };
+        Copies { stems: std::array::from_fn(|_| stem.clone()), model, ..Copies::default() }
+    }
+
+    /// Nothing moves for a sentence, and all of it can be read at every size there is.
+    #[test]
+    fn a_sentence_does_not_move_the_layout() {
+        let reason = "ONNX Runtime was not found. Put libonnxruntime.so beside the plug-in (folder Tributary) or set \
+                      ORT_DYLIB_PATH to the library's place, then open the project again.";
+        let failed = ModelCopy { state: ModelState::Failed(reason.into()), ..playing().model };
+        for size in [MIN_SIZE, SIZE, [1500, 900]] {
+            let without = texts(&playing(), size);
+            let said = "“small” cannot be used, the model before it stays: its files are broken.";
+            for (copies, words) in [
+                (Copies { notices: vec![said.into()], ..playing() }, said),
+                (Copies { model: failed.clone(), ..playing() }, reason),
+            ] {
+                let with = texts(&copies, size);
+                // The header's words on the model are as long as they are.
+                for (text, at, visible) in without.iter().filter(|(_, at, _)| at.y > HEADER) {
+                    let same = (text.clone(), *at, *visible);
+                    assert!(with.contains(&same), "{text:?} moved or went at {size:?}");
+                }
+                let sentence = with.iter().find(|(text, ..)| text.starts_with(words));
+                assert!(sentence.is_some_and(|(.., visible)| *visible), "{words:?} at {size:?}");
+            }
+            let silent = texts(&Copies { stems: Default::default(), ..playing() }, size);
+            let help = silent.iter().find(|(text, ..)| text.starts_with("No stem arrives yet"));
+            assert!(help.is_some_and(|(.., visible)| *visible), "the help is cut at {size:?}");
+        }
+    }
+
+    /// A rest is no missing cable.
+    #[test]
+    fn a_stem_that_has_played_is_not_missing_when_it_is_silent() {
+        let missing = |seen| {
+            let silent = StemCopy { seen, ..StemCopy::default() };
+            let copies = Copies { stems: std::array::from_fn(|_| silent.clone()), ..playing() };
+            let found = texts(&copies, SIZE);
+            found.iter().filter(|(text, ..)| text.contains("arrives")).count()
+        };
+        assert_eq!((missing(false), missing(true)), (5, 0), "four strips and the sentence, or none");
+    }
+}

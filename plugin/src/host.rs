@@ -6,7 +6,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use crate::monitor::Monitor;
@@ -29,8 +29,10 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 #[derive(Default)]
 pub struct HostLink {
     changed: AtomicBool,
-    /// The host must be told of the latency by a restart request, unless it asks before the next block.
-    latency_untold: AtomicBool,
+    /// The latency of the latest activation.
+    latency_samples: AtomicU32,
+    /// The latency that the host knows.
+    told_samples: AtomicU32,
     /// A restart that the plug-in wants, as against one the framework asks for on its own account.
     wish: AtomicBool,
     voice: Mutex<Option<Arc<dyn Voice>>>,
@@ -70,18 +72,21 @@ impl HostLink {
 
     /// The plug-in is being activated with this latency.
     pub(crate) fn latency_is(&self, samples: u32) {
-        let is_told = self.voice().is_none_or(|voice| voice.latency_is(samples));
-        self.latency_untold.store(!is_told, Relaxed);
+        self.latency_samples.store(samples, Relaxed);
+        if self.voice().is_none_or(|voice| voice.latency_is(samples)) {
+            self.latency_was_read(samples);
+        }
     }
 
-    /// The host has asked for the latency.
-    pub(crate) fn latency_was_read(&self) {
-        self.latency_untold.store(false, Relaxed);
+    /// The host has asked for the latency and was given this one.
+    pub(crate) fn latency_was_read(&self, samples: u32) {
+        self.told_samples.store(samples, Relaxed);
     }
 
     /// Whether the host must be asked to look at the latency; true once. Real-time safe.
     pub(crate) fn take_untold_latency(&self) -> bool {
-        self.latency_untold.load(Relaxed) && self.latency_untold.swap(false, Relaxed)
+        let samples = self.latency_samples.load(Relaxed);
+        self.told_samples.load(Relaxed) != samples && self.told_samples.swap(samples, Relaxed) != samples
     }
 
     /// The next request for a restart is the plug-in's own. Real-time safe.
@@ -150,7 +155,6 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU32;
 
     #[derive(Default)]
     struct Host {
@@ -200,10 +204,14 @@ mod tests {
         link.latency_is(5);
         assert!(!link.take_untold_latency(), "nobody to tell");
         link.set_voice(Some(Arc::new(Host::default())));
-        link.latency_is(5);
-        link.latency_was_read();
+        assert!(!link.take_untold_latency(), "as it was");
+        link.latency_is(6);
+        link.latency_was_read(6);
         assert!(!link.take_untold_latency());
-        link.latency_is(5);
+        link.latency_was_read(6);
+        link.latency_is(7);
         assert!(link.take_untold_latency() && !link.take_untold_latency(), "once");
+        link.latency_is(7);
+        assert!(!link.take_untold_latency(), "nothing new");
     }
 }

@@ -18,10 +18,13 @@ mod controller;
 mod handler;
 mod held;
 mod instance;
+mod module_info;
 mod processor;
 #[cfg(test)]
 mod tests;
 mod view;
+
+pub use module_info::module_info;
 
 use crate::Tributary;
 use crate::host::Parts;

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use nice_plug::prelude::*;
 use serde_json::Value;
-use support::{activate_offline as activate, copies, play, song, stage_sum, transfer};
+use support::{Host, activate_offline as activate, copies, play, play_in, song, stage_sum, transfer};
 use tributary::Tributary;
 use tributary::editor::learning::{LearningAction, LearningCopy};
-use tributary_dsp::{Recipe, Stem, Targets, normalize_stem};
+use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, normalize_stem};
+use tributary_engine::LatencyMode;
 
 const RATE_HZ: f32 = 44_100.0;
 
@@ -35,6 +36,47 @@ fn wait_for(plugin: &Tributary, wanted: impl Fn(&LearningCopy) -> bool) -> Learn
 
 fn learned_text(plugin: &Tributary) -> String {
     plugin.params().serialize_fields()["learned"].clone()
+}
+
+/// How often the host had to be told that the project has changed.
+fn changes(plugin: &Tributary) -> u64 {
+    plugin.monitor().host().changes()
+}
+
+/// A restart would end the learning, so the host is not asked for one; afterwards it is, whatever came of it.
+fn another_mode_waits_for_a_song_that_is_learned(plugin: &mut Tributary, song: &[StereoBuffer; 4]) {
+    let params = plugin.parameters().clone();
+    let mut host = Host::default();
+    for (restarts, action) in [(1, LearningAction::Cancel), (2, LearningAction::Analyze)] {
+        press(plugin, LearningAction::Learn);
+        let before = changes(plugin);
+        plugin.monitor().choose_latency(LatencyMode::Low, &params);
+        assert_eq!(changes(plugin), before + 1);
+        play_in(&mut host, plugin, song);
+        assert_eq!(host.restarts.get(), restarts - 1, "while it listens");
+        let latency = copies(plugin).latency;
+        assert!(latency.pending && latency.held);
+        press(plugin, action);
+        wait_for(plugin, |copy| matches!(copy, LearningCopy::Learned { .. }));
+        let start = Instant::now();
+        while host.restarts.get() < restarts {
+            assert!(start.elapsed() < Duration::from_secs(20), "never asked for a restart");
+            play_in(&mut host, plugin, song);
+        }
+        assert!(!copies(plugin).latency.held);
+        plugin.monitor().choose_latency(LatencyMode::Standard, &params);
+        play_in(&mut host, plugin, song);
+        assert_eq!(host.restarts.get(), restarts, "once");
+    }
+}
+
+/// Back to an earlier profile, as the host loads a state: no change of the project.
+fn learned_is_restored(plugin: &mut Tributary, saved: &str) {
+    let before = changes(plugin);
+    let mut fields = plugin.params().serialize_fields();
+    fields.insert("learned".into(), saved.into());
+    plugin.params().deserialize_fields(&fields);
+    assert_eq!((learned_text(plugin).as_str(), changes(plugin)), (saved, before));
 }
 
 fn is_adaptive(copy: &LearningCopy) -> bool {
@@ -77,6 +119,9 @@ fn learn_save_restore_forget() {
     assert!(distance(&learned, &plugin) <= 1e-4, "{}", distance(&learned, &plugin));
 
     let saved = learned_text(&plugin);
+    assert_eq!(changes(&plugin), 1, "the project has changed, once");
+    another_mode_waits_for_a_song_that_is_learned(&mut plugin, &song);
+    learned_is_restored(&mut plugin, &saved);
 
     // Deactivated and activated again; in another instance before and after activation.
     plugin.deactivate();

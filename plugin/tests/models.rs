@@ -68,10 +68,14 @@ fn choose_a_model_while_it_plays() {
     let first = play(&mut plugin, &song);
     assert!(first[latency..] != wanted[fresh_latency..][..first.len() - latency]);
 
+    let changes = |plugin: &Tributary| plugin.monitor().host().changes();
+    choose(&plugin, "default");
+    assert_eq!(changes(&plugin), 0, "nothing is new");
     choose(&plugin, "quicker");
     assert!(copies(&plugin).model.changing);
+    assert_eq!(changes(&plugin), 1, "the project has changed");
     choose(&plugin, "later");
-    assert_eq!(chosen(&plugin), "quicker", "one at a time");
+    assert_eq!((chosen(&plugin).as_str(), changes(&plugin)), ("quicker", 1), "one at a time");
     plugin.reset();
     assert!(play_in(&mut host, &mut plugin, &song) == first, "it listens before it fades in");
     play_on(&mut host, &mut plugin, &song);
@@ -90,7 +94,7 @@ fn choose_a_model_while_it_plays() {
 
     choose(&plugin, "broken");
     play_on(&mut host, &mut plugin, &song);
-    assert_eq!(chosen(&plugin), "quicker");
+    assert_eq!((chosen(&plugin).as_str(), changes(&plugin)), ("quicker", 3), "chosen, and given up");
     assert!(copies(&plugin).notices.iter().any(|notice| notice.starts_with("“broken” cannot be used")));
 
     choose(&plugin, "later");

@@ -141,3 +141,27 @@ fn another_latency_mode_asks_for_one_restart_and_changes_nothing_before() {
     assert!(!plugin.monitor().copies(&params).latency.pending);
     assert_eq!(plugin.monitor().copies(&params).latency.mode, LatencyMode::High);
 }
+
+/// A rewind to a silent beginning does not undo that a stem has played.
+#[test]
+fn a_stem_that_was_heard_stays_heard_through_a_reset_and_silence() {
+    let mut plugin = Tributary::default();
+    activate(&mut plugin);
+    let seen = |plugin: &Tributary| {
+        let copies = plugin.monitor().copies(plugin.parameters());
+        copies.stems.map(|stem| (stem.signal, stem.seen))
+    };
+    let (mut left, mut right) = (vec![0.0; MAX_BLOCK], vec![0.0; MAX_BLOCK]);
+    process(&mut plugin, &mut left, &mut right, 0);
+    assert_eq!(seen(&plugin), [(false, false); 4], "nothing yet");
+    process(&mut plugin, &mut left, &mut right, MAX_BLOCK);
+    assert_eq!(seen(&plugin), [(true, true); 4]);
+    plugin.reset();
+    for _ in 0..4 * RATE_HZ as usize / MAX_BLOCK {
+        process(&mut plugin, &mut left, &mut right, 0);
+    }
+    assert_eq!(seen(&plugin), [(false, true); 4]);
+    plugin.deactivate();
+    activate(&mut plugin);
+    assert_eq!(seen(&plugin), [(false, false); 4], "another activation, other cables");
+}

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clack_extensions::audio_ports::{AudioPortRescanFlags, HostAudioPorts, HostAudioPortsImpl};
+use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::latency::{HostLatency, HostLatencyImpl};
 use clack_extensions::log::{HostLog, HostLogImpl, LogSeverity};
 use clack_extensions::params::{HostParams, HostParamsImplMainThread, HostParamsImplShared};
@@ -32,6 +33,7 @@ pub(crate) struct Callbacks {
     pub(crate) callback_requested: AtomicBool,
     pub(crate) restart_requests: AtomicU32,
     pub(crate) latency_changes: AtomicU32,
+    pub(crate) dirty_marks: AtomicU32,
     pub(crate) latency_changed_while_processing: AtomicBool,
     pub(crate) audio_thread: AtomicUsize,
     main_thread: usize,
@@ -44,6 +46,7 @@ impl Callbacks {
             callback_requested: AtomicBool::new(false),
             restart_requests: AtomicU32::new(0),
             latency_changes: AtomicU32::new(0),
+            dirty_marks: AtomicU32::new(0),
             latency_changed_while_processing: AtomicBool::new(false),
             audio_thread: AtomicUsize::new(0),
             main_thread: current_thread_mark(),
@@ -71,6 +74,7 @@ impl HostHandlers for Host {
     fn declare_extensions(builder: &mut HostExtensions<Self>, _shared: &Self::Shared<'_>) {
         builder
             .register::<HostAudioPorts>()
+            .register::<HostGui>()
             .register::<HostLatency>()
             .register::<HostLog>()
             .register::<HostParams>()
@@ -106,6 +110,21 @@ impl HostThreadCheckImpl for SharedCallbacks {
     }
 }
 
+/// The window is shown nowhere: what matters is which sizes the plug-in takes.
+impl HostGuiImpl for SharedCallbacks {
+    fn resize_hints_changed(&self) {}
+    fn request_resize(&self, _size: GuiSize) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn request_show(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn request_hide(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn closed(&self, _was_destroyed: bool) {}
+}
+
 impl HostParamsImplShared for SharedCallbacks {
     fn request_flush(&self) {}
 }
@@ -134,7 +153,9 @@ impl HostParamsImplMainThread for MainThreadCallbacks {
 }
 
 impl HostStateImpl for MainThreadCallbacks {
-    fn mark_dirty(&self) {}
+    fn mark_dirty(&self) {
+        self.0.dirty_marks.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 impl AudioProcessorHandler<'_> for AudioThreadCallbacks {}

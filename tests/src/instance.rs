@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clack_extensions::gui::{GuiApiType, GuiConfiguration, GuiSize, PluginGui};
 use clack_extensions::latency::PluginLatency;
 use clack_extensions::render::{PluginRender, RenderMode};
 use clack_extensions::state::PluginState;
@@ -144,6 +145,63 @@ impl Instance {
     /// When it cannot.
     pub fn text(&mut self, parameter: &Parameter, value: f64) -> Result<String> {
         parameters::text_of(&self.inner.plugin_handle(), parameter.id, value)
+    }
+
+    /// The value that the plug-in reads from what a user has typed; `None` when it is none.
+    ///
+    /// # Errors
+    /// When the text holds a zero, or there are no parameters.
+    pub fn read_text(&mut self, parameter: &Parameter, typed: &str) -> Result<Option<f64>> {
+        parameters::value_of(&self.inner.plugin_handle(), parameter.id, typed)
+    }
+
+    /// Opens the plug-in's window, outside of any other. Needs a display.
+    ///
+    /// # Errors
+    /// When the plug-in has no window or cannot open it.
+    pub fn open_window(&mut self) -> Result<()> {
+        let plugin = self.inner.plugin_handle();
+        let gui = plugin.get_extension::<PluginGui>().context("the plug-in has no window")?;
+        let api_type = GuiApiType::default_for_current_platform().context("windows of an unknown kind")?;
+        let configuration = GuiConfiguration { api_type, is_floating: false };
+        gui.create(&plugin, configuration).ok().context("the window cannot be opened")
+    }
+
+    /// Closes it.
+    pub fn close_window(&mut self) {
+        let plugin = self.inner.plugin_handle();
+        if let Some(gui) = plugin.get_extension::<PluginGui>() {
+            gui.destroy(&plugin);
+        }
+    }
+
+    /// The size of the window, open or not.
+    #[must_use]
+    pub fn window_size(&mut self) -> Option<[u32; 2]> {
+        let plugin = self.inner.plugin_handle();
+        let size = plugin.get_extension::<PluginGui>()?.get_size(&plugin)?;
+        Some([size.width, size.height])
+    }
+
+    /// The size that the plug-in would make of this one.
+    #[must_use]
+    pub fn adjusted_window_size(&mut self, [width, height]: [u32; 2]) -> Option<[u32; 2]> {
+        let plugin = self.inner.plugin_handle();
+        let size = plugin.get_extension::<PluginGui>()?.adjust_size(&plugin, GuiSize { width, height })?;
+        Some([size.width, size.height])
+    }
+
+    /// Gives the window another size; whether the plug-in takes it.
+    pub fn resize_window(&mut self, [width, height]: [u32; 2]) -> bool {
+        let plugin = self.inner.plugin_handle();
+        let gui = plugin.get_extension::<PluginGui>();
+        gui.is_some_and(|gui| gui.set_size(&plugin, GuiSize { width, height }).is_ok())
+    }
+
+    /// How often the plug-in said that the project has changed.
+    #[must_use]
+    pub fn dirty_marks(&self) -> u32 {
+        self.callbacks.dirty_marks.load(Ordering::Acquire)
     }
 
     /// Saves the state.

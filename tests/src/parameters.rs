@@ -3,6 +3,8 @@
 //! Stands apart so that tests name a parameter as the user does and set it by its position in its range, whatever
 //! numbers the framework uses for it.
 
+use std::ffi::CString;
+
 use anyhow::{Context, Result};
 use clack_extensions::params::{ParamInfoBuffer, ParamInfoFlags, PluginParams};
 use clack_host::prelude::*;
@@ -72,4 +74,10 @@ pub(crate) fn text_of(plugin: &PluginMainThreadHandle, id: u32, value: f64) -> R
     let text =
         params.value_to_text(plugin, id, value, &mut text).ok().context("the parameter has no text")?;
     Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+pub(crate) fn value_of(plugin: &PluginMainThreadHandle, id: u32, typed: &str) -> Result<Option<f64>> {
+    let params = extension(plugin)?;
+    let id = ClapId::from_raw(id).context("not a parameter number")?;
+    Ok(params.text_to_value(plugin, id, &CString::new(typed)?))
 }

@@ -4,7 +4,7 @@
 //! them. It is made in a folder beside its place and exchanged as a whole, so that a host never meets half a bundle.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +13,7 @@ use crate::layout::{self, Entry, Source, System};
 use crate::licenses;
 use crate::onnx_runtime;
 use crate::places::{self, Places};
+use crate::process;
 use crate::setup;
 use crate::steps::Steps;
 
@@ -29,20 +30,43 @@ pub fn run(places: &Places) -> Result<()> {
 /// Set-up, build and bundling as the first steps of another command.
 pub fn prepare(places: &Places, steps: &mut Steps) -> Result<()> {
     setup::prepare(places, steps)?;
-    let binary = steps.required("build the plug-in", || build(places))?;
-    steps.required("bundle", || assemble(places, &binary))
+    let built = steps.required("build the plug-in", || build(places))?;
+    steps.required("bundle", || assemble(places, &built))
 }
 
-/// Builds the plug-in and returns the path of its library, as Cargo reports it.
-pub fn build(places: &Places) -> Result<PathBuf> {
-    let mut command = places.cargo_build(&["--lib", "--message-format=json-render-diagnostics"]);
+/// What Cargo has built.
+pub struct Built {
+    /// The plug-in's library.
+    library: PathBuf,
+    /// The program that prints what the library's VST3 factory says of itself.
+    describer: PathBuf,
+}
+
+/// The example that describes the VST3 factory.
+const DESCRIBER: &str = "module_info";
+
+/// Builds the plug-in, and the program that describes it.
+pub fn build(places: &Places) -> Result<Built> {
+    let mut command =
+        places.cargo_build(&["--lib", "--example", DESCRIBER, "--message-format=json-render-diagnostics"]);
     let built =
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !built.status.success() {
         bail!("the plug-in does not build; see the messages above");
     }
     let messages = String::from_utf8(built.stdout).context("cargo's messages are not UTF-8")?;
-    library_in(&messages).context("cargo built no library for the plug-in")
+    let library = library_in(&messages).context("cargo built no library for the plug-in")?;
+    let describer = describer_in(&messages).context("cargo built no description of the plug-in")?;
+    Ok(Built { library, describer })
+}
+
+/// Finds the describing program among Cargo's messages.
+fn describer_in(messages: &str) -> Option<PathBuf> {
+    messages.lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = message["reason"] == "compiler-artifact" && message["target"]["name"] == DESCRIBER;
+        is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
+    })
 }
 
 /// Finds the plug-in's dynamic library among Cargo's JSON messages, one a line.
@@ -60,12 +84,15 @@ fn library_in(messages: &str) -> Option<PathBuf> {
     })
 }
 
-/// Makes both bundles from a built library.
-pub fn assemble(places: &Places, binary: &Path) -> Result<()> {
+/// Makes both bundles from what was built.
+pub fn assemble(places: &Places, built: &Built) -> Result<()> {
     let system = System::of(std::env::consts::OS)?;
     let resources = resources(places)?;
     let version = env!("CARGO_PKG_VERSION");
-    let entries = layout::entries(system, std::env::consts::ARCH, binary, &resources, version);
+    let module_info = process::capture(&mut Command::new(&built.describer))
+        .context("the plug-in's factory cannot be described")?;
+    let processor = std::env::consts::ARCH;
+    let entries = layout::entries(system, processor, &built.library, &module_info, &resources, version);
     let bundled = places.bundled();
     exchange(&entries, &layout::top_level(system), &bundled)?;
     for name in layout::top_level(system) {
@@ -137,6 +164,10 @@ mod tests {
         );
         assert_eq!(library_in(messages), Some("/t/libtributary.so".into()));
         assert_eq!(library_in(""), None);
+        let example =
+            r#"{"reason":"compiler-artifact","target":{"name":"module_info"},"executable":"/t/module_info"}"#;
+        assert_eq!(describer_in(example), Some("/t/module_info".into()));
+        assert_eq!(describer_in(messages), None);
     }
 
     #[test]
@@ -147,7 +178,7 @@ mod tests {
         files::write(&scratch.0.join("binary"), "the library").unwrap();
         let system = System::Linux;
         let resources = [("models/default/contract.json".into(), Source::Text("{}".into()))];
-        let entries = layout::entries(system, "x86_64", &scratch.0.join("binary"), &resources, "0");
+        let entries = layout::entries(system, "x86_64", &scratch.0.join("binary"), "{}", &resources, "0");
         exchange(&entries, &layout::top_level(system), &bundled).unwrap();
         let mut expected: Vec<&Path> = entries.iter().map(|(path, _)| path.as_path()).collect();
         expected.sort();
@@ -160,7 +191,7 @@ mod tests {
         let scratch = Scratch::new();
         let bundled = scratch.0.join("bundled");
         files::write(&bundled.join("Tributary.clap"), "old").unwrap();
-        let entries = layout::entries(System::Linux, "x86_64", &scratch.0.join("missing"), &[], "0");
+        let entries = layout::entries(System::Linux, "x86_64", &scratch.0.join("missing"), "{}", &[], "0");
         assert!(exchange(&entries, &layout::top_level(System::Linux), &bundled).is_err());
         assert_eq!(fs::read_to_string(bundled.join("Tributary.clap")).unwrap(), "old");
         assert_eq!(files::below(&scratch.0).unwrap(), [Path::new("bundled/Tributary.clap")]);

@@ -57,11 +57,13 @@ pub fn top_level(system: System) -> Vec<String> {
     names
 }
 
-/// All files of both bundles. `resources` are relative to the folder that the plug-in searches for its model and runtime.
+/// All files of both bundles. `resources` are relative to the folder that the plug-in searches for its model and runtime;
+/// `module_info` is what a VST3 host reads without loading the binary.
 pub fn entries(
     system: System,
     processor: &str,
     binary: &Path,
+    module_info: &str,
     resources: &[Entry],
     version: &str,
 ) -> Vec<Entry> {
@@ -95,6 +97,7 @@ pub fn entries(
     for folder in [clap_resources, vst3.join("Resources")] {
         entries.extend(resources.iter().map(|(path, source)| (folder.join(path), source.clone())));
     }
+    entries.push((vst3.join("Resources/moduleinfo.json"), Source::Text(module_info.into())));
     entries
 }
 
@@ -127,7 +130,7 @@ mod tests {
 
     fn paths(system: System, processor: &str) -> Vec<String> {
         let resources = [("models/default/contract.json".into(), Source::Text(String::new()))];
-        let entries = entries(system, processor, Path::new("binary"), &resources, "1.2.3");
+        let entries = entries(system, processor, Path::new("binary"), "{}", &resources, "1.2.3");
         let mut paths: Vec<String> =
             entries.iter().map(|(path, _)| path.to_string_lossy().replace('\\', "/")).collect();
         paths.sort();
@@ -139,6 +142,7 @@ mod tests {
         let expected = [
             "Tributary.clap",
             "Tributary.vst3/Contents/Resources/models/default/contract.json",
+            "Tributary.vst3/Contents/Resources/moduleinfo.json",
             "Tributary.vst3/Contents/x86_64-linux/Tributary.so",
             "Tributary/models/default/contract.json",
         ];

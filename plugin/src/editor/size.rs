@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 /// Largest size that is kept, in points to either side: more than any screen has, and a bound for what a project may ask.
 const SIZE_MAX: u32 = 16_384;
 
-/// A size between [`MIN_SIZE`] and any screen's, in points.
+/// A size between [`MIN_SIZE`] and any screen's, in points. Saved as text, `960x684`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "[u32; 2]", into = "[u32; 2]")]
+#[serde(try_from = "String", into = "String")]
 pub struct EditorSize([u32; 2]);
 
 impl EditorSize {
@@ -31,18 +31,22 @@ impl Default for EditorSize {
     }
 }
 
-impl TryFrom<[u32; 2]> for EditorSize {
+impl TryFrom<String> for EditorSize {
     type Error = &'static str;
 
-    fn try_from([width, height]: [u32; 2]) -> Result<Self, Self::Error> {
-        let size = Self::nearest(f64::from(width), f64::from(height));
-        if size.0 == [width, height] { Ok(size) } else { Err("not the size of a window") }
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let sides = text
+            .split_once('x')
+            .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        let size =
+            sides.map(|(width, height): (u32, u32)| Self::nearest(f64::from(width), f64::from(height)));
+        size.filter(|size| String::from(*size) == text).ok_or("not the size of a window")
     }
 }
 
-impl From<EditorSize> for [u32; 2] {
-    fn from(size: EditorSize) -> Self {
-        size.0
+impl From<EditorSize> for String {
+    fn from(EditorSize([width, height]): EditorSize) -> Self {
+        format!("{width}x{height}")
     }
 }
 
@@ -63,11 +67,13 @@ mod tests {
         assert_eq!(EditorSize::nearest(1200.4, 800.0).points(), [1200, 800]);
         assert_eq!(EditorSize::nearest(0.0, f64::NAN).points(), MIN_SIZE);
         assert_eq!(EditorSize::nearest(-5.0, f64::INFINITY).points(), [MIN_SIZE[0], SIZE_MAX]);
-        for refused in ["[819, 700]", "[900, 1]", "[99999, 700]", "[900]", "[900.5, 700]", "[-1, 700]", "7"] {
-            assert!(serde_json::from_str::<EditorSize>(refused).is_err(), "{refused}");
+        for refused in
+            ["819x700", "900x1", "99999x700", "900", "900.5x700", "-1x700", "+900x700", "0900x700", "", "x"]
+        {
+            assert!(EditorSize::try_from(refused.to_owned()).is_err(), "{refused}");
         }
         let size = EditorSize::nearest(1000.0, 700.0);
-        assert_eq!(serde_json::to_string(&size).expect("JSON"), "[1000,700]");
-        assert_eq!(serde_json::from_str::<EditorSize>("[1000,700]").expect("a size"), size);
+        assert_eq!(serde_json::to_string(&size).expect("JSON"), "\"1000x700\"");
+        assert_eq!(serde_json::from_str::<EditorSize>("\"1000x700\"").expect("a size"), size);
     }
 }

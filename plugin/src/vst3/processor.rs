@@ -23,8 +23,9 @@ unsafe extern "system" fn getLatencySamples(this: *mut IAudioProcessor) -> uint3
     // SAFETY: the host's own arguments, for an object whose table is ours. So below.
     unsafe {
         let (framework, instance) = Table::of((*this).vtbl);
-        instance.link.latency_was_read();
-        (framework.getLatencySamples)(this)
+        let samples = (framework.getLatencySamples)(this);
+        instance.link.latency_was_read(samples);
+        samples
     }
 }
 

@@ -151,9 +151,9 @@ impl IBStreamTrait for Memory {
 
     unsafe fn seek(&self, at: int64, mode: int32, now: *mut int64) -> tresult {
         let (data, place) = &mut *self.0.borrow_mut();
-        *place = match mode as u32 {
-            mode if mode == kIBSeekSet => at as usize,
-            mode if mode == kIBSeekEnd => data.len(),
+        *place = match mode {
+            mode if mode == kIBSeekSet as int32 => at as usize,
+            mode if mode == kIBSeekEnd as int32 => data.len(),
             _ => *place,
         };
         if !now.is_null() {
@@ -372,6 +372,11 @@ fn a_host_that_reads_the_latency_is_asked_for_no_restart_and_one_that_does_not_f
     assert_eq!(plugin.restarts(), before + 1);
     assert_eq!(plugin.host.flags.load(Relaxed), handler::LATENCY_CHANGED);
     assert!(!plugin.monitor.take_restart(&plugin.params), "once");
+    plugin.processing(false);
+    unsafe { plugin.component.setActive(0) };
+    plugin.set_up(1024);
+    plugin.processing(true);
+    assert_eq!(plugin.restarts(), before + 1, "nothing new");
 }
 
 #[test]
