@@ -142,6 +142,7 @@ fn playing() -> Copies {
             version: "0.1.0".into(),
             trained_on: "Generated songs.".into(),
             state: ModelState::Ready,
+            ..ModelCopy::default()
         },
         latency: LatencyCopy {
             sample_rate_hz: 48_000.0,
@@ -149,7 +150,7 @@ fn playing() -> Copies {
             parts: parts(),
             mode: LatencyMode::Standard,
             offered: [true; 4],
-            pending: false,
+            ..LatencyCopy::default()
         },
         load_ratio: 0.23,
         underruns: 2,
