@@ -2,7 +2,7 @@
 
 pub mod dynamics;
 pub mod equalization;
-pub mod loudness;
+pub(crate) mod loudness;
 pub mod panning;
 pub mod reverb;
-pub mod width;
+pub(crate) mod width;

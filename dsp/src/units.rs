@@ -2,12 +2,12 @@
 //! a library logarithm per sample would cost more than the rest of the chain together.
 
 /// dB to linear gain.
-pub fn gain_from_db(level_db: f64) -> f64 {
+pub(crate) fn gain_from_db(level_db: f64) -> f64 {
     10f64.powf(level_db / 20.0)
 }
 
 /// Linear gain to dB; 0 becomes −600 dB, since the reference adds 1e-30 before every logarithm.
-pub fn db_from_gain(gain: f64) -> f64 {
+pub(crate) fn db_from_gain(gain: f64) -> f64 {
     20.0 * (gain + 1e-30).log10()
 }
 
@@ -30,7 +30,7 @@ pub fn fast_db(sample: f32) -> f32 {
 
 /// `10^(x / 20)` within 1e-6 relative from −140 to 140 dB and within 3e-6 from −700 to 700 dB. Branch-free.
 #[inline(always)]
-pub fn fast_gain(level_db: f32) -> f32 {
+pub(crate) fn fast_gain(level_db: f32) -> f32 {
     const OCTAVES_PER_DB: f32 = 0.166_096_4;
     // Adding 1.5 × 2^23 rounds to an integer and leaves it in the low mantissa bits.
     const ROUND: f32 = 12_582_912.0;

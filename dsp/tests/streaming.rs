@@ -173,6 +173,27 @@ fn a_fixed_profile_repeats_the_whole_file_result_bit_for_bit() {
     }
 }
 
+/// The equalizer rings ahead of a stem that begins with sound, panning's window spreads that further, and width hears it.
+#[test]
+fn what_comes_ahead_of_a_stem_is_the_same_in_a_file() {
+    let mut input = song(60_000);
+    for side in &mut input {
+        side.drain(..500);
+    }
+    for pair in input.chunks_exact_mut(2) {
+        pair[1] = pair[0].iter().map(|sample| 0.9 * sample).collect();
+    }
+    let recipe = Recipe::default().with_amounts([1.0, 1.0, 0.3, 1.0]).with_width(1.0);
+    let profile = profile(&recipe, &input);
+    assert!(profile.0.iter().flatten().all(|stem| stem.width.unwrap().gains.iter().any(|gain| *gain > 0.0)));
+    let mut live = normalizer(&recipe, ProfileSource::Fixed(profile));
+    let latency = live.latency_samples();
+    let mut streamed = input.clone();
+    streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
+    run(&mut live, &mut streamed, || 441);
+    assert_is_whole_file_result(&recipe, &input, &streamed, latency);
+}
+
 #[test]
 fn without_amounts_the_chain_is_a_pure_delay() {
     let input = song(60_000);

@@ -162,7 +162,7 @@ fn gated_mean(blocks: &[f64]) -> Option<f64> {
 ///
 /// # Errors
 /// The store's reason.
-pub fn gain_to_lufs_db(
+pub(crate) fn gain_to_lufs_db(
     stem: &mut dyn StemStore,
     sides: Sides,
     target_lufs: f64,

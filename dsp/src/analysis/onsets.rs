@@ -20,7 +20,7 @@ const SMOOTHER_A: [f64; 2] = [0.23484048, 0.0];
 
 /// Detects onsets hop by hop.
 #[derive(Debug)]
-pub struct OnsetDetector {
+pub(crate) struct OnsetDetector {
     window: Vec<f32>,
     time: Vec<f32>,
     bins: Vec<Complex32>,

@@ -7,7 +7,7 @@ use crate::targets::FULL_BINS;
 
 /// Similarity of a bin, 1 in the middle, 0 on one side only. Two silent sides are alike.
 #[inline(always)]
-pub fn phi(left_power: f32, right_power: f32) -> f32 {
+pub(crate) fn phi(left_power: f32, right_power: f32) -> f32 {
     let total = left_power + right_power;
     if total > f32::MIN_POSITIVE { 2.0 * (left_power * right_power).sqrt() / total } else { 1.0 }
 }

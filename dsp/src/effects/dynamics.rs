@@ -20,7 +20,7 @@ use crate::store::{StemStore, StoreError};
 
 /// Dynamics of one stem.
 #[derive(Debug)]
-pub struct Dynamics {
+pub(crate) struct Dynamics {
     context: Context,
     amount: f64,
     correction: Option<DynamicsCorrection>,

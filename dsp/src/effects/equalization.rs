@@ -20,7 +20,7 @@ use crate::store::{StemStore, StoreError};
 
 /// Equalization of one stem.
 #[derive(Debug)]
-pub struct Equalization {
+pub(crate) struct Equalization {
     context: Context,
     amount: f64,
     correction: Option<EqualizationCorrection>,

@@ -24,7 +24,7 @@ use crate::store::{StemStore, StoreError};
 
 /// Panning of one stem.
 #[derive(Debug)]
-pub struct Panning {
+pub(crate) struct Panning {
     context: Context,
     amount: f64,
     correction: Option<PanningCorrection>,

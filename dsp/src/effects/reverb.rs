@@ -15,7 +15,7 @@ use crate::recipe::ReverbSetting;
 
 /// The reverb of one stem: the same whatever is measured, and nothing at all where the recipe sends nothing.
 #[derive(Debug)]
-pub struct Reverb(Option<ReverbSend>);
+pub(crate) struct Reverb(Option<ReverbSend>);
 
 impl Reverb {
     /// The send that the recipe has for the stem.
