@@ -22,6 +22,8 @@ pub(crate) struct FadedStream {
     fade_frames: usize,
     /// Current weight, 0 to 1.
     weight: f32,
+    /// The weight falls, or has fallen and does not rise yet.
+    falls: bool,
     /// The stream has just begun: no fade-in at its first frame.
     fresh: bool,
     /// Planar scratch of the rendered block.
@@ -40,6 +42,7 @@ impl FadedStream {
             gap_ahead: false,
             fade_frames: fade_frames.max(1),
             weight: 0.0,
+            falls: true,
             fresh: true,
             left: vec![0.0; max_block],
             right: vec![0.0; max_block],
@@ -56,6 +59,7 @@ impl FadedStream {
         self.fresh = fresh;
         if fresh {
             self.weight = 0.0;
+            self.falls = true;
         }
     }
 
@@ -84,8 +88,13 @@ impl FadedStream {
         self.gap_ahead
     }
 
-    /// Drops what is late and looks ahead as far as `frames` and a fade from `position` need.
-    pub(crate) fn look_ahead(&mut self, position: i64, frames: usize) {
+    /// The stream frame up to which frames must be there for a block at `position` to be at full weight.
+    pub(crate) fn needed(&self, position: i64, frames: usize) -> i64 {
+        position + (frames + self.fade_frames) as i64 + 1
+    }
+
+    /// Drops what is late and looks ahead as far as stream frame `wanted`.
+    pub(crate) fn look_ahead(&mut self, position: i64, wanted: i64) {
         let Some(start) = self.start else { return };
         let due = start.saturating_add_signed(position.max(0));
         if self.taken < due {
@@ -99,7 +108,6 @@ impl FadedStream {
             return;
         }
         let first = (self.taken - start) as i64;
-        let wanted = position + (frames + self.fade_frames) as i64 + 1;
         let filled = self.ring.slots() / 2;
         let end = wanted.min(first + filled as i64);
         if let Ok(chunk) = self.ring.read_chunk(filled * 2) {
@@ -117,24 +125,23 @@ impl FadedStream {
     }
 
     /// Fills `left`, `right` and `weights` for `frames` frames from stream position `position`. A frame that is not
-    /// there is silent and has weight 0. Returns how many times the weight began to fall.
+    /// there is silent and has weight 0. Returns how many times the weight began to fall, from wherever it was.
     pub(crate) fn render(&mut self, position: i64, frames: usize) -> usize {
-        self.look_ahead(position, frames);
+        self.look_ahead(position, self.needed(position, frames));
         let step = 1.0 / self.fade_frames as f32;
         let mut falls = 0;
         let mut readable = 0;
         for i in 0..frames {
             let at = position + i as i64;
             let covered = at >= 0 && self.valid_until - at > self.fade_frames as i64;
-            if at == 0 && self.fresh {
-                self.weight = if covered { 1.0 } else { 0.0 };
-                falls += usize::from(!covered);
-            } else if covered {
-                self.weight = (self.weight + step).min(1.0);
-            } else {
-                falls += usize::from(self.weight >= 1.0);
-                self.weight = (self.weight - step).max(0.0);
-            }
+            let begins = at == 0 && self.fresh;
+            falls += usize::from(!covered && (begins || !self.falls));
+            self.falls = !covered;
+            self.weight = match (begins, covered) {
+                (true, _) => f32::from(u8::from(covered)),
+                (false, true) => (self.weight + step).min(1.0),
+                (false, false) => (self.weight - step).max(0.0),
+            };
             if at >= 0 {
                 self.fresh = false;
                 readable += usize::from(at < self.valid_until);
@@ -170,5 +177,29 @@ impl FadedStream {
             chunk.commit_all();
             self.taken += count;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtrb::RingBuffer;
+
+    #[test]
+    fn a_fall_counts_from_wherever_the_weight_was() {
+        let (mut worker, ring) = RingBuffer::new(2 * 4000);
+        let mut stream = FadedStream::new(ring, 100, 1000);
+        stream.go_live(0);
+        let mut play = |made: usize, position: i64, frames: usize| {
+            worker.push_entire_slice(&vec![0.5; 2 * made]).unwrap();
+            stream.render(position, frames)
+        };
+        assert_eq!(play(150, 0, 150), 1, "from full weight");
+        // Of the next frames only the first fifty have a fade's length behind them: the weight comes to one half.
+        assert_eq!(play(150, 150, 150), 1, "from half of it");
+        assert_eq!(play(0, 300, 100), 0, "there is nothing to fall from");
+        assert_eq!(play(400, 400, 150), 0, "too late by a block, and then enough");
+        assert_eq!(play(0, 550, 250), 1);
+        assert_eq!(play(900, 800, 600), 0, "once for every fall, not for every block");
     }
 }

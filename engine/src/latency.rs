@@ -39,6 +39,11 @@ impl LatencyReport {
         if self.rate_hz > 0.0 { 1000.0 * self.total_frames() as f64 / self.rate_hz } else { 0.0 }
     }
 
+    /// Host frames of the part of this name, 0 when there is none.
+    pub(crate) fn part_frames(&self, name: &str) -> usize {
+        self.parts.iter().filter(|part| part.name == name).map(|part| part.frames).sum()
+    }
+
     /// Appends a part, leaving out empty ones.
     pub(crate) fn with(mut self, name: &str, frames: usize) -> Self {
         if frames > 0 {

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     sum_start: AtomicU64,
     /// Worker: the stream it works on.
     acknowledged: AtomicU64,
+    /// Worker: counts whatever it has finished, so that who waits for it can tell slow from stuck.
+    progress: AtomicU64,
 }
 
 impl Shared {
@@ -56,6 +58,17 @@ impl Shared {
     /// Worker: whether late hops are still wanted.
     pub(crate) fn is_patient(&self) -> bool {
         self.patient.load(Relaxed)
+    }
+
+    /// Worker: something is finished – a step of loading, frames taken, a hop. Rounds without work do not count: who waits
+    /// for what never comes must notice.
+    pub(crate) fn advance(&self) {
+        self.progress.fetch_add(1, Relaxed);
+    }
+
+    /// How much the worker has finished, for comparison with an earlier answer.
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress.load(Relaxed)
     }
 
     /// Worker: the stream to work on. Load this after looking at the input ring's fill.

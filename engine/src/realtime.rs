@@ -1,8 +1,8 @@
 //! The audio thread's side of an engine. It copies stems into a ring, takes mix frames out of another, delays the dry
 //! signal and applies smoothed gains; everything that takes time happens in `worker.rs`. It allocates nothing, takes no
 //! lock, makes no system call that waits and never wakes the worker in real time – the worker sleeps just until the
-//! frames it lacks can have arrived. Only when the host renders faster than real time does it wait for the worker, with
-//! limits.
+//! frames it lacks can have arrived. The one exception is a host that renders a file, where it waits for the worker:
+//! `render_mode.rs` decides when and how long, [`AudioSide::wait`] does it.
 
 #![warn(clippy::disallowed_methods)]
 
@@ -15,7 +15,10 @@ use tributary_dsp::CHANNELS;
 
 use crate::delay_line::{DryDelay, Ramp};
 use crate::faded_stream::FadedStream;
+use crate::latency::LatencyReport;
 use crate::protocol::Shared;
+use crate::render_mode::{Pace, Patience, RenderMode};
+use crate::render_record::RenderRecord;
 use crate::settings::{DrySource, Settings};
 use crate::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 
@@ -23,12 +26,6 @@ use crate::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 const FADE_MS: f64 = 6.0;
 /// Time in which mix, output gain and bypass move to a new value.
 const SMOOTHING_MS: f64 = 20.0;
-/// The audio clock is ahead of the wall clock by more than this (or half the latency): the host renders offline.
-const OFFLINE_LEAD_S: f64 = 0.5;
-/// Longest wait for the model to load while rendering offline.
-const LOADING_PATIENCE: Duration = Duration::from_secs(30);
-/// Longest wait for a hop while rendering offline.
-const HOP_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause between two looks while waiting.
 const WAIT_STEP: Duration = Duration::from_micros(200);
 /// Largest block handled in one go; longer ones are cut.
@@ -39,33 +36,16 @@ pub(crate) fn fade_frames(rate_hz: f64) -> usize {
     (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
 }
 
-/// How far the audio clock is ahead of the wall clock.
-#[derive(Debug)]
-struct Clock {
-    /// Tells the time; simulations have their own.
-    now: fn() -> Instant,
-    last_call: Option<Instant>,
-    lead_s: f64,
-    last_block_s: f64,
+/// Where the time comes from and how it passes while waiting; simulations have their own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time {
+    pub(crate) now: fn() -> Instant,
+    pub(crate) sleep: fn(Duration),
 }
 
-impl Clock {
-    fn new(now: fn() -> Instant) -> Self {
-        Self { now, last_call: None, lead_s: 0.0, last_block_s: 0.0 }
-    }
-
-    /// A block is being asked for. A pause lets the wall clock get ahead, which says nothing about the blocks after
-    /// it, so the lead never falls below zero.
-    fn tick(&mut self, block_s: f64) {
-        let now = (self.now)();
-        if let Some(last) = self.last_call {
-            let elapsed_s = now.duration_since(last).as_secs_f64();
-            self.lead_s = (self.lead_s + self.last_block_s - elapsed_s).max(0.0);
-        }
-        self.last_call = Some(now);
-        self.last_block_s = block_s;
-    }
-}
+/// The machine's own time.
+#[expect(clippy::disallowed_methods, reason = "only `AudioSide::wait` sleeps")]
+const REAL_TIME: Time = Time { now: Instant::now, sleep: std::thread::sleep };
 
 /// Cuts a block into parts of at most `longest` frames. A stem shorter than `main` is shorter, or empty, in the last ones.
 pub(crate) fn in_parts(
@@ -112,11 +92,12 @@ pub struct AudioSide {
     /// Frames since the engine started, for the time of an underrun.
     stream_frames: u64,
     latency_frames: usize,
+    /// Frames of the latency that are there for the worker to compute in.
+    computing_frames: i64,
     mix: FadedStream,
     sum: FadedStream,
     dry: DryDelay,
     max_block: usize,
-    fade_frames: usize,
     rate_hz: f64,
     peaks: [f32; 4],
     output_peak: f32,
@@ -133,8 +114,12 @@ pub struct AudioSide {
     fresh: bool,
     /// A mix has come through: from now on gaps are bridged by the fallback instead of the dry signal.
     mixed: bool,
-    clock: Clock,
-    out_of_patience: bool,
+    time: Time,
+    render_mode: RenderMode,
+    /// What the host does with the present call.
+    pace: Pace,
+    patience: Patience,
+    record: RenderRecord,
 }
 
 impl AudioSide {
@@ -143,11 +128,12 @@ impl AudioSide {
         (shared, telemetry): (Arc<Shared>, Arc<Telemetry>),
         worker: Option<Thread>,
         rings: AudioRings,
-        latency_frames: usize,
-        rate_hz: f64,
+        latency: &LatencyReport,
         max_block: usize,
     ) -> Self {
+        let (latency_frames, rate_hz) = (latency.total_frames(), latency.rate_hz);
         let fade_frames = fade_frames(rate_hz);
+        let first_due_frames = latency_frames.saturating_sub(fade_frames + max_block);
         let smoothing_frames = (SMOOTHING_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)) as usize;
         Self {
             shared,
@@ -161,11 +147,11 @@ impl AudioSide {
             position: -(latency_frames as i64),
             stream_frames: 0,
             latency_frames,
+            computing_frames: latency.part_frames("computing") as i64,
             mix: FadedStream::new(rings.mix, fade_frames, max_block),
             sum: FadedStream::new(rings.sum, fade_frames, max_block),
             dry: DryDelay::new(latency_frames),
             max_block,
-            fade_frames,
             rate_hz,
             peaks: [0.0; 4],
             output_peak: 0.0,
@@ -179,16 +165,18 @@ impl AudioSide {
             settled: false,
             fresh: true,
             mixed: false,
-            clock: Clock::new(Instant::now),
-            out_of_patience: false,
+            time: REAL_TIME,
+            render_mode: RenderMode::new(first_due_frames as f64 / rate_hz),
+            pace: Pace::RealTime,
+            patience: Patience::default(),
+            record: RenderRecord::new(latency_frames, rate_hz),
         }
     }
 
-    /// The same side with another clock.
+    /// The same side in another time.
     #[cfg(test)]
-    pub(crate) fn with_clock(mut self, now: fn() -> Instant) -> Self {
-        self.clock = Clock::new(now);
-        self
+    pub(crate) fn in_time(self, time: Time) -> Self {
+        Self { time, ..self }
     }
 
     /// Frames between an input and its output.
@@ -212,28 +200,32 @@ impl AudioSide {
         self.overflowed = false;
         self.restart_stream(true);
         self.dry.reset();
-        self.clock = Clock::new(self.clock.now);
-        self.out_of_patience = false;
+        self.render_mode.reset();
+        self.record.restart();
         self.settled = false;
     }
 
     /// Processes one block in place: `main` holds the main input and receives the output; `stems` are eight planar
     /// channels in stem order, left before right. Any length; a stem slice shorter than `main` counts as silent beyond
-    /// its end. Real-time safe: no allocation, lock or wait – except when the host renders faster than real time,
-    /// where it waits for the worker (at most 30 s for loading and 10 s for a hop).
+    /// its end. Real-time safe: no allocation, lock or wait, with one exception. While the host renders a file it waits
+    /// for the worker: where [`Settings::offline`] says so as long as the worker makes progress, and at most 100 ms a
+    /// call where only the host's pace does.
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         let settings = settings.sanitized();
+        let (now, frames) = ((self.time.now)(), main[0].len().min(main[1].len()));
+        self.pace = self.render_mode.block(settings.offline, now, frames as f64 / self.rate_hz);
+        self.patience.begin_call();
+        self.record.begin_call(self.pace, self.render_mode.plays(), now, &self.telemetry.render);
         in_parts(main, stems, self.max_block, |main, stems| self.process_part(main, stems, &settings));
     }
 
     fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         let frames = main[0].len();
-        self.clock.tick(frames as f64 / self.rate_hz);
         self.gather(frames, stems);
         if !self.telemetry.is_failed() {
-            self.send(frames, settings.offline);
+            self.send(frames);
             self.follow_worker();
-            self.await_mix(frames, settings.offline);
+            self.await_mix(frames);
         }
         let underruns = self.mix.render(self.position, frames);
         self.sum.render(self.position, frames);
@@ -244,7 +236,9 @@ impl AudioSide {
                 .store(self.stream_frames, std::sync::atomic::Ordering::Relaxed);
         }
         self.set_gains(settings);
-        self.write(main);
+        let lacks_mix = self.write(main);
+        let is_heard = !settings.bypass && settings.mix > 0.0;
+        self.record.add(frames, lacks_mix && is_heard, &self.telemetry.render);
         self.position += frames as i64;
         self.stream_frames += frames as u64;
     }
@@ -271,12 +265,10 @@ impl AudioSide {
 
     /// Writes the gathered block to the worker. When it does not fit, the stream is given up; a new one starts with the
     /// first block that fits again.
-    fn send(&mut self, frames: usize, offline: bool) {
+    fn send(&mut self, frames: usize) {
         let needed = frames * CHANNELS;
-        self.shared.set_patient(self.may_wait(offline));
-        if self.input.slots() < needed && self.may_wait(offline) {
-            self.wait(HOP_PATIENCE, |side| side.input.slots() >= needed);
-        }
+        self.shared.set_patient(self.patience.is_with(self.pace));
+        self.wait(|side| side.input.slots() >= needed || side.telemetry.is_failed());
         if self.input.slots() < needed {
             if !self.overflowed {
                 self.overflowed = true;
@@ -304,12 +296,6 @@ impl AudioSide {
         self.telemetry.restarts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// Whether the host renders faster than real time, so that waiting is right.
-    fn may_wait(&self, offline: bool) -> bool {
-        let half_latency_s = 0.5 * self.latency_frames as f64 / self.rate_hz;
-        !self.out_of_patience && (offline || self.clock.lead_s > OFFLINE_LEAD_S.min(half_latency_s))
-    }
-
     /// Learns where the stream's output starts; until then, throws away that of earlier ones.
     fn follow_worker(&mut self) {
         // The order of these two looks is the protocol: see `protocol.rs`.
@@ -326,44 +312,43 @@ impl AudioSide {
         }
     }
 
-    /// While rendering offline, waits until the mix covers the block.
-    fn await_mix(&mut self, frames: usize, offline: bool) {
-        let until = self.position + (frames + self.fade_frames) as i64 + 1;
-        if until <= 0 {
-            return;
+    /// While the host renders, waits until the mix covers the block. Where calls may not wait long, they begin as soon as
+    /// a hop can be made, a hop before its first frame is due: so what a hop takes is spread over many calls.
+    fn await_mix(&mut self, frames: usize) {
+        let early_frames = if self.pace == Pace::Unannounced { self.computing_frames } else { 0 };
+        let (position, until) = (self.position, self.mix.needed(self.position, frames) + early_frames);
+        if until > 0 {
+            self.wait(|side| {
+                side.follow_worker();
+                side.mix.look_ahead(position, until);
+                side.mix.has_until(until) || side.mix.is_blocked() || side.telemetry.is_failed()
+            });
         }
-        self.mix.look_ahead(self.position, frames);
-        if self.mix.has_until(until) {
-            self.out_of_patience = false;
-            return;
-        }
-        if !self.may_wait(offline) {
-            return;
-        }
-        let patience = if self.telemetry.is_ready() { HOP_PATIENCE } else { LOADING_PATIENCE };
-        let position = self.position;
-        let came = self.wait(patience, |side| {
-            side.follow_worker();
-            side.mix.look_ahead(position, frames);
-            side.mix.has_until(until) || side.mix.is_blocked() || side.telemetry.is_failed()
-        });
-        self.out_of_patience = !came;
     }
 
-    /// Waits for `done`, nudging the worker. Only ever called while rendering offline.
-    #[expect(clippy::disallowed_methods, reason = "offline, where waiting is right")]
-    fn wait(&mut self, patience: Duration, mut done: impl FnMut(&mut Self) -> bool) -> bool {
-        let start = Instant::now();
-        while !done(self) {
-            if start.elapsed() > patience {
-                return false;
-            }
+    /// Waits for `done` as long as patience lasts – which is not at all while the host plays –, nudging the worker. This
+    /// is the one place where the audio thread waits.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nobody listens to a render, and what comes late is lost for good"
+    )]
+    fn wait(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        if done(self) || self.pace == Pace::RealTime {
+            return;
+        }
+        let began = (self.time.now)();
+        let mut now = began;
+        while self.patience.lasts(self.pace, now, self.shared.progress()) {
             if let Some(worker) = &self.worker {
                 worker.unpark();
             }
-            std::thread::sleep(WAIT_STEP);
+            (self.time.sleep)(WAIT_STEP);
+            now = (self.time.now)();
+            if done(self) {
+                break;
+            }
         }
-        true
+        self.render_mode.waited(now.saturating_duration_since(began));
     }
 
     fn set_gains(&mut self, settings: &Settings) {
@@ -386,11 +371,13 @@ impl AudioSide {
         self.settled = true;
     }
 
-    /// Delays the dry signals and writes the output.
-    fn write(&mut self, main: [&mut [f32]; 2]) {
+    /// Delays the dry signals and writes the output. Returns whether there is a frame that is not the mix, or not only.
+    fn write(&mut self, main: [&mut [f32]; 2]) -> bool {
         let [left, right] = main;
         let fall = PEAK_FALL_PER_SECOND.powf(left.len() as f32 / self.rate_hz as f32);
         let mut output_peak = self.output_peak * fall;
+        let mut lacks_mix = false;
+        let heard_from = if self.fresh { -self.position } else { 0 };
         for (i, (left, right)) in left.iter_mut().zip(right.iter_mut()).enumerate() {
             let stems = &self.interleaved[i * CHANNELS..(i + 1) * CHANNELS];
             let raw = |side: usize| stems[side] + stems[side + 2] + stems[side + 4] + stems[side + 6];
@@ -405,6 +392,7 @@ impl AudioSide {
             let mix = [self.mix.left[i], self.mix.right[i]];
             let sum = [self.sum.left[i], self.sum.right[i]];
             let (mix_weight, sum_weight) = (self.mix.weights[i], self.sum.weights[i]);
+            lacks_mix |= (mix_weight < 1.0 || ready < 1.0) && i as i64 >= heard_from;
             for (side, out) in [left, right].into_iter().enumerate() {
                 let (main, raw) = (delayed[side], delayed[side + 2]);
                 let dry = blend(raw, main, bus);
@@ -416,6 +404,7 @@ impl AudioSide {
         }
         self.output_peak = output_peak;
         self.telemetry.output_peak.set(output_peak);
+        lacks_mix
     }
 }
 

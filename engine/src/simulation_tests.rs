@@ -12,13 +12,15 @@ use super::*;
 use crate::contract::WindowGeometry;
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel, SumModel};
-use crate::realtime::{AudioRings, AudioSide};
+use crate::realtime::{AudioRings, AudioSide, Time};
 use crate::settings::{DrySource, Settings};
 use crate::test_support::{Noise, custom_source};
 use crate::window::StemWindow;
 
 #[path = "../tests/engine/alloc.rs"]
 mod alloc;
+#[path = "simulation_clock_tests.rs"]
+mod clocks;
 
 const RATE_HZ: f64 = 44_100.0;
 const MAX_BLOCK: usize = 480;
@@ -36,6 +38,8 @@ const MODEL_GAIN: f32 = 0.7;
 
 thread_local! {
     static NOW: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    /// How long the audio side has waited.
+    static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// The simulation's clock.
@@ -52,6 +56,13 @@ fn let_pass(time: Duration) {
     NOW.with(|now| now.set(now.get().map(|(start, passed)| (start, passed + time))));
 }
 
+/// The audio side waits.
+fn sleep(time: Duration) {
+    WAITED.set(WAITED.get() + time);
+    let_pass(time);
+    clocks::work();
+}
+
 /// The host: plays a chord, block by block, and keeps what comes out.
 struct Host {
     audio: AudioSide,
@@ -62,6 +73,10 @@ struct Host {
     /// Parameters move and the transport jumps.
     restless: bool,
     settings: Settings,
+    /// The host's clock against the machine's.
+    speed: f64,
+    /// Frames that the host has yet to catch up.
+    behind_frames: usize,
 }
 
 /// What is played: a slow chord, equal on all stems' left sides.
@@ -72,6 +87,16 @@ fn chord(n: usize) -> f32 {
 impl Host {
     fn play(&mut self) {
         let frames = 1 + self.random.below(MAX_BLOCK);
+        self.play_block(frames);
+    }
+
+    /// Nothing for a while, and then everything that is missing at once.
+    fn hang(&mut self, seconds: f64) {
+        let_pass(Duration::from_secs_f64(seconds));
+        self.behind_frames = (seconds * RATE_HZ) as usize;
+    }
+
+    fn play_block(&mut self, frames: usize) {
         let at = self.out.len();
         let left: Vec<f32> = (at..at + frames).map(chord).collect();
         let right = vec![0.0; frames];
@@ -89,18 +114,22 @@ impl Host {
             }
             self.audio.process([&mut main, &mut other], stems, &self.settings);
         });
-        assert_eq!(allocations, 0, "whatever state the audio side is in");
+        let is_alone = !clocks::is_worker_here();
+        assert!(
+            allocations == 0 || !is_alone,
+            "{allocations} allocations, whatever state the audio side is in"
+        );
         if self.telemetry.underruns.load(Relaxed) > before {
             assert_eq!(self.telemetry.last_underrun_frame.load(Relaxed), at as u64, "counted with its time");
             self.underrun_times.push(at as u64);
         }
         assert!(main.iter().chain(&other).all(|x| x.is_finite()));
         self.out.extend(&main);
-        let_pass(Duration::from_secs_f64(frames as f64 / RATE_HZ));
+        let late_frames = self.behind_frames.min(frames);
+        self.behind_frames -= late_frames;
+        let_pass(Duration::from_secs_f64((frames - late_frames) as f64 / (RATE_HZ * self.speed)));
     }
-}
 
-impl Host {
     fn automate(&mut self) {
         let mut share = || self.random.below(1000) as f32 / 999.0;
         let (mix, output_gain) = (share(), 2.0 * share());
@@ -144,7 +173,9 @@ impl MixModel for Late {
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let blocks = self.delays.lock().unwrap().blocks().saturating_sub(1);
-        if let Some(host) = &mut *self.host.lock().unwrap() {
+        if blocks > 0
+            && let Some(host) = &mut *self.host.lock().unwrap()
+        {
             (0..blocks).for_each(|_| host.play());
         }
         self.inner.run(window, mix)?;
@@ -164,13 +195,19 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
+        Self::with_geometry(seed, GEOMETRY)
+    }
+
+    fn with_geometry(seed: u64, geometry: WindowGeometry) -> Self {
+        WAITED.set(Duration::ZERO);
         let host = Arc::new(Mutex::new(None));
         let delays = Arc::new(Mutex::new(Delays { random: Noise(seed), on: false }));
         let (late_host, late_delays) = (Arc::clone(&host), Arc::clone(&delays));
-        let model = custom_source(GEOMETRY, move || {
-            Box::new(Late { inner: SumModel::new(GEOMETRY), host: late_host, delays: late_delays })
+        let model = custom_source(geometry, move || {
+            Box::new(Late { inner: SumModel::new(geometry), host: late_host, delays: late_delays })
         });
-        let latency = model.latency(&ProfileSource::Adaptive, RATE_HZ, MAX_BLOCK).unwrap().total_frames();
+        let report = model.latency(&ProfileSource::Adaptive, RATE_HZ, MAX_BLOCK).unwrap();
+        let latency = report.total_frames();
         let ring_frames = latency + 2 * MAX_BLOCK + RATE_HZ as usize + 1024;
         let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
         let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
@@ -194,11 +231,10 @@ impl Simulation {
             (shared, Arc::clone(&telemetry)),
             None,
             AudioRings { input, mix, sum },
-            latency,
-            RATE_HZ,
+            &report,
             MAX_BLOCK,
         )
-        .with_clock(now);
+        .in_time(Time { now, sleep });
         let random = Noise(seed ^ 0x5eed);
         *host.lock().unwrap() = Some(Host {
             audio,
@@ -208,8 +244,21 @@ impl Simulation {
             underrun_times: Vec::new(),
             restless: false,
             settings: Settings::default(),
+            speed: 1.0,
+            behind_frames: 0,
         });
         Self { worker, host, delays }
+    }
+
+    /// One round of the worker's loop; how long it sleeps after it.
+    fn pass_round(&mut self) -> Duration {
+        if self.worker.round().unwrap() == Round::Busy {
+            self.worker.waited_ms = 0.0;
+            return Duration::ZERO;
+        }
+        let sleep_ms = self.worker.sleep_ms();
+        self.worker.waited_ms += sleep_ms;
+        Duration::from_secs_f64(sleep_ms * 1e-3)
     }
 
     /// Plays for about `seconds`, late or in time.

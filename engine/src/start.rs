@@ -156,14 +156,8 @@ impl Engine {
         };
         let rings = AudioRings { input, mix, sum };
         let worker = thread.as_ref().map(|thread| thread.thread().clone());
-        let side = AudioSide::new(
-            (Arc::clone(&shared), Arc::clone(&telemetry)),
-            worker,
-            rings,
-            total_frames,
-            config.host_rate_hz,
-            max_block,
-        );
+        let side =
+            AudioSide::new((Arc::clone(&shared), Arc::clone(&telemetry)), worker, rings, &latency, max_block);
         let learning = Arc::new(learning);
         let handle = EngineHandle { shared, telemetry, latency, name, learning, thread, has_finished };
         (side, handle)

@@ -4,7 +4,9 @@
 //! the main thread for the plug-in's state and for tests.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use serde::{Deserialize, Serialize};
 use tributary_dsp::{
@@ -13,6 +15,7 @@ use tributary_dsp::{
 
 use crate::latency::LatencyReport;
 use crate::meters::SILENCE_DB;
+use crate::render_record::{RenderReport, SharedRecord};
 
 /// An `f32` that threads share without waiting.
 #[derive(Debug)]
@@ -51,10 +54,6 @@ pub enum EngineState {
         reason: String,
     },
 }
-
-const LOADING: u8 = 0;
-const READY: u8 = 1;
-const FAILED: u8 = 2;
 
 /// One stem's live values.
 #[derive(Debug)]
@@ -145,8 +144,10 @@ pub const PEAK_FALL_PER_SECOND: f32 = 0.1;
 /// Live values of one engine.
 #[derive(Debug)]
 pub struct Telemetry {
-    state: AtomicU8,
+    /// The model is loaded.
+    is_loaded: AtomicBool,
     loading_progress: AtomicF32,
+    /// Why the engine has given up: that there is a reason is the state, so neither is ever seen without the other.
     failure: OnceLock<String>,
     remark: OnceLock<String>,
     /// Per stem, in stem order.
@@ -175,6 +176,8 @@ pub struct Telemetry {
     pub last_underrun_frame: AtomicU64,
     /// Times the stream started anew: reset, overflow.
     pub restarts: AtomicU64,
+    /// What the last render lost.
+    pub(crate) render: SharedRecord,
     /// Gain that brings the normalized sum to the mix's loudness, linear.
     pub(crate) sum_gain: AtomicF32,
     /// Gain that brings the plain sum of the stems to the mix's loudness, linear.
@@ -193,7 +196,7 @@ impl Default for Telemetry {
             heard: AtomicBool::new(false),
         };
         Self {
-            state: AtomicU8::new(LOADING),
+            is_loaded: AtomicBool::new(false),
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
             remark: OnceLock::new(),
@@ -210,6 +213,7 @@ impl Default for Telemetry {
             hops: AtomicU64::new(0),
             last_underrun_frame: AtomicU64::new(u64::MAX),
             restarts: AtomicU64::new(0),
+            render: SharedRecord::default(),
             sum_gain: AtomicF32::new(1.0),
             raw_gain: AtomicF32::new(1.0),
         }
@@ -219,10 +223,10 @@ impl Default for Telemetry {
 impl Telemetry {
     /// What the engine is doing. Allocates for a failure's text: for the main thread.
     pub fn state(&self) -> EngineState {
-        match self.state.load(Relaxed) {
-            READY => EngineState::Ready,
-            FAILED => EngineState::Failed { reason: self.failure.get().cloned().unwrap_or_default() },
-            _ => EngineState::Loading { progress: self.loading_progress.get() },
+        match self.failure.get() {
+            Some(reason) => EngineState::Failed { reason: reason.clone() },
+            None if self.is_loaded.load(Acquire) => EngineState::Ready,
+            None => EngineState::Loading { progress: self.loading_progress.get() },
         }
     }
 
@@ -235,12 +239,12 @@ impl Telemetry {
 
     /// Whether the model mixes. Real-time safe.
     pub fn is_ready(&self) -> bool {
-        self.state.load(Relaxed) == READY
+        self.is_loaded.load(Acquire) && !self.is_failed()
     }
 
     /// Whether the engine has given up. Real-time safe.
     pub fn is_failed(&self) -> bool {
-        self.state.load(Relaxed) == FAILED
+        self.failure.get().is_some()
     }
 
     /// The corrections the normalizer applies to a stem at present. Real-time safe.
@@ -257,13 +261,12 @@ impl Telemetry {
     }
 
     pub(crate) fn set_ready(&self) {
-        self.state.store(READY, Relaxed);
+        self.is_loaded.store(true, Release);
     }
 
     /// The first reason stays; whatever fails afterwards follows from it.
     pub(crate) fn set_failed(&self, reason: String) {
         let _ = self.failure.set(reason);
-        self.state.store(FAILED, Relaxed);
     }
 
     /// What the user should know about how the model runs, once it is loaded.
@@ -301,7 +304,13 @@ impl Telemetry {
             }),
             mix_lufs: self.mix_integrated_lufs.get(),
             mix_true_peak_db: self.mix_true_peak_db.get(),
+            render: self.render(latency.rate_hz),
         }
+    }
+
+    /// How the last render went, `None` before the first. Allocates: for the main thread.
+    pub fn render(&self, rate_hz: f64) -> Option<RenderReport> {
+        self.render.report(rate_hz)
     }
 }
 
@@ -362,6 +371,8 @@ pub struct Report {
     pub mix_lufs: f32,
     /// True peak of the mix, −120 for none.
     pub mix_true_peak_db: f32,
+    /// How the last render went; absent before the first.
+    pub render: Option<RenderReport>,
 }
 
 #[cfg(test)]

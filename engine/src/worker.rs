@@ -25,7 +25,8 @@ const TAKE_FRAMES: usize = 1024;
 static SILENCE: [f32; TAKE_FRAMES] = [0.0; TAKE_FRAMES];
 /// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
 const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
-/// Longest sleep while there is nothing to do. Half a hop at most, so that the hop after it keeps half of its time.
+/// Longest sleep while there is nothing to do. Half a hop at most, however short hops are, so that the hop after it keeps
+/// half of its time.
 const REST_MS: f64 = 125.0;
 /// A host that has sent nothing for this long has stopped.
 const STOPPED_MS: f64 = 500.0;
@@ -113,7 +114,13 @@ impl Worker {
 
     fn load(config: WorkerConfig) -> Result<Self, String> {
         let WorkerConfig { model, profile, host_rate_hz, latency_frames, shared, telemetry, .. } = config;
-        let pipeline = build_pipeline(model, profile, host_rate_hz, &telemetry)?;
+        let pipeline = build_pipeline(model, profile, host_rate_hz, &|share| {
+            telemetry.set_loading(share);
+            shared.advance();
+        })?;
+        if let Some(remark) = pipeline.remark() {
+            telemetry.set_remark(remark);
+        }
         // The audio side relies on it: what the host was told must cover what the pipeline needs.
         if pipeline.latency().total_frames() > latency_frames {
             return Err("The model's window is longer than its contract says.".into());
@@ -168,6 +175,9 @@ impl Worker {
         if self.capture_end.is_some_and(|end| self.taken >= end) {
             self.capture_end = None;
             self.pipeline.set_tap(None);
+        }
+        if filled > 0 {
+            self.shared.advance();
         }
         if fresh > 0 {
             self.sum.drain(|out| self.pipeline.pull_sum(out));
@@ -262,6 +272,7 @@ impl Worker {
             self.publish_load();
         }
         self.mix.drain(|out| self.pipeline.pull_mix(out));
+        self.shared.advance();
         Ok(())
     }
 
@@ -276,11 +287,11 @@ impl Worker {
         let geometry = self.pipeline.geometry();
         let ms = |frames: usize| 1000.0 * frames as f64 / f64::from(geometry.sample_rate_hz);
         let (shortest, longest) = SLEEP_RANGE_MS;
-        let rest_ms = (0.5 * ms(geometry.hop_frames)).clamp(longest, REST_MS);
+        let rest_ms = (0.5 * ms(geometry.hop_frames)).clamp(shortest, REST_MS);
         if self.waited_ms > STOPPED_MS {
             return rest_ms;
         }
-        let longest = if self.pipeline.is_resting() { rest_ms } else { longest };
+        let longest = if self.pipeline.is_resting() { rest_ms.max(longest) } else { longest };
         ms(self.pipeline.missing_frames()).clamp(shortest, longest)
     }
 
@@ -319,9 +330,8 @@ fn build_pipeline(
     model: ModelSource,
     profile: ProfileSource,
     host_rate_hz: f64,
-    telemetry: &Telemetry,
+    progress: &dyn Fn(f32),
 ) -> Result<Pipeline, String> {
-    let progress = |share: f32| telemetry.set_loading(share);
     progress(0.05);
     let built: Result<Pipeline, EngineError> = match model {
         ModelSource::Missing { reason } => return Err(reason),
@@ -331,16 +341,12 @@ fn build_pipeline(
                 Pipeline::new(model, bundle.recipe(), bundle.targets(), profile, limiter, host_rate_hz)
             })
         }
-        ModelSource::Custom { recipe, targets, load, .. } => load(&progress)
+        ModelSource::Custom { recipe, targets, load, .. } => load(progress)
             .map_err(EngineError::from)
             .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, None, host_rate_hz)),
     };
     progress(1.0);
-    let pipeline = built.map(Pipeline::with_meters).map_err(|e| e.to_string())?;
-    if let Some(remark) = pipeline.remark() {
-        telemetry.set_remark(remark);
-    }
-    Ok(pipeline)
+    built.map(Pipeline::with_meters).map_err(|e| e.to_string())
 }
 
 fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {

@@ -17,5 +17,6 @@ mod networks;
 mod pipeline;
 mod protocol;
 mod realtime;
+mod rendering;
 mod seams;
 mod soak;
