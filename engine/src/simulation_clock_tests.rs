@@ -104,7 +104,7 @@ fn an_announced_render_lacks_nothing_however_slow_the_worker() {
 fn hops_that_take_longer_than_a_call_may_wait_are_waited_for_in_many_calls() {
     // 2.3 times real time, and each hop almost twice as long as a call may wait.
     let mut render = Render::new(81, LONG, false, Duration::from_millis(180));
-    render.run(60.0);
+    render.run(30.0);
     let (wrong_s, report) = render.wrong_and_report();
     assert!(wrong_s.is_empty() && !report.announced && report.lost_s.is_empty(), "{report:?}");
     assert!(render.longest_wait < Duration::from_millis(101), "{:?}", render.longest_wait);
@@ -119,7 +119,7 @@ fn what_an_unannounced_render_loses_is_told_and_no_call_waits_long() {
     ] {
         let mut render = Render::new(82, GEOMETRY, false, hop_takes);
         BUSY.with_borrow_mut(|busy| busy.as_mut().unwrap().stall = stall);
-        render.run(400.0);
+        render.run(150.0);
         assert!(render.longest_wait < Duration::from_millis(101), "{:?}", render.longest_wait);
         let (wrong_s, report) = render.wrong_and_report();
         let is_told = |s: &f64| report.lost_s.iter().any(|[from, to]| (*from..*to).contains(s));

@@ -167,7 +167,7 @@ impl Monitor {
 
     fn collect(&self) -> Option<Ended> {
         let mut state = self.lock();
-        let State { run, playing, notice, .. } = &mut *state;
+        let State { run, playing, notice, last_render, .. } = &mut *state;
         let playing = playing.as_mut()?;
         let retired = playing.control.collect()?;
         let Some(Change::Coming(choice, coming)) = playing.change.take() else { return None };
@@ -176,6 +176,7 @@ impl Monitor {
                 self.chosen.came_in_force();
                 self.forgiven_underruns.store(0, Relaxed);
                 if let Some(run) = run.as_ref() {
+                    *last_render = run.render().or(last_render.take());
                     coming.telemetry.hear_as(&run.telemetry);
                 }
                 Some((side, run.replace(*coming).and_then(|run| run.handle)))

@@ -6,7 +6,8 @@
 //!
 //! Replaced are: `activate`, which tells the host of a new latency as CLAP means it – inside the activation, without the
 //! further restart that the framework asks for; the window's calls, which refuse sizes below the minimum and survive null
-//! pointers and hosts without the window extension; the reading of typed values; and `destroy`, which frees the table.
+//! pointers and hosts without the window extension; the render mode, which counts at once; the reading of typed values;
+//! and `destroy`, which frees the table.
 #![allow(unsafe_code)] // A table of C functions is raw pointers by definition.
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -17,9 +18,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui, clap_plugin_gui, clap_window};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
+use clap_sys::ext::render::{
+    CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, CLAP_RENDER_REALTIME, clap_plugin_render, clap_plugin_render_mode,
+};
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
 use clap_sys::stream::clap_ostream;
-use nice_plug::prelude::Enum;
+use nice_plug::prelude::{Enum, ProcessMode};
 use nice_plug::wrapper::clap::{
     CLAP_PLUGIN_FACTORY_ID, CLAP_VERSION, PluginDescriptor, Wrapper, clap_host, clap_plugin,
     clap_plugin_descriptor, clap_plugin_entry, clap_plugin_factory,
@@ -145,6 +149,7 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
         match CStr::from_ptr(id) {
             id if id == CLAP_EXT_GUI => mended(&GUI, framework, mend_gui),
             id if id == CLAP_EXT_PARAMS => mended(&PARAMS, framework, mend_params),
+            id if id == CLAP_EXT_RENDER => mended(&RENDER, framework, mend_render),
             id if id == CLAP_EXT_STATE => mended(&STATE, framework, mend_state),
             _ => framework,
         }
@@ -159,6 +164,7 @@ struct Tables<T> {
 
 static GUI: OnceLock<Tables<clap_plugin_gui>> = OnceLock::new();
 static PARAMS: OnceLock<Tables<clap_plugin_params>> = OnceLock::new();
+static RENDER: OnceLock<Tables<clap_plugin_render>> = OnceLock::new();
 static STATE: OnceLock<Tables<clap_plugin_state>> = OnceLock::new();
 
 /// `framework` must be a table of type `T`.
@@ -186,6 +192,10 @@ fn mend_gui(framework: clap_plugin_gui) -> clap_plugin_gui {
 
 fn mend_params(framework: clap_plugin_params) -> clap_plugin_params {
     clap_plugin_params { text_to_value: Some(params_text_to_value), ..framework }
+}
+
+fn mend_render(framework: clap_plugin_render) -> clap_plugin_render {
+    clap_plugin_render { set: Some(render_set), ..framework }
 }
 
 fn mend_state(framework: clap_plugin_state) -> clap_plugin_state {
@@ -260,6 +270,22 @@ unsafe extern "C" fn params_text_to_value(
         let name = text::choice(typed, DrySource::variants()).and_then(|name| CString::new(name).ok());
         name.is_some_and(|name| read(plugin, id, name.as_ptr(), value))
     }
+}
+
+/// At once, also while active; the framework asks for a restart then, and the model would be loaded again.
+unsafe extern "C" fn render_set(plugin: *const clap_plugin, mode: clap_plugin_render_mode) -> bool {
+    let mode = match mode {
+        CLAP_RENDER_REALTIME => ProcessMode::Realtime,
+        CLAP_RENDER_OFFLINE => ProcessMode::Offline,
+        _ => return false,
+    };
+    // SAFETY: the host's own argument.
+    let Some(of) = (unsafe { instance(plugin) }) else { return false };
+    let Some(wrapper) = of.voice.wrapper.upgrade() else { return false };
+    // What the next activation is told.
+    wrapper.current_process_mode.store(mode);
+    of.parts.monitor.host().says_offline(mode == ProcessMode::Offline);
+    true
 }
 
 /// What is saved need not be announced any more.

@@ -1,4 +1,5 @@
-//! What the plug-in tells its host beside audio and parameters: that the project has changed, and which latency it has now.
+//! What the plug-in tells its host beside audio and parameters: that the project has changed, and which latency it has
+//! now. And what the host says apart from them: whether it renders a file.
 //!
 //! The framework has no call for the first and answers the second with a restart too many. So the two factories,
 //! [`clap`](crate::clap) and [`vst3`](crate::vst3), give each instance a [`Voice`] of their format; without one – in tests
@@ -39,6 +40,8 @@ pub struct HostLink {
     wake: OnceLock<Wake>,
     /// Changes noticed so far, for tests.
     changes: AtomicU64,
+    /// The host says that it renders offline.
+    offline: AtomicBool,
 }
 
 impl HostLink {
@@ -49,6 +52,17 @@ impl HostLink {
         if let Some(wake) = self.wake.get() {
             wake();
         }
+    }
+
+    /// The host says whether it renders offline: with an activation, while active, or with a block. What it says last
+    /// counts. Real-time safe.
+    pub fn says_offline(&self, offline: bool) {
+        self.offline.store(offline, Relaxed);
+    }
+
+    /// Whether the host says that it renders offline. Real-time safe.
+    pub fn is_offline(&self) -> bool {
+        self.offline.load(Relaxed)
     }
 
     /// How often the project has changed.

@@ -39,8 +39,6 @@ pub struct Tributary {
     monitor: Arc<Monitor>,
     /// Present while the host keeps the plug-in active.
     deck: Option<Deck>,
-    /// The host announced offline rendering.
-    offline: bool,
     /// What the format's factory keeps here.
     _shelf: Arc<Shelf>,
 }
@@ -59,7 +57,7 @@ impl Default for Tributary {
         params.learned.attach(monitor.clone());
         let shelf = Arc::new(Shelf::default());
         Parts::note(&params, &monitor, &shelf);
-        Self { params, monitor, deck: None, offline: false, _shelf: shelf }
+        Self { params, monitor, deck: None, _shelf: shelf }
     }
 }
 
@@ -126,7 +124,7 @@ impl Plugin for Tributary {
         self.deactivate();
         let activation = Activation::new(config, self.params.latency.activate());
         let choice = self.params.model.activate();
-        self.offline = config.process_mode == ProcessMode::Offline;
+        self.monitor.host().says_offline(config.process_mode == ProcessMode::Offline);
         // A panic must not reach the host; without an engine the main input passes.
         let models = self.monitor.models();
         if let Ok(instance) = catch_unwind(|| Instance::start(&activation, models, &choice)) {
@@ -155,7 +153,7 @@ impl Plugin for Tributary {
             context.request_restart();
         }
         let Some(deck) = &mut self.deck else { return ProcessStatus::Normal };
-        let settings = self.params.settings(self.offline);
+        let settings = self.params.settings(self.monitor.host().is_offline());
         let stems = ports::stem_channels(aux.inputs, buffer.samples());
         let Some(main) = ports::main_channels(buffer) else { return ProcessStatus::Normal };
         match catch_unwind(AssertUnwindSafe(|| deck.process(main, stems, &settings))) {

@@ -20,7 +20,7 @@ use tributary_dsp::{Stem, StemReading};
 use tributary_engine::telemetry::HEARD_THRESHOLD;
 use tributary_engine::{
     Deck, EngineHandle, EngineState, LatencyMode, LatencyReport, LearnedProfile, Learning, LearningPhase,
-    ModelName, Report, Telemetry,
+    ModelName, RenderReport, Report, Telemetry,
 };
 
 /// Loudness at or below this is shown as silence.
@@ -52,6 +52,8 @@ pub(crate) struct State {
     listed: Vec<String>,
     /// What has come of the last change of model.
     pub(crate) notice: Option<String>,
+    /// How the last render went, if the present run has not rendered.
+    pub(crate) last_render: Option<RenderReport>,
     /// Threads that open a model or end an engine: none may outlive the activation, since the host may unload the plug-in.
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
@@ -83,6 +85,18 @@ impl Run {
             facts,
             handle: Some(handle),
         }
+    }
+
+    /// How this run's last render went.
+    pub(crate) fn render(&self) -> Option<RenderReport> {
+        self.telemetry.render(self.latency.rate_hz)
+    }
+}
+
+impl State {
+    /// How the last render went, `None` when there was none yet.
+    fn render(&self) -> Option<RenderReport> {
+        self.run.as_ref().and_then(Run::render).or_else(|| self.last_render.clone())
     }
 }
 
@@ -163,6 +177,7 @@ impl Monitor {
         let (deck, control) = Deck::new(audio, activation.sample_rate_hz, activation.max_block);
         let mut state = self.lock();
         state.notice = None;
+        state.last_render = state.render();
         state.run = Some(Run::new(handle, facts, Arc::downgrade(self)));
         self.is_learning.store(false, Relaxed);
         state.activations += 1;
@@ -219,11 +234,13 @@ impl Monitor {
         // Asks back who is in force, so before the lock.
         let notice = params.learned.notice();
         let settings = [params.latency.notice(), params.model.notice()];
+        let saved_render = params.session.loaded_render();
         let guard = self.lock();
+        let lost = guard.render().or(saved_render).and_then(|render| render.words());
         let change = guard.playing.as_ref().and_then(|playing| playing.change.as_ref());
         let waiting = || "The other model begins when the host restarts Tributary.".to_owned();
         let change_words = change.map(Change::words).or_else(|| params.model.is_pending().then(waiting));
-        let others = [change_words, guard.notice.clone(), notice].into_iter().chain(settings);
+        let others = [change_words, lost, guard.notice.clone(), notice].into_iter().chain(settings);
         let chosen = LatencyCopy {
             mode: params.latency.chosen(),
             pending: params.latency.is_pending(),
@@ -278,7 +295,9 @@ impl Monitor {
 impl Source for Monitor {
     fn current(&self) -> Option<Report> {
         self.settle();
-        self.lock().run.as_ref().map(|run| run.telemetry.report(run.model.clone(), &run.latency))
+        let state = self.lock();
+        let run = state.run.as_ref()?;
+        Some(Report { render: state.render(), ..run.telemetry.report(run.model.clone(), &run.latency) })
     }
 }
 

@@ -9,7 +9,7 @@ use nice_plug::prelude::PluginState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tributary_engine::{ModelName, Report};
+use tributary_engine::{ModelName, RenderReport, Report};
 
 /// Format of the document this version reads and writes.
 pub const FORMAT: u64 = 1;
@@ -98,11 +98,21 @@ impl SessionField {
             Loaded::Newer(document) => return Document(document),
             Loaded::Known(session) => session,
         };
-        if let Some(report) = self.source.get().and_then(|source| source.current()) {
+        if let Some(mut report) = self.source.get().and_then(|source| source.current()) {
+            // What the project's last render lost stays said until it is rendered again.
+            report.render = report.render.or_else(|| render_of(&session));
             session.model = report.model.clone();
             session.report = serde_json::to_value(report).ok();
         }
         Document(serde_json::to_value(session).unwrap_or(Value::Null))
+    }
+
+    /// How the last render went before the project was saved, as far as it says.
+    pub fn loaded_render(&self) -> Option<RenderReport> {
+        match &self.lock().loaded {
+            Loaded::Known(session) => render_of(session),
+            Loaded::Newer(_) => None,
+        }
     }
 
     /// The user has chosen a model: the one that the project was saved with is no surprise any more.
@@ -152,6 +162,10 @@ impl PersistentField<'_, Document> for SessionField {
     {
         f(&self.document())
     }
+}
+
+fn render_of(session: &Session) -> Option<RenderReport> {
+    serde_json::from_value(session.report.as_ref()?.get("render")?.clone()).ok()
 }
 
 fn newer(format: u64, document: Value) -> (Loaded, Option<String>) {
@@ -249,6 +263,18 @@ mod tests {
         assert_eq!(document["report"]["underruns"], 3);
         assert_eq!(document["report"]["stems"][1]["after_lufs"], -18.25);
         assert_eq!(document["model"]["sha256"], "abc");
+    }
+
+    #[test]
+    fn what_the_last_render_lost_stays_with_the_project() {
+        let lost = json!({"announced": true, "lost_s": [[12.0, 15.5]]});
+        let field = loaded(json!({"format": 1, "report": {"render": lost}}));
+        field.attach(Arc::new(Running)); // which has not rendered
+        assert_eq!(field.document().0["report"]["render"], lost);
+        assert!(field.loaded_render().unwrap().words().unwrap().contains("0:12.0 to 0:15.5"));
+        for garbage in [json!({"render": 3}), json!({"render": {"lost_s": [[1]]}}), json!(7), json!({})] {
+            assert_eq!(loaded(json!({"format": 1, "report": garbage})).loaded_render(), None);
+        }
     }
 
     #[test]

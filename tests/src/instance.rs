@@ -83,11 +83,7 @@ impl Instance {
     pub fn activate(&mut self, setup: AudioSetup) -> Result<Processor> {
         let max_frames_count = u32::try_from(setup.max_block_frames)?;
         ensure!(max_frames_count > 0, "a block has at least one frame");
-        let plugin = self.inner.plugin_handle();
-        if let Some(render) = plugin.get_extension::<PluginRender>() {
-            let mode = if setup.offline { RenderMode::Offline } else { RenderMode::Realtime };
-            render.set(&plugin, mode).ok().context("the plug-in refuses the render mode")?;
-        }
+        self.say_offline(setup.offline)?;
         let configuration =
             PluginAudioConfiguration { sample_rate: setup.rate_hz, min_frames_count: 1, max_frames_count };
         let stopped = self
@@ -96,6 +92,19 @@ impl Instance {
             .with_context(|| format!("the plug-in cannot be activated with {setup:?}"))?;
         self.serve_requests();
         Processor::new(stopped, &self.ports, setup.max_block_frames, Arc::clone(&self.callbacks))
+    }
+
+    /// Says whether the host renders offline, also while the instance is active.
+    ///
+    /// # Errors
+    /// When the plug-in refuses.
+    pub fn say_offline(&mut self, offline: bool) -> Result<()> {
+        let plugin = self.inner.plugin_handle();
+        if let Some(render) = plugin.get_extension::<PluginRender>() {
+            let mode = if offline { RenderMode::Offline } else { RenderMode::Realtime };
+            render.set(&plugin, mode).ok().context("the plug-in refuses the render mode")?;
+        }
+        Ok(())
     }
 
     /// Stops and deactivates: the counterpart of [`activate`](Self::activate).

@@ -118,6 +118,22 @@ fn impulse_arrives_when_the_host_never_says_it_renders_offline() {
 }
 
 #[test]
+fn what_the_host_says_of_rendering_counts_at_once() {
+    let Some(mut plugin) = Plugin::with_sum_model() else { return };
+    let audio = song(44_100, MODEL_RATE_HZ, 8);
+    let mut processor = plugin.activate(AudioSetup::live(MODEL_RATE_HZ, 512));
+    let latency = plugin.instance.latency_frames();
+    let asked = plugin.instance.restart_requests_and_latency_changes().0;
+    plugin.instance.say_offline(true).unwrap();
+    let mix = play_aligned(&mut processor, &audio, &Partition::Fixed(512), latency).unwrap();
+    assert!(mix.residual_db(&audio.sum_of_stems()) <= NULL_DB);
+    let report = plugin.instance.save_state().unwrap().report().unwrap().0;
+    assert_eq!(report["render"], serde_json::json!({ "announced": true, "lost_s": [] }));
+    assert_eq!(plugin.instance.restart_requests_and_latency_changes().0, asked, "nothing is loaded again");
+    plugin.instance.deactivate(processor);
+}
+
+#[test]
 fn mix_at_zero_is_the_main_input_delayed() {
     let Some(mut plugin) = Plugin::with_sum_model() else { return };
     for rate_hz in [44_100.0, 48_000.0] {

@@ -1,4 +1,4 @@
-//! `IAudioProcessor`: all four sidechains, the offline flag in time, and values that a block brings.
+//! `IAudioProcessor`: all four sidechains, the offline flag in time and of every block, and values that a block brings.
 
 use super::handler::LATENCY_CHANGED;
 use super::instance::{Instance, Table};
@@ -6,7 +6,7 @@ use crate::ports::INPUT_BUSES;
 use nice_plug::wrapper::vst3::vst3::ComRef;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     AudioBusBuffers, AudioBusBuffers__type0, IAudioProcessor, IAudioProcessorVtbl, IComponentHandlerTrait,
-    IParamValueQueueTrait, IParameterChangesTrait, ProcessData, ProcessSetup,
+    IParamValueQueueTrait, IParameterChangesTrait, ProcessData, ProcessModes_::kOffline, ProcessSetup,
 };
 use nice_plug::wrapper::vst3::vst3::Steinberg::{
     TBool, int32, kInvalidArgument, kNotInitialized, kResultOk, tresult, uint32,
@@ -68,6 +68,8 @@ fn announce_latency(instance: &Instance) {
     }
 }
 
+/// What a block says of the mode counts: hosts like Ardour set up for playing and render in the blocks only.
+///
 /// Passes the host's block on with exactly five input buses, absent ones empty, and as many outputs *counted*; the
 /// plug-in has no auxiliary outputs, so the framework looks at the first one only.
 unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut ProcessData) -> tresult {
@@ -81,6 +83,7 @@ unsafe extern "system" fn process(this: *mut IAudioProcessor, data: *mut Process
         if !instance.is_set_up.load(SeqCst) {
             return kNotInitialized;
         }
+        instance.link.says_offline((*data).processMode == kOffline as int32);
         drop_brought_values(instance, &*data);
         if (*data).numSamples <= 0 || !usable((*data).outputs, (*data).numOutputs) {
             return (framework.process)(this, data); // a parameter flush, or an error the framework reports

@@ -3,7 +3,7 @@
 use super::*;
 use crate::host::Parts;
 use nice_plug::wrapper::vst3::vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekEnd, kIBSeekSet};
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::kRealtime;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::{kOffline, kPrefetch, kRealtime};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
@@ -430,5 +430,22 @@ fn text_is_read_generously_and_calls_out_of_order_do_no_harm() {
         assert_eq!(plugin.processor.process(null_mut()), kInvalidArgument);
         let mut data: ProcessData = std::mem::zeroed();
         assert_ne!(plugin.processor.process(&mut data), kResultOk, "not set up");
+    }
+}
+
+#[test]
+fn what_a_block_says_of_rendering_counts() {
+    let plugin = load();
+    plugin.set_up(64);
+    plugin.processing(true);
+    for (mode, offline) in [(kRealtime, false), (kOffline, true), (kPrefetch, false), (kOffline, true)] {
+        // SAFETY: a block without audio.
+        unsafe {
+            let mut data: ProcessData = std::mem::zeroed();
+            data.symbolicSampleSize = kSample32 as int32;
+            data.processMode = mode as int32;
+            assert_eq!(plugin.processor.process(&mut data), kResultOk);
+        }
+        assert_eq!(plugin.monitor.host().is_offline(), offline, "mode {mode}");
     }
 }
