@@ -37,10 +37,13 @@ pub(crate) fn fade_frames(rate_hz: f64) -> usize {
 }
 
 /// Where the time comes from and how it passes while waiting; simulations have their own.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Time {
-    pub(crate) now: fn() -> Instant,
-    pub(crate) sleep: fn(Duration),
+pub struct Time {
+    /// Never goes back.
+    pub now: fn() -> Instant,
+    /// Called for every step of a wait, and for nothing else.
+    pub sleep: fn(Duration),
 }
 
 /// The machine's own time.
@@ -173,9 +176,9 @@ impl AudioSide {
         }
     }
 
-    /// The same side in another time.
-    #[cfg(test)]
-    pub(crate) fn in_time(self, time: Time) -> Self {
+    /// The same side in another time, for tests.
+    #[doc(hidden)]
+    pub fn in_time(self, time: Time) -> Self {
         Self { time, ..self }
     }
 

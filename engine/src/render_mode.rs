@@ -19,9 +19,11 @@ const PART_S: f64 = 0.25;
 /// As long as less than the whole past is known, the host must be so far ahead of `FAST` times the clock: more than
 /// hosts run ahead or catch up by when they play.
 const LEAD_S: f64 = 0.75;
-/// The share of the frames that come before the first of the mix is due which is evidence enough, where that is less
-/// than `LEAD_S`: a render is then known as one before anything of it can be lost.
+/// The share of the frames that come before the first of the mix is due which is evidence enough of a host that has not
+/// played just before, where that is less than `LEAD_S`: a render is then known before anything of it can be lost.
 const LEAD_SHARE: f64 = 0.75;
+/// A host that has asked for nothing for this long has not played just before.
+const IDLE_S: f64 = 2.0;
 /// Longest wait in one call while the host renders without having said so.
 const CALL_LIMIT: Duration = Duration::from_millis(100);
 /// An announced render goes on without a worker that has done nothing for this long.
@@ -75,8 +77,12 @@ impl Stretch {
 /// a host slower than `FAST`.
 #[derive(Debug)]
 pub(crate) struct RenderMode {
-    /// What `LEAD_S` comes to at this engine's latency.
-    lead_s: f64,
+    /// What `LEAD_S` comes to at this engine's latency, for a host that has not played just before.
+    short_lead_s: f64,
+    /// The host played just before the stream started anew.
+    has_played: bool,
+    /// The next block is the stream's first: what passed before it is no part of its pace.
+    starts: bool,
     /// When the last block was asked for, and how long it lasts.
     last: Option<(Instant, f64)>,
     /// Time waited since then.
@@ -94,7 +100,9 @@ impl RenderMode {
     /// `first_due_s` is the time a host must have asked for before the first frame of a mix is due.
     pub(crate) fn new(first_due_s: f64) -> Self {
         Self {
-            lead_s: LEAD_S.min(LEAD_SHARE * first_due_s),
+            short_lead_s: LEAD_S.min(LEAD_SHARE * first_due_s),
+            has_played: false,
+            starts: true,
             last: None,
             waited_s: 0.0,
             is_rendering: false,
@@ -104,9 +112,11 @@ impl RenderMode {
         }
     }
 
-    /// The stream starts anew: a host may have gone from playing to rendering, so the past says nothing any more.
+    /// The stream starts anew: a host may have gone from playing to rendering, so its past pace says nothing any more.
     pub(crate) fn reset(&mut self) {
-        *self = Self { lead_s: self.lead_s, ..Self::new(0.0) };
+        let has_played = self.plays() || (self.has_played && self.parts == 0);
+        let (short_lead_s, last) = (self.short_lead_s, self.last);
+        *self = Self { short_lead_s, has_played, last, ..Self::new(0.0) };
     }
 
     /// The host asks for a block. `announced` is what it says; `now` never goes back.
@@ -114,10 +124,15 @@ impl RenderMode {
         if let Some((before, asked_s)) = self.last.replace((now, block_s)) {
             let passed_s = now.saturating_duration_since(before).as_secs_f64();
             let waited_s = std::mem::take(&mut self.waited_s).min(passed_s);
-            let stretch = Stretch { passed_s, waited_s, asked_s, pauses: false };
-            let is_long = passed_s - waited_s >= PART_S;
-            self.account(Stretch { pauses: is_long && stretch.is_real_time(), ..stretch });
+            if self.starts {
+                self.has_played &= passed_s < IDLE_S;
+            } else {
+                let stretch = Stretch { passed_s, waited_s, asked_s, pauses: false };
+                let is_long = passed_s - waited_s >= PART_S;
+                self.account(Stretch { pauses: is_long && stretch.is_real_time(), ..stretch });
+            }
         }
+        self.starts = false;
         self.is_rendering = self.is_fast();
         match announced {
             true => Pace::Announced,
@@ -148,7 +163,11 @@ impl RenderMode {
         let known = &self.past[..self.parts.min(PARTS)];
         let mut whole = self.present;
         known.iter().for_each(|part| whole.add(*part));
-        let needed_s = if self.is_rendering || self.parts >= PARTS { 0.0 } else { self.lead_s };
+        let needed_s = match self.has_played {
+            _ if self.is_rendering || self.parts >= PARTS => 0.0,
+            true => LEAD_S,
+            false => self.short_lead_s,
+        };
         !known.iter().any(|part| part.is_real_time()) && whole.lead_s() > needed_s
     }
 }

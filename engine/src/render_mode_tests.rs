@@ -63,7 +63,12 @@ fn clocks_that_drift_for_hours_are_never_taken_for_a_render() {
 
 #[test]
 fn hosts_that_catch_up_are_never_taken_for_a_render() {
-    let mut host = Host::new(FIRST_DUE_S);
+    [0.1, 0.3, FIRST_DUE_S, 5.0].into_iter().for_each(catches_up);
+}
+
+fn catches_up(first_due_s: f64) {
+    let mut host = Host::new(first_due_s);
+    host.run(1.0, BLOCK_S, 1.0, 0.3);
     for round in 0..200 {
         // Held up, then everything that is missing at once; or ahead by half a second, which it waits for afterwards.
         let late_s = [0.01, 0.5, 1.0, 3.0][round % 4];
@@ -77,6 +82,7 @@ fn hosts_that_catch_up_are_never_taken_for_a_render() {
     assert_eq!(host.taken_for_render, 0);
     // The same right after a jump, which makes the past forgotten.
     for _ in 0..50 {
+        host.mode.reset();
         host.mode.reset();
         host.run(0.5, BLOCK_S, f64::INFINITY, 0.0);
         host.pass(0.5);

@@ -1,11 +1,13 @@
 //! A host that does everything hosts do, in no order: odd blocks, jumps, stops, automation, missing stems, broken samples,
-//! other rates. Whatever came before, the next clean pass must be right, and memory must not grow.
+//! other rates, and playing by a clock that drifts and catches up. Whatever came before, the next clean pass must be right, and memory must not grow.
 //!
 //! Three simulated minutes by default; `TRIBUTARY_SOAK_MINUTES` lengthens it.
 
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod common;
+
+use std::time::{Duration, Instant};
 
 use clap_host::parameters::Parameter;
 use clap_host::play::{play_aligned, play_with};
@@ -45,6 +47,32 @@ impl Host {
 
     fn processor(&mut self) -> &mut Processor {
         self.processor.as_mut().unwrap()
+    }
+
+    /// Plays for a second in real time by a clock that is up to 1,000 ppm off, held up once by up to half a second, which
+    /// it catches up: nothing of that is a render.
+    fn live_scene(&mut self) {
+        self.activate(AudioSetup::live(MODEL_RATE_HZ, 512));
+        let render = |host: &mut Self| {
+            let report = host.plugin.instance.save_state().unwrap().report();
+            report.map(|report| report.0["render"].clone())
+        };
+        let before = render(self);
+        let audio = song(44_100, MODEL_RATE_HZ, self.random.bits() % 1000);
+        let speed = 1.0 + 0.002 * (self.random.unit() - 0.5);
+        let hold_up_s = 0.5 * self.random.unit();
+        let held_up_from = self.random.below(audio.frames());
+        let started = Instant::now();
+        let mut pace = |frames: usize| {
+            let due_s = frames as f64 / (MODEL_RATE_HZ * speed);
+            let is_held_up = (held_up_from..held_up_from + 512).contains(&frames);
+            let until_s = if is_held_up { due_s + hold_up_s } else { due_s };
+            std::thread::sleep(Duration::from_secs_f64(until_s).saturating_sub(started.elapsed()));
+        };
+        let output = play_with(self.processor(), &audio, &Partition::Fixed(512), &[], &mut pace).unwrap();
+        assert!(output.is_finite());
+        assert_eq!(render(self), before, "speed {speed}, held up by {hold_up_s} s");
+        self.simulated_s += 1.0;
     }
 
     /// Up to two seconds of song with something wrong or unusual about it.
@@ -163,6 +191,7 @@ fn whatever_the_host_does_the_next_pass_is_right() {
     let mut settled_kib = None;
     while host.simulated_s < 60.0 * minutes {
         (0..8).for_each(|_| host.scene());
+        host.live_scene();
         host.check();
         if host.simulated_s > 20.0 * minutes {
             settled_kib.get_or_insert_with(memory_kib);

@@ -1,10 +1,15 @@
 //! Soak: random host behavior, faster than real time, with a fixed seed: blocks of any length, jumps, automation, missing
-//! stems, bursts of what is no number, denormals, levels up to ±200 dB, many lives. Ten simulated minutes by default; six
-//! hours, alone in the process so that memory can be watched closely:
+//! stems, bursts of what is no number, denormals, levels up to ±200 dB, many lives. The hosts' clocks are simulated: they
+//! drift, hang, run ahead and fall asleep, and while a host plays nothing may ever wait. Ten simulated minutes by default;
+//! six hours, alone in the process so that memory can be watched closely:
 //!
 //! `TRIBUTARY_SOAK_SECONDS=21600 cargo test --release -p tributary-engine --test engine soak:: -- --nocapture`
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_engine::realtime::Time;
 use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{
     AudioSide, DrySource, Engine, EngineConfig, EngineHandle, ModelSource, Settings, SumModel,
@@ -21,9 +26,74 @@ const GROWTH_MIB: (f64, f64) = (16.0, 200.0);
 const OFFLINE: Settings =
     Settings { mix: 1.0, output_gain: 1.0, bypass: false, dry_source: DrySource::Bus, offline: true };
 
+thread_local! {
+    /// The hosts' time.
+    static NOW: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Steps of waits so far.
+    static WAITS: Cell<u64> = const { Cell::new(0) };
+}
+
+const SIMULATED: Time = Time {
+    now: || {
+        NOW.set(NOW.get().or_else(|| Some(Instant::now())));
+        NOW.get().unwrap()
+    },
+    // The worker is another thread and needs real time.
+    sleep: |step| {
+        WAITS.set(WAITS.get() + 1);
+        let_pass(step.as_secs_f64());
+        std::thread::sleep(step);
+    },
+};
+
+fn let_pass(seconds: f64) {
+    NOW.set(Some((SIMULATED.now)() + Duration::from_secs_f64(seconds)));
+}
+
+/// A host's clock.
+struct Clock {
+    /// Against the machine's.
+    speed: f64,
+    /// What the host asks for at once, in seconds: it was held up, or runs ahead.
+    burst_s: f64,
+    /// How far it is ahead, which it waits for afterwards.
+    ahead_s: f64,
+    /// How long it has played. In the first moments of an engine's life there is no past to tell a burst by.
+    played_s: f64,
+}
+
+impl Clock {
+    /// Up to 1,000 ppm off.
+    fn new(noise: &mut Noise) -> Self {
+        Self { speed: 1.0 + 0.001 * f64::from(noise.sample()), burst_s: 0.0, ahead_s: 0.0, played_s: 0.0 }
+    }
+
+    /// A block of this length has been asked for.
+    fn pass(&mut self, noise: &mut Noise, block_s: f64) {
+        self.played_s += block_s;
+        match noise.below(400) {
+            _ if self.played_s < 1.0 => {}
+            0 => {
+                self.burst_s = [0.05, 0.5, 1.5][noise.below(3)];
+                let_pass(self.burst_s);
+            }
+            1 if self.ahead_s == 0.0 => (self.burst_s, self.ahead_s) = (0.5, 0.5),
+            2 => let_pass(8.0 * 3600.0),
+            _ => {}
+        }
+        let now_s = block_s.min(self.burst_s);
+        self.burst_s -= now_s;
+        let_pass((block_s - now_s) / self.speed);
+        if self.burst_s == 0.0 {
+            let_pass(self.ahead_s.min(block_s));
+            self.ahead_s -= self.ahead_s.min(block_s);
+        }
+    }
+}
+
 /// The network is the sum.
 fn start(recipe: Recipe, rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
-    Engine::start(EngineConfig {
+    let (audio, handle) = Engine::start(EngineConfig {
         model: ModelSource::Custom {
             geometry: SMALL_GEOMETRY,
             recipe,
@@ -33,7 +103,8 @@ fn start(recipe: Recipe, rate_hz: f64, max_block: usize) -> (AudioSide, EngineHa
         profile: ProfileSource::Adaptive,
         host_rate_hz: rate_hz,
         max_block,
-    })
+    });
+    (audio.in_time(SIMULATED), handle)
 }
 
 /// Resident memory in MiB, 0 where the system does not say.
@@ -89,6 +160,7 @@ fn rough_life(noise: &mut Noise) -> f64 {
     let life_s = 2.0 + noise.below(8) as f64;
     let mut frames_left = (life_s * rate_hz) as usize;
     let mut settings = OFFLINE;
+    let mut clock = Clock::new(noise);
     while frames_left > 0 {
         let frames = frames_left.min(1 + noise.below(2 * max_block).max(noise.below(512)));
         frames_left -= frames;
@@ -110,7 +182,14 @@ fn rough_life(noise: &mut Noise) -> f64 {
             audio.reset();
         }
         let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &stems[c][..]);
+        let waits = WAITS.get();
         audio.process([&mut left, &mut right], stems, &settings);
+        assert!(
+            settings.offline || WAITS.get() == waits,
+            "a wait while the host plays, speed {}",
+            clock.speed
+        );
+        clock.pass(noise, frames as f64 / rate_hz);
         assert!(left.iter().chain(&right).all(|x| x.is_finite()), "of a life of {life_s} s");
     }
     recovers(&mut audio, rate_hz);
