@@ -147,6 +147,7 @@ pub struct RenderReport {
     pub lost_s: Vec<[f64; 2]>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "for the main thread")]
 impl RenderReport {
     /// Sentences for whoever rendered: what is lost, why, and what to do. `None` when nothing is.
     pub fn words(&self) -> Option<String> {
@@ -171,6 +172,7 @@ impl RenderReport {
 }
 
 /// Minutes and seconds.
+#[expect(clippy::disallowed_methods, reason = "for the main thread")]
 fn clock(seconds: f64) -> String {
     let tenths = (seconds.clamp(0.0, 1e9) * 10.0).round() as u64;
     format!("{}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
