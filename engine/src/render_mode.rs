@@ -81,6 +81,8 @@ pub(crate) struct RenderMode {
     short_lead_s: f64,
     /// The host played just before the stream started anew.
     has_played: bool,
+    /// What it may have to catch up since then.
+    owed_s: f64,
     /// The next block is the stream's first: what passed before it is no part of its pace.
     starts: bool,
     /// When the last block was asked for, and how long it lasts.
@@ -102,6 +104,7 @@ impl RenderMode {
         Self {
             short_lead_s: LEAD_S.min(LEAD_SHARE * first_due_s),
             has_played: false,
+            owed_s: 0.0,
             starts: true,
             last: None,
             waited_s: 0.0,
@@ -115,8 +118,9 @@ impl RenderMode {
     /// The stream starts anew: a host may have gone from playing to rendering, so its past pace says nothing any more.
     pub(crate) fn reset(&mut self) {
         let has_played = self.plays() || (self.has_played && self.parts == 0);
+        let owed_s = if self.parts == 0 { self.owed_s } else { 0.0 };
         let (short_lead_s, last) = (self.short_lead_s, self.last);
-        *self = Self { short_lead_s, has_played, last, ..Self::new(0.0) };
+        *self = Self { short_lead_s, has_played, owed_s, last, ..Self::new(0.0) };
     }
 
     /// The host asks for a block. `announced` is what it says; `now` never goes back.
@@ -126,6 +130,7 @@ impl RenderMode {
             let waited_s = std::mem::take(&mut self.waited_s).min(passed_s);
             if self.starts {
                 self.has_played &= passed_s < IDLE_S;
+                self.owed_s += (passed_s - asked_s).max(0.0);
             } else {
                 let stretch = Stretch { passed_s, waited_s, asked_s, pauses: false };
                 let is_long = passed_s - waited_s >= PART_S;
@@ -165,7 +170,7 @@ impl RenderMode {
         known.iter().for_each(|part| whole.add(*part));
         let needed_s = match self.has_played {
             _ if self.is_rendering || self.parts >= PARTS => 0.0,
-            true => LEAD_S,
+            true => LEAD_S + self.owed_s,
             false => self.short_lead_s,
         };
         !known.iter().any(|part| part.is_real_time()) && whole.lead_s() > needed_s
