@@ -81,7 +81,7 @@ pub(crate) struct RenderMode {
     short_lead_s: f64,
     /// The host played just before the stream started anew.
     has_played: bool,
-    /// What it may have to catch up since then.
+    /// What it may have to catch up from before.
     owed_s: f64,
     /// The next block is the stream's first: what passed before it is no part of its pace.
     starts: bool,
@@ -118,7 +118,8 @@ impl RenderMode {
     /// The stream starts anew: a host may have gone from playing to rendering, so its past pace says nothing any more.
     pub(crate) fn reset(&mut self) {
         let has_played = self.plays() || (self.has_played && self.parts == 0);
-        let owed_s = if self.parts == 0 { self.owed_s } else { 0.0 };
+        let (whole, carried_s) = (self.whole(), if self.parts == 0 { self.owed_s } else { 0.0 });
+        let owed_s = (carried_s + whole.passed_s - whole.asked_s).max(0.0);
         let (short_lead_s, last) = (self.short_lead_s, self.last);
         *self = Self { short_lead_s, has_played, owed_s, last, ..Self::new(0.0) };
     }
@@ -165,15 +166,24 @@ impl RenderMode {
     }
 
     fn is_fast(&self) -> bool {
-        let known = &self.past[..self.parts.min(PARTS)];
-        let mut whole = self.present;
-        known.iter().for_each(|part| whole.add(*part));
         let needed_s = match self.has_played {
             _ if self.is_rendering || self.parts >= PARTS => 0.0,
             true => LEAD_S + self.owed_s,
             false => self.short_lead_s,
         };
-        !known.iter().any(|part| part.is_real_time()) && whole.lead_s() > needed_s
+        !self.known().iter().any(|part| part.is_real_time()) && self.whole().lead_s() > needed_s
+    }
+
+    /// The parts of the past that there are, in no order.
+    fn known(&self) -> &[Stretch] {
+        &self.past[..self.parts.min(PARTS)]
+    }
+
+    /// The past and the present together.
+    fn whole(&self) -> Stretch {
+        let mut whole = self.present;
+        self.known().iter().for_each(|part| whole.add(*part));
+        whole
     }
 }
 

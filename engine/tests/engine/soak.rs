@@ -78,7 +78,11 @@ impl Clock {
                 let_pass(self.burst_s);
             }
             1 if self.ahead_s == 0.0 => (self.burst_s, self.ahead_s) = (0.5, 0.5),
-            2 => let_pass(8.0 * 3600.0),
+            // What comes right after an idle time is told by nothing but itself.
+            2 if self.burst_s == 0.0 && self.ahead_s == 0.0 => {
+                let_pass(8.0 * 3600.0);
+                self.played_s = 0.0;
+            }
             _ => {}
         }
         let now_s = block_s.min(self.burst_s);
