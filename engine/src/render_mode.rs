@@ -117,7 +117,7 @@ impl RenderMode {
 
     /// The stream starts anew: a host may have gone from playing to rendering, so its past pace says nothing any more.
     pub(crate) fn reset(&mut self) {
-        let has_played = self.plays() || (self.has_played && self.parts == 0);
+        let has_played = self.has_paused() || (self.has_played && !self.is_rendering);
         let (whole, carried_s) = (self.whole(), if self.parts == 0 { self.owed_s } else { 0.0 });
         let owed_s = (carried_s + whole.passed_s - whole.asked_s).max(0.0);
         let (short_lead_s, last) = (self.short_lead_s, self.last);
@@ -171,7 +171,12 @@ impl RenderMode {
             true => LEAD_S + self.owed_s,
             false => self.short_lead_s,
         };
-        !self.known().iter().any(|part| part.is_real_time()) && self.whole().lead_s() > needed_s
+        !self.has_paused() && self.whole().lead_s() > needed_s
+    }
+
+    /// Whether the host kept to real time in any part of the past.
+    fn has_paused(&self) -> bool {
+        self.known().iter().any(|part| part.is_real_time())
     }
 
     /// The parts of the past that there are, in no order.
