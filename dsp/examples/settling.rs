@@ -87,7 +87,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [stem, path] = arguments.as_slice() else { return Err("usage: settling STEM FILE.wav".into()) };
     let stem = Stem::from_name(stem).ok_or("STEM is vocals, bass, drums or other")?;
     let audio = read(path)?;
-    for effect in EffectName::ALL {
+    for effect in EffectName::MEASURED {
         let recipe = Recipe::default().only(effect);
         let (whole, profile) = normalize_stem(stem, &audio, &recipe, &Targets::default(), RATE_HZ)?;
         let mut song = SongProfile::default();
