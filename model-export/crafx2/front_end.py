@@ -1,12 +1,14 @@
 """Long stride-1 convolutions with a gradient that runs at matrix speed, and the filter bank of the transparent start.
 
 Stock autograd spends most of a CPU training step in the weight gradient of the 64- and 128-tap convolutions. The same
-sums written as unfold + matrix product take a quarter of the time; on a GPU the stock path is used.
+sums written as unfold + matrix product take a quarter of the time; on a GPU the stock path is used. The product may copy
+what is unfolded, taps times as much as the signal, so it is taken of a stretch at a time.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -18,10 +20,26 @@ from torch.nn import functional
 
 #: Frames per latent frame (pool width), given by the architecture.
 FRAME_RATIO = 64
+#: Frames whose share of a weight gradient is taken at once: unfolded they take 64 MiB in the published size, whatever the
+#: length of a crop, and no other number of frames was faster.
+STRETCH_FRAMES = 1_024
 #: Upper edges of the 16 bands in Hz: with 64 taps at 44.1 kHz nothing narrower than about 700 Hz can be separated.
 BAND_EDGES_HZ = (
     700, 1_400, 2_100, 2_800, 3_600, 4_500, 5_500, 6_600, 7_800, 9_100, 10_500, 12_000, 13_700, 15_600, 18_000,
 )  # fmt: skip
+
+
+def _stretches(x: Tensor, grad: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of every item, piece by piece, what a valid convolution saw, unfolded, and the gradient of what it made.
+
+    `x` (batch, in, frames + taps − 1) and `grad` (batch, out, frames) to views (in, taps, N) and (out, N).
+    """
+    taps = x.shape[2] - grad.shape[2] + 1
+    for item, item_grad in zip(x, grad, strict=True):
+        for start in range(0, grad.shape[2], STRETCH_FRAMES):
+            stretch = item_grad[:, start : start + STRETCH_FRAMES]
+            frames = stretch.shape[1]
+            yield item[:, start : start + frames + taps - 1].unfold(1, frames, 1), stretch
 
 
 class _UnfoldConv(torch.autograd.Function):
@@ -39,12 +57,9 @@ class _UnfoldConv(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = functional.conv_transpose1d(grad, weight)
         if ctx.needs_input_grad[1]:
-            taps, total = weight.shape[2], 0.0
-            for item, item_grad in zip(x, grad, strict=True):
-                columns = item.unfold(1, item_grad.shape[1], 1)  # (in, taps, frames): a view
-                total = total + torch.einsum("of,itf->oit", item_grad, columns)
-            assert total.shape[2] == taps
-            grad_weight = total
+            grad_weight = torch.zeros_like(weight)
+            for columns, stretch in _stretches(x, grad):
+                grad_weight += torch.einsum("of,itf->oit", stretch, columns)
         return grad_x, grad_weight
 
 
@@ -63,9 +78,9 @@ class _UnfoldDepthwise(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             grad_x = functional.conv_transpose1d(grad, weight, groups=weight.shape[0])
         if ctx.needs_input_grad[1]:
-            frames = grad.shape[2]
-            columns = x.unfold(2, frames, 1)  # (batch, channels, taps, frames): a view
-            grad_weight = torch.einsum("bcf,bctf->ct", grad, columns)[:, None, :]
+            grad_weight = torch.zeros_like(weight)
+            for columns, stretch in _stretches(x, grad):
+                grad_weight[:, 0] += torch.einsum("cf,ctf->ct", stretch, columns)
         return grad_x, grad_weight
 
 

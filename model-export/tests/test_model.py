@@ -1,11 +1,14 @@
 """The network: size as published, a transparent start, and gradients equal to autograd's."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch.nn import functional
 
+from crafx2 import front_end
 from crafx2.front_end import convolve, convolve_depthwise, filter_bank
 from crafx2.frozen import FrozenBank
 from crafx2.model import CRAFx2, NetworkSize, SongNorm, count_parameters, transparent_network
@@ -117,8 +120,10 @@ def test_transparent_start_can_learn(tiny_transparent):
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_fast_convolution_has_autograds_gradient(depthwise):
+def test_fast_convolution_has_autograds_gradient(depthwise, monkeypatch):
     torch.manual_seed(0)
+    # 184 frames in stretches of 50: whole ones and a rest.
+    monkeypatch.setattr(front_end, "STRETCH_FRAMES", 50)
     x = torch.randn(2, 6, 200, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(6, 1 if depthwise else 6, 17, dtype=torch.float64, requires_grad=True)
     ours = convolve_depthwise if depthwise else convolve
@@ -192,3 +197,24 @@ def test_in_mixed_precision_the_blstm_still_computes_in_float32(tiny_random):
 def test_unknown_arguments_are_refused():
     with pytest.raises(ValueError, match="colour"):
         NetworkSize.from_dict({"colour": 3})
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_the_gradient_of_a_long_crop_takes_memory_of_a_stretch(depthwise):
+    """Unfolded at once, these 2 × 64 channels × 64 taps would be 1.1 GB."""
+    channels, frames = (64, 33_000) if depthwise else (8, 264_000)
+    code = f"""
+import resource, torch
+from crafx2 import front_end
+from crafx2.front_end import convolve, convolve_depthwise
+torch.set_num_threads(1)
+x = torch.randn(2, {channels}, {frames}, requires_grad=True)
+weight = torch.randn({channels}, {1 if depthwise else channels}, 64, requires_grad=True)
+y = {"convolve_depthwise" if depthwise else "convolve"}(x, weight)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+y.backward(torch.ones_like(y))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # The gradients of x and y, three signals of 17 MB, and what a stretch takes.
+    assert int(run.stdout) / 1024 < 300, f"{int(run.stdout) / 1024:.0f} MiB"
