@@ -191,6 +191,9 @@ impl Contract {
             let (lowest, highest) = (CEILING_RANGE_DBTP.start(), CEILING_RANGE_DBTP.end());
             return Err(format!("limiter.ceiling_dbtp is {ceiling_dbtp}; expected {lowest} to {highest}"));
         }
+        if self.network.output_drive_db().is_some() && self.limiter.is_none() {
+            return Err("output_drive_db leaves peaks to a limiter, and there is none".into());
+        }
         check_file(&self.targets)?;
         if let Some(room) = &self.recipe.reverb.impulse_response {
             check_file(&room.into())?;

@@ -42,11 +42,13 @@ pub(crate) fn load(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dy
 
 fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
     let parity = bundle.read_parity()?;
+    let drive_db = bundle.contract().network.output_drive_db();
     match &bundle.contract().network {
         Network::Split { filters, front, latent, back, .. } => {
             let graphs = [front, latent, back].map(|graph| Graph::open(bundle, library, graph));
             let [front, latent, back] = graphs;
-            let mut model = split::SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?)?;
+            let mut model =
+                split::SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?, drive_db)?;
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }
@@ -89,8 +91,14 @@ fn load_whole(bundle: &ModelBundle, library: &OnnxLibrary) -> Result<Box<dyn Mix
                     Ok((fronts, open(&ends[1])?))
                 })
             };
-            let mut model =
-                incremental::IncrementalModel::new(bundle.geometry(), sizes, graphs, reopen, prior)?;
+            let mut model = incremental::IncrementalModel::new(
+                bundle.geometry(),
+                sizes,
+                graphs,
+                reopen,
+                prior,
+                drive_db,
+            )?;
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }

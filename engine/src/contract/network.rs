@@ -1,6 +1,8 @@
 //! What a bundle's network is made of, kind by kind, and the bounds each kind's numbers must keep. The numbers size
 //! buffers, so they are limited here, before anything is allocated.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ContractWindow, FRAME_RATIO, FileReference, SPLIT_MARGIN_FRAMES, check_file};
@@ -15,6 +17,8 @@ const MEMORY_ROWS_LIMIT: usize = 4096;
 const NORMS_LIMIT: usize = 1024;
 /// Most layers and units of a BLSTM.
 const LSTM_LIMITS: (usize, usize) = (16, 1024);
+/// Drives of the final tanh. At −40 dB it bends a peak of +12 dBTP by less than 0.01 dB, and there is no use for more.
+const OUTPUT_DRIVE_RANGE_DB: RangeInclusive<f64> = -40.0..=0.0;
 
 /// What the network is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,10 @@ pub enum Network {
         filters: usize,
         /// Frames the front end runs behind the newest sample.
         margin_frames: usize,
+        /// How far down the mix is driven into the network's final tanh, in dB, −40 to 0; as much gain stands behind it.
+        /// 0 when absent. Lower than that the tanh bends fewer peaks, and the limiter is the ceiling.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_drive_db: Option<f64>,
         /// `stems` → `latent`, `level`, `bands`.
         front: FileReference,
         /// `latent`, `level` → `mask`.
@@ -44,6 +52,10 @@ pub enum Network {
         filters: usize,
         /// Frames the front end runs behind the newest sample.
         margin_frames: usize,
+        /// How far down the mix is driven into the network's final tanh, in dB, −40 to 0; as much gain stands behind it.
+        /// 0 when absent. Lower than that the tanh bends fewer peaks, and the limiter is the ceiling.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_drive_db: Option<f64>,
         /// Frames the temporal net runs behind its input.
         delay_frames: usize,
         /// Rows of the temporal net's memory; it holds `delay_frames / frame_ratio` columns at a stream's start, twice
@@ -90,10 +102,26 @@ impl Network {
         }
     }
 
+    /// How far down the mix is driven into the final tanh, in dB; `None` where the contract does not say.
+    pub fn output_drive_db(&self) -> Option<f64> {
+        match self {
+            Self::Split { output_drive_db, .. } | Self::Incremental { output_drive_db, .. } => {
+                *output_drive_db
+            }
+            Self::Whole { .. } | Self::Sum {} => None,
+        }
+    }
+
     /// Checks the numbers against their bounds and the window, and the names of the files.
     pub(super) fn check(&self, window: &ContractWindow) -> Result<(), String> {
+        if let Some(drive_db) = self.output_drive_db()
+            && !OUTPUT_DRIVE_RANGE_DB.contains(&drive_db)
+        {
+            let (lowest, highest) = (OUTPUT_DRIVE_RANGE_DB.start(), OUTPUT_DRIVE_RANGE_DB.end());
+            return Err(format!("output_drive_db is {drive_db}; expected {lowest} to {highest}"));
+        }
         match self {
-            Self::Split { frame_ratio, filters, margin_frames, front, latent, back } => {
+            Self::Split { frame_ratio, filters, margin_frames, front, latent, back, .. } => {
                 check_front(*frame_ratio, *filters, *margin_frames)?;
                 check_window(window, FRAME_RATIO)?;
                 [front, latent, back].into_iter().try_for_each(check_file)
@@ -112,6 +140,7 @@ impl Network {
                 temporal,
                 recurrent,
                 back,
+                ..
             } => {
                 check_front(*frame_ratio, *filters, *margin_frames)?;
                 check_window(window, 2 * SPLIT_MARGIN_FRAMES)?;

@@ -1,5 +1,8 @@
 //! The back end of CRAFx2: bands and mask to the mix. It is local in time, so a hop is made in pieces that stay in the
 //! cache, and offline two threads share the pieces: the same runs on the same samples, hence the same bits.
+//!
+//! The graph ends in the network's tanh, before which everything is linear in the mask. So a contract that drives the tanh
+//! lower has its masks turned down here and the mix turned up again, whatever the graph.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -12,17 +15,33 @@ use crate::contract::FRAME_RATIO;
 use crate::error::ModelError;
 use crate::model::MixHop;
 
+/// Gains before and behind the final tanh, inverse to each other; 1, which changes no bit, unless the contract says so.
+#[derive(Clone, Copy)]
+struct Drive {
+    mask: f32,
+    mix: f32,
+}
+
+impl Drive {
+    fn new(output_drive_db: Option<f64>) -> Self {
+        let gain = output_drive_db.map_or(1.0, |db| 10_f64.powf(db / 20.0));
+        Self { mask: gain as f32, mix: (1.0 / gain) as f32 }
+    }
+}
+
 /// The back end's graph with what every caller needs around it.
 pub(super) struct BackRun {
     lane: Lane,
     /// The same graph for another thread, once that is wanted.
     second: Option<Lane>,
     filters: usize,
+    drive: Drive,
 }
 
 /// One thread's session and its input.
 struct Lane {
     graph: Graph,
+    drive: Drive,
     bands: Vec<f32>,
     mask: Vec<f32>,
 }
@@ -31,13 +50,15 @@ struct Lane {
 type Piece<'a> = (Range<usize>, [&'a mut [f32]; 2]);
 
 impl BackRun {
-    pub(super) fn new(graph: Graph, filters: usize) -> Self {
-        Self { lane: Lane::new(graph), second: None, filters }
+    /// `output_drive_db` is the contract's.
+    pub(super) fn new(graph: Graph, filters: usize, output_drive_db: Option<f64>) -> Self {
+        let drive = Drive::new(output_drive_db);
+        Self { lane: Lane::new(graph, drive), second: None, filters, drive }
     }
 
     /// From now on shares every hop with a second thread, which has a session of the same graph.
     pub(super) fn share(&mut self, second: Graph) {
-        self.second = Some(Lane::new(second));
+        self.second = Some(Lane::new(second, self.drive));
     }
 
     /// The oldest of `bands` and `mask` (filters, frames / 64 + 2) – one column on either side – to a hop of `mix`.
@@ -84,14 +105,17 @@ impl BackRun {
         mask: &[f32],
     ) -> Result<Vec<f32>, ModelError> {
         let mut mix = Vec::new();
-        run(&mut self.lane.graph, options, self.filters, bands, mask, |made| mix.extend_from_slice(made))?;
+        let driven: Vec<f32> = mask.iter().map(|mask| mask * self.drive.mask).collect();
+        run(&mut self.lane.graph, options, self.filters, bands, &driven, |made| {
+            mix.extend(made.iter().map(|sample| sample * self.drive.mix));
+        })?;
         Ok(mix)
     }
 }
 
 impl Lane {
-    fn new(graph: Graph) -> Self {
-        Self { graph, bands: Vec::new(), mask: Vec::new() }
+    fn new(graph: Graph, drive: Drive) -> Self {
+        Self { graph, drive, bands: Vec::new(), mask: Vec::new() }
     }
 
     fn run(
@@ -106,13 +130,15 @@ impl Lane {
         rows.copy(frames.start..frames.end + 2 * FRAME_RATIO, filters, &mut self.bands);
         self.mask.clear();
         let columns = frames.start / FRAME_RATIO..frames.end / FRAME_RATIO + 2;
+        let Drive { mask: down, mix: up } = self.drive;
         for row in mask.chunks_exact(mask.len() / filters) {
-            self.mask.extend_from_slice(&row[columns.clone()]);
+            self.mask.extend(row[columns.clone()].iter().map(|mask| mask * down));
         }
         run(&mut self.graph, options, filters, &self.bands, &self.mask, |made| {
             let (made_left, made_right) = made.split_at(frames.len());
-            left.copy_from_slice(made_left);
-            right.copy_from_slice(made_right);
+            for (side, made) in [(left, made_left), (right, made_right)] {
+                side.iter_mut().zip(made).for_each(|(sample, made)| *sample = made * up);
+            }
         })
     }
 }

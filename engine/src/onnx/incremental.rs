@@ -77,6 +77,7 @@ impl IncrementalModel {
         graphs: Graphs,
         reopen: Reopen,
         prior: Prior,
+        output_drive_db: Option<f64>,
     ) -> Result<Self, ModelError> {
         let Graphs { front, temporal, recurrent, back } = graphs;
         let filters = sizes.filters;
@@ -93,7 +94,7 @@ impl IncrementalModel {
             geometry,
             front: FrontRun::new(front, filters),
             reopen,
-            back: BackRun::new(back, filters),
+            back: BackRun::new(back, filters, output_drive_db),
             mixer,
             bands: Bands::new(band_frames),
             levels: History::new(filters, kept),

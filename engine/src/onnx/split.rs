@@ -41,6 +41,7 @@ impl SplitModel {
         front: Graph,
         latent: Graph,
         back: Graph,
+        output_drive_db: Option<f64>,
     ) -> Result<Self, ModelError> {
         check_ends(&front, &back, filters)?;
         latent.check(&[port("latent", filters), port("level", filters)], &[port("mask", filters)])?;
@@ -50,7 +51,7 @@ impl SplitModel {
             geometry,
             front: FrontRun::new(front, filters),
             latent,
-            back: BackRun::new(back, filters),
+            back: BackRun::new(back, filters, output_drive_db),
             filters,
             bands: Bands::new(band_frames),
             latents: History::new(filters, frames),

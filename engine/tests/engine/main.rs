@@ -14,6 +14,7 @@ mod learning;
 mod limiting;
 mod modes;
 mod networks;
+mod output_drive;
 mod pipeline;
 mod protocol;
 mod realtime;
