@@ -116,6 +116,13 @@ def _export(
     print(f"wrote {output}; ONNX Runtime and PyTorch differ by at most {worst:.1e}")
 
 
+def _rewrite(arguments: argparse.Namespace) -> None:
+    from .rewrite import rewrite_bundle
+
+    worst = max(rewrite_bundle(arguments.bundle, arguments.output, arguments.output_drive).values())
+    print(f"wrote {arguments.output}; old and new graphs differ by at most {worst:.1e}")
+
+
 def _export_module(arguments: argparse.Namespace) -> None:
     from .module import export_module, load_module
 
@@ -250,6 +257,11 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("--form", choices=FORMS, default=FORMS[0], help="how the network is cut into graphs")
     item.add_argument("--license", help=LICENSE_HELP)
 
+    item = commands.add_parser("rewrite", help="write a bundle's front and back end anew from its own graphs, exactly")
+    item.add_argument("bundle", type=Path)
+    item.add_argument("-o", "--output", type=Path, required=True, help="the new bundle; the same folder is replaced")
+    item.add_argument("--output-drive", type=float, metavar="DB", help="drive of the final tanh (default: as it is)")
+
     item = commands.add_parser("export-module", help="turn any network, given as a Python file, into a bundle")
     item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
     item.add_argument("-o", "--output", type=Path, required=True)
@@ -350,6 +362,8 @@ def run(arguments: argparse.Namespace) -> None:
             _train_one(arguments)
         case "export":
             _export(arguments.checkpoint, arguments.output, arguments.license, arguments.form, arguments.songs)
+        case "rewrite":
+            _rewrite(arguments)
         case "export-module":
             _export_module(arguments)
         case "import":

@@ -29,6 +29,8 @@ MARGIN_FRAMES = 128
 PARITY_TOLERANCE = 1e-5
 #: No true peak of a mix exceeds this: the engine limits behind the network.
 CEILING_DBTP = -1.0
+#: How far down the mix may be driven into the network's final tanh, dB; `engine/src/contract/network.rs` says the same.
+OUTPUT_DRIVE_RANGE_DB = (-40.0, 0.0)
 #: How a bundle's network is cut into graphs: `incremental` computes every frame once (what the plug-in runs best),
 #: `split` runs the latent mixer on a window at every hop, `whole` is one graph over the window.
 Form = Literal["incremental", "split", "whole"]
@@ -58,6 +60,14 @@ class Window:
                 raise ValueError(f"{name} is {value}; it must be a multiple of {FRAME_RATIO}")
         if self.lookahead_frames < self.crossfade_frames + MARGIN_FRAMES:
             raise ValueError("lookahead_frames must hold crossfade_frames and the front end's margin")
+
+
+def drive_gain(output_drive_db: float) -> float:
+    """The gain before a final tanh that is driven lower; its inverse stands behind it. 0 dB is exactly 1."""
+    lowest, highest = OUTPUT_DRIVE_RANGE_DB
+    if not lowest <= output_drive_db <= highest:
+        raise ValueError(f"output_drive_db is {output_drive_db}; expected {lowest:g} to {highest:g}")
+    return 10.0 ** (output_drive_db / 20.0)
 
 
 def sha256_of(path: Path) -> str:

@@ -21,7 +21,7 @@ from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
 from .losses import make_loss
 from .songs.effects import loudness_lufs
-from .streaming import Stream, before_tanh, open_stream
+from .streaming import Stream, open_stream
 from .third_octaves import CENTERS_HZ, bands
 
 Array = NDArray[np.float32]
@@ -107,7 +107,7 @@ def alone_db(stream: Stream, stems: Array, index: int) -> float:
     before = _third_octaves_db(alone[2 * index : 2 * index + 2])
     if np.max(before) < -100.0:
         return 0.0
-    gain_db = _third_octaves_db(before_tanh(stream.run(alone, parts=False).mix)) - before
+    gain_db = _third_octaves_db(stream.before_tanh(stream.run(alone, parts=False).mix)) - before
     gain_db = gain_db[before > np.max(before) - ALONE_RANGE_DB]
     return float(np.max(np.abs(gain_db - np.mean(gain_db))))
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -30,24 +29,25 @@ from .contract import (
     STEMS,
     Form,
     Window,
+    drive_gain,
     file_reference,
     replaced_folder,
     write_json,
 )
 from .dataset import SongFiles, read_crop
+from .ends import Back, EndWeights, Front
 from .errors import ParityError
 from .front_end import FRAME_RATIO
-from .graphs import Back, Front, Latent, Whole
+from .graphs import Latent, Whole
 from .incremental import Recurrent, Statistics, Temporal, norm_response
 from .model import CRAFx2
 from .recipe import Recipe
+from .runtime import PARITY_AHEAD, between_silences, named_in, run_back, run_split, session
 
 #: Written for ONNX Runtime 1.28; old enough for every runtime since 1.13.
 OPSET = 17
 #: Frames of the committed parity vectors: short, so that every load may check them.
 PARITY_FRAMES = 16_384
-#: Latent frames of lookahead that the backward LSTMs have in the parity vectors of an incremental bundle.
-PARITY_AHEAD = 16
 
 
 @dataclass(frozen=True)
@@ -91,33 +91,49 @@ def export_graph(
 _TIMELESS = {"statistics", "rate", "next_memory", "observed", "carried", "next_carried", "gate_level"}
 
 
+#: File name, module, example input, names of inputs and of outputs.
+_Graph = tuple[str, nn.Module, tuple[Tensor, ...], tuple[str, ...], tuple[str, ...]]
+
+
 def write_graphs(network: CRAFx2, folder: Path, *, form: Form) -> list[str]:
     """Write the graphs of a form, e.g. `front.onnx`, `latent.onnx`, `back.onnx`; return their names."""
-    size = network.size
-    inputs, filters, frames = size.stems * size.channels, size.filters, 4 * FRAME_RATIO
-    stems = torch.randn(1, inputs, frames + 2 * MARGIN_FRAMES) * 0.1
-    latent = torch.rand(1, filters, 40)
-    bands = torch.randn(1, filters, frames + 2 * FRAME_RATIO) * 0.1
-    mask = torch.rand(1, filters, frames // FRAME_RATIO + 2)
-    front = ("front.onnx", Front(network), (stems,), ("stems",), ("latent", "level", "bands"))
-    back = ("back.onnx", Back(network), (bands, mask), ("bands", "mask"), ("mix",))
+    front, back = _end_graphs(EndWeights.of(network))
     match form:
         case "incremental":
             graphs = [front, *_stepped_graphs(network), back]
         case "split":
+            latent = torch.rand(1, network.size.filters, 40)
             middle = ("latent.onnx", Latent(network), (latent, latent), ("latent", "level"), ("mask",))
             graphs = [front, middle, back]
         case "whole":
+            stems = torch.randn(1, network.size.stems * network.size.channels, 4 * FRAME_RATIO) * 0.1
             graphs = [("whole.onnx", Whole(network), (stems,), ("stems",), ("mix",))]
-    with torch.no_grad():
-        for name, module, example, names_in, names_out in graphs:
-            export_graph(module.eval(), example, names_in, names_out, folder / name)
+    return _write(graphs, folder)
+
+
+def write_ends(weights: EndWeights, folder: Path) -> list[str]:
+    """Write `front.onnx` and `back.onnx`; return their names."""
+    return _write(_end_graphs(weights), folder)
+
+
+@torch.no_grad()
+def _write(graphs: Sequence[_Graph], folder: Path) -> list[str]:
+    for name, module, example, names_in, names_out in graphs:
+        export_graph(module.eval(), example, names_in, names_out, folder / name)
     return [graph[0] for graph in graphs]
 
 
-def _stepped_graphs(
-    network: CRAFx2,
-) -> list[tuple[str, nn.Module, tuple[Tensor, ...], tuple[str, ...], tuple[str, ...]]]:
+def _end_graphs(weights: EndWeights) -> tuple[_Graph, _Graph]:
+    filters, inputs, _ = weights.analysis.shape
+    frames = 4 * FRAME_RATIO
+    stems = torch.randn(1, inputs, frames + 2 * MARGIN_FRAMES) * 0.1
+    bands = torch.randn(1, filters, frames + 2 * FRAME_RATIO) * 0.1
+    mask = torch.rand(1, filters, frames // FRAME_RATIO + 2)
+    front = ("front.onnx", Front(weights), (stems,), ("stems",), ("latent", "level", "bands"))
+    return front, ("back.onnx", Back(weights), (bands, mask), ("bands", "mask"), ("mix",))
+
+
+def _stepped_graphs(network: CRAFx2) -> list[_Graph]:
     size, temporal, recurrent = network.size, Temporal(network), Recurrent(network)
     rate, mixed = torch.full((1, 1, 1), 0.5), torch.rand(1, size.filters, 40)
     memory = torch.zeros(1, temporal.memory_rows, 2 * temporal.delay)
@@ -138,27 +154,6 @@ def _stepped_graphs(
             ("mask", "next_carried", "observed"),
         ),
     ]
-
-
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """Open a graph for one CPU thread, as the plug-in does."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-def run_split(folder: Path, stems: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run the three graphs on a whole signal `(8, T)` between silences; returns `(2, T)`."""
-    padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
-    latent, level, bands = session(folder / "front.onnx").run(None, {"stems": padded})
-    (mask,) = session(folder / "latent.onnx").run(None, {"latent": latent, "level": level})
-    around = {
-        "bands": np.pad(bands, ((0, 0), (0, 0), (FRAME_RATIO, FRAME_RATIO))),
-        "mask": np.pad(mask, ((0, 0), (0, 0), (1, 1))),
-    }
-    return session(folder / "back.onnx").run(None, around)[0][0]
 
 
 def parity_signal(inputs: int, frames: int, seed: int = 1) -> NDArray[np.float32]:
@@ -219,7 +214,8 @@ def stepped_output(network: CRAFx2, stems: NDArray[np.float32], statistics: Stat
     temporal, recurrent = Temporal(network), Recurrent(network)
     after = (temporal.delay + PARITY_AHEAD) * FRAME_RATIO
     x = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES + after)))
-    latent, level, bands = Front(network)(torch.from_numpy(x)[None])
+    weights = EndWeights.of(network)
+    latent, level, bands = Front(weights)(torch.from_numpy(x)[None])
     frozen = torch.zeros(1, 1, 1)
     memory = torch.zeros(1, temporal.memory_rows, temporal.delay)
     mixed, _, _ = temporal(latent, memory, statistics.norms, frozen)
@@ -228,11 +224,12 @@ def stepped_output(network: CRAFx2, stems: NDArray[np.float32], statistics: Stat
     now, ahead = mixed[:, :, :frames], mixed[:, :, frames:]
     mask, _, _ = recurrent(now, ahead, level[:, :, :frames], carried, statistics.gate, frozen)
     bands = functional.pad(bands[:, :, : stems.shape[1]], (FRAME_RATIO, FRAME_RATIO))
-    mask = functional.pad(mask[:, :, :frames], (1, 1))
-    return Back(network)(bands, mask)[0].numpy()
+    mask, gain = functional.pad(mask[:, :, :frames], (1, 1)), drive_gain(network.size.output_drive_db)
+    return (Back(weights)(bands, gain * mask)[0] / gain).numpy()
 
 
-def _worst(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+def worst_difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """The largest absolute difference; infinite between arrays of different shapes."""
     return float(np.max(np.abs(found - expected))) if found.shape == expected.shape else float("inf")
 
 
@@ -263,21 +260,20 @@ def stepped_differences(network: CRAFx2, folder: Path) -> dict[str, float]:
     interior = frames - 2 * delay
     # Inside the network a signal may be of any size; what is compared with samples is its error beside its size.
     size = max(1.0, float(np.max(np.abs(mixed))))
-    worst = _worst(np.concatenate(pieces, axis=2)[:, :, :interior], mixed[:, :, :interior])
+    worst = worst_difference(np.concatenate(pieces, axis=2)[:, :, :interior], mixed[:, :, :interior])
     differences = {"temporal": worst / size}
 
     carried = np.zeros((1, 2 * network.size.lstm_layers, network.size.lstm_hidden), np.float32)
     now = frames - PARITY_AHEAD
     feed = {"now": mixed[:, :, :now], "ahead": mixed[:, :, now:], "level": level[:, :, :now]}
     feed |= {"carried": carried, "gate_level": gate, "rate": frozen}
-    differences["recurrent"] = _worst(session(folder / "recurrent.onnx").run(["mask"], feed)[0], mask)
+    differences["recurrent"] = worst_difference(session(folder / "recurrent.onnx").run(["mask"], feed)[0], mask)
 
     padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
     _, _, bands = session(folder / "front.onnx").run(["latent", "level", "bands"], {"stems": padded})
-    edges = ((0, 0), (0, 0))
-    feed = {"bands": np.pad(bands, (*edges, (FRAME_RATIO, FRAME_RATIO))), "mask": np.pad(mask, (*edges, (1, 1)))}
-    mix = session(folder / "back.onnx").run(None, feed)[0][0]
-    differences["front and back"] = _worst(mix, plain_output(network, stems))
+    bands, mask = between_silences(bands, FRAME_RATIO), between_silences(mask, 1)
+    mix = run_back(session(folder / "back.onnx"), bands, mask, drive_gain(network.size.output_drive_db))
+    differences["front and back"] = worst_difference(mix, plain_output(network, stems))
     return differences
 
 
@@ -290,10 +286,10 @@ def check_parity(network: CRAFx2, folder: Path, *, form: Form) -> dict[str, floa
         for frames in (PARITY_FRAMES, 2 * PARITY_FRAMES + 10 * FRAME_RATIO):
             stems = parity_signal(network.size.stems * network.size.channels, frames, seed=frames)
             if form == "split":
-                mix = run_split(folder, stems)
+                mix = run_split(named_in(folder), stems, drive_gain(network.size.output_drive_db))
             else:
                 mix = session(folder / "whole.onnx").run(None, {"stems": stems[None]})[0][0]
-            differences[form] = max(differences.get(form, 0.0), _worst(mix, plain_output(network, stems)))
+            differences[form] = max(differences.get(form, 0.0), worst_difference(mix, plain_output(network, stems)))
     for name, difference in differences.items():
         if not difference <= PARITY_TOLERANCE:
             raise ParityError(
@@ -331,6 +327,8 @@ def _network_entry(network: CRAFx2, folder: Path, form: Form) -> dict[str, Any]:
         "filters": network.size.filters,
         "margin_frames": MARGIN_FRAMES,
     }
+    if network.size.output_drive_db:
+        entry["output_drive_db"] = network.size.output_drive_db
     names = ["front", "latent", "back"]
     if form == "incremental":
         temporal = Temporal(network)

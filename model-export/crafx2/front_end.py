@@ -146,3 +146,17 @@ def middle_and_side(bank: Tensor, stems: int) -> Tensor:
         weight[stem, 0, :, stem, 1] = bank
         weight[stem, 1, :, stem, 1] = -bank
     return weight.reshape(2 * stems * bands, 2 * stems, taps)
+
+
+def shared_bank(weight: Tensor) -> Tensor | None:
+    """The bank `(bands, taps)` of which `middle_and_side` makes exactly this weight; `None` if there is none."""
+    filters, inputs, _ = weight.shape
+    if inputs % 2 or filters % inputs:
+        return None
+    bank = weight[: filters // inputs, 0].contiguous()
+    return bank if torch.equal(middle_and_side(bank, inputs // 2), weight) else None
+
+
+def crossed(pairs: Tensor) -> Tensor:
+    """Sum and difference of pairs `(batch, 2, frames)`: to middle and side, and – the bank knows the scale – back."""
+    return torch.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), dim=1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .front_end import FRAME_RATIO, middle_and_side
+from .front_end import FRAME_RATIO, crossed, shared_bank
 from .model import CRAFx2
 
 #: Samples averaged before the smoothing.
@@ -26,13 +26,12 @@ class FrozenBank:
         size = network.size
         self.stems = size.stems
         self.bands = size.filters // (2 * size.stems)
-        weight = network.conv_1.weight.detach()
-        self.bank = weight[: self.bands, :1].contiguous()
-        shared = middle_and_side(self.bank[:, 0], size.stems)
+        bank = shared_bank(network.conv_1.weight.detach())
         smoothing = network.conv_2.weight.detach()
         self.gain = smoothing.sum(dim=2) / smoothing[0].sum()
-        if not torch.equal(shared, weight) or not torch.allclose(smoothing, self.gain[:, :, None] * smoothing[:1]):
+        if bank is None or not torch.allclose(smoothing, self.gain[:, :, None] * smoothing[:1]):
             raise ValueError("the front end is no longer the shared filter bank; it cannot be held as one")
+        self.bank = bank[:, None]
         self.left = (size.taps - 1) // 2
         self.right = size.taps - 1 - self.left
         # Sample 8 j + 7 of the smoothing covers exactly the groups j − 7 … j + 8: 8 such samples per latent frame.
@@ -49,7 +48,7 @@ class FrozenBank:
     def analyze(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Bands, latents and mean levels per latent frame, without gradients; see `CRAFx2.analyze`."""
         batch, inputs, frames = x.shape
-        flat = functional.pad(_crossed(x.reshape(-1, 2, frames)).reshape(-1, 1, frames), (self.left, self.right))
+        flat = functional.pad(crossed(x.reshape(-1, 2, frames)).reshape(-1, 1, frames), (self.left, self.right))
         bands = functional.conv1d(flat, self.bank).reshape(batch, inputs * self.bands, frames)
         groups = bands.abs().reshape(batch, inputs * self.bands, -1, DECIMATION).mean(dim=3)
         outputs = self.smoothing.shape[1]
@@ -69,9 +68,4 @@ class FrozenBank:
         summed = masked.reshape(batch, self.stems, 2 * self.bands, frames).sum(dim=1)
         full = functional.conv_transpose1d(summed.reshape(batch * 2, self.bands, frames), self.bank)
         mix = full[:, :, self.left : full.shape[2] - self.right]
-        return torch.tanh(_crossed(mix.reshape(batch, 2, frames)))
-
-
-def _crossed(pairs: Tensor) -> Tensor:
-    """Sum and difference of pairs `(batch, 2, frames)`: to middle and side, and – the bank knows the scale – back."""
-    return torch.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), dim=1)
+        return network.saturate(crossed(mix.reshape(batch, 2, frames)))

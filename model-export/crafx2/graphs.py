@@ -1,9 +1,7 @@
-"""CRAFx2 rewritten for ONNX Runtime: the same numbers in a fraction of the time, and in parts that stream.
+"""CRAFx2 rewritten for ONNX Runtime: the same numbers in a fraction of the time.
 
-Exact rewrites: 1-D convolutions as 1×k 2-D ones; max-pool before softplus (softplus is monotone); the transposed
-convolution to 8 channels and the sum over stems as one to 2 channels; the gate from frame-rate data, because
-mean|mask · band| = mean(mask · mean64|band|). Front and back end are local, so they need new samples only; the latent
-graph sees the whole window.
+The ends are in `ends.py`. Between them the gate comes from frame-rate data, because mean|mask · band| =
+mean(mask · mean64|band|), and the latent mixer sees the whole window; `incremental.py` has the one that does not.
 """
 
 from __future__ import annotations
@@ -12,38 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .contract import MARGIN_FRAMES
+from .contract import drive_gain
+from .ends import Back, EndWeights, Front
 from .front_end import FRAME_RATIO
 from .model import CRAFx2
-
-
-def _depthwise_pool(bands: Tensor, weight: Tensor) -> Tensor:
-    """Latents `(1, K, T / 64)` of rectified bands `(1, K, T + taps − 1)`."""
-    smooth = functional.conv2d(bands.abs().unsqueeze(2), weight.unsqueeze(2), groups=weight.shape[0])
-    return functional.softplus(functional.max_pool2d(smooth, (1, FRAME_RATIO)).squeeze(2))
-
-
-class Front(nn.Module):
-    """`stems` (1, 8, 128 + T + 128) to `latent` (1, K, T/64), `level` (1, K, T/64) and `bands` (1, K, T)."""
-
-    def __init__(self, network: CRAFx2) -> None:
-        super().__init__()
-        size = network.size
-        self.weight_1, self.weight_2 = network.conv_1.weight, network.conv_2.weight
-        left_1, left_2 = (size.taps - 1) // 2, (size.smoothing_taps - 1) // 2
-        right_1, right_2 = size.taps - 1 - left_1, size.smoothing_taps - 1 - left_2
-        if max(left_1 + left_2, right_1 + right_2) > MARGIN_FRAMES:
-            raise ValueError("the filters reach further than the margin of the split form")
-        self.cut = (MARGIN_FRAMES - left_1 - left_2, -(MARGIN_FRAMES - right_1 - right_2))
-        self.inner = (left_2, -right_2)
-
-    def forward(self, stems: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Valid convolutions only: no zero is ever padded."""
-        x = stems[:, :, self.cut[0] : self.cut[1]].unsqueeze(2)
-        around = functional.conv2d(x, self.weight_1.unsqueeze(2)).squeeze(2)
-        bands = around[:, :, self.inner[0] : self.inner[1]]
-        level = functional.avg_pool2d(bands.abs().unsqueeze(2), (1, FRAME_RATIO)).squeeze(2)
-        return _depthwise_pool(around, self.weight_2), level, bands
 
 
 class GlobalNorm(nn.Module):
@@ -102,43 +72,20 @@ class Latent(nn.Module):
         return mask * gate[:, :, None]
 
 
-class Back(nn.Module):
-    """`bands` (1, K, T + 128) and `mask` (1, K, T/64 + 2) to `mix` (1, 2, T), tanh included."""
-
-    def __init__(self, network: CRAFx2) -> None:
-        super().__init__()
-        size = network.size
-        weight = network.conv_1.weight.detach()
-        self.weight = nn.Parameter(weight.view(size.filters, size.stems, size.channels, size.taps).sum(dim=1))
-        self.taps = size.taps
-        left = (size.taps - 1) // 2
-        # Output sample n needs masked bands n − right … n + left.
-        self.cut = (FRAME_RATIO - (size.taps - 1 - left), -(FRAME_RATIO - left))
-
-    def forward(self, bands: Tensor, mask: Tensor) -> Tensor:
-        """Each mask frame holds for 64 samples (nearest-neighbor up-sampling)."""
-        filters = bands.shape[1]
-        masked = (bands.reshape(1, filters, -1, FRAME_RATIO) * mask.unsqueeze(3)).reshape(1, filters, -1)
-        masked = masked[:, :, self.cut[0] : self.cut[1]]
-        return torch.tanh(functional.conv_transpose1d(masked, self.weight, padding=self.taps - 1))
-
-
 class Whole(nn.Module):
     """`stems` (1, 8, T) to `mix` (1, 2, T) in one graph, zero-padded at the ends exactly as the plain module."""
 
     def __init__(self, network: CRAFx2) -> None:
         super().__init__()
-        self.size = network.size
-        self.front, self.latent, self.back = Front(network), Latent(network), Back(network)
+        weights, taps = EndWeights.of(network), network.size.taps
+        left = (taps - 1) // 2
+        self.padding = (left, taps - 1 - left)
+        self.front, self.latent, self.back = Front(weights), Latent(network), Back(weights)
+        self.gain = drive_gain(network.size.output_drive_db)
 
     def forward(self, stems: Tensor) -> Tensor:
         """The rewritten parts on a whole signal."""
-        size = self.size
-        left_1, left_2 = (size.taps - 1) // 2, (size.smoothing_taps - 1) // 2
-        right_1, right_2 = size.taps - 1 - left_1, size.smoothing_taps - 1 - left_2
-        x = functional.pad(stems, (left_1, right_1)).unsqueeze(2)
-        bands = functional.conv2d(x, self.front.weight_1.unsqueeze(2)).squeeze(2)
-        latent = _depthwise_pool(functional.pad(bands, (left_2, right_2)), self.front.weight_2)
-        level = functional.avg_pool2d(bands.abs().unsqueeze(2), (1, FRAME_RATIO)).squeeze(2)
-        mask = self.latent(latent, level)
-        return self.back(functional.pad(bands, (FRAME_RATIO, FRAME_RATIO)), functional.pad(mask, (1, 1)))
+        bands = self.front.analysis(functional.pad(stems, self.padding))
+        around = functional.pad(bands, (FRAME_RATIO, FRAME_RATIO))
+        mask = self.latent(*self.front.pool(around))
+        return self.back(around, self.gain * functional.pad(mask, (1, 1))) / self.gain

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .contract import drive_gain
 from .front_end import FRAME_RATIO, convolve, convolve_depthwise, filter_bank, middle_and_side
 
 #: Output range of softplus ∘ tanh-bounded BLSTM: softplus(0) = ln 2 is the neutral mask.
@@ -37,6 +38,11 @@ class NetworkSize:
     lstm_hidden: int = 64
     squeeze: int = 2_048
     dropout: float = 0.1
+    #: How far down the mix is driven into the final tanh, with as much gain behind it; 0 as published.
+    output_drive_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        drive_gain(self.output_drive_db)
 
     def to_dict(self) -> dict[str, int | float]:
         """Plain numbers for checkpoints and contracts."""
@@ -245,6 +251,11 @@ class CRAFx2(nn.Module):
         full = functional.conv_transpose1d(masked, weight)
         return full[:, :, left : full.shape[2] - right]
 
+    def saturate(self, mix: Tensor) -> Tensor:
+        """The final tanh, at its drive."""
+        gain = drive_gain(self.size.output_drive_db)
+        return torch.tanh(gain * mix) / gain
+
     def forward(self, x: Tensor, *, still: bool = False) -> Tensor:
         """`(batch, stems · channels, frames)` to `(batch, channels, frames)`.
 
@@ -256,7 +267,7 @@ class CRAFx2(nn.Module):
             mask = mask.mean(dim=2, keepdim=True).expand_as(mask)
         masked = functional.interpolate(mask, scale_factor=float(FRAME_RATIO)) * bands
         gate = self.gate(masked.abs().mean(dim=2))
-        return torch.tanh(self.synthesize(masked * gate[:, :, None]))
+        return self.saturate(self.synthesize(masked * gate[:, :, None]))
 
 
 def count_parameters(module: nn.Module) -> int:

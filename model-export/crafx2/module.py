@@ -25,11 +25,11 @@ from .export import (
     finish_bundle,
     parity_signal,
     plain_output,
-    session,
     whole_graph,
 )
 from .front_end import FRAME_RATIO
 from .recipe import Recipe
+from .runtime import session
 
 CHANNELS = 8
 

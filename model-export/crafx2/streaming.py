@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
-from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window, read_json
-from .export import session
+from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window, drive_gain, read_json
 from .front_end import FRAME_RATIO
 from .incremental import Statistics
+from .runtime import run_back, session, shipped_statistics
 
 Array = NDArray[np.float32]
 #: The engine's running statistics: what the shipped ones are worth, and how long the exponential mean is, in latent
@@ -36,11 +36,6 @@ class StreamResult:
     contributions: dict[str, Array]
     mask_variation_db: float
     mask_spread_db: float
-
-
-def before_tanh(mix: Array) -> Array:
-    """What the network's final tanh was given, of its own shape: there stems add up, and no harmonics are."""
-    return np.arctanh(np.clip(mix, -0.999_999, 0.999_999))
 
 
 def open_stream(bundle: Path) -> Stream:
@@ -63,8 +58,14 @@ class Stream:
         self.network = contract["network"]
         self.window = Window(**contract["window"])
         self.filters = int(self.network["filters"])
+        #: Before the final tanh; its inverse stands behind it.
+        self.gain = drive_gain(self.network.get("output_drive_db", 0.0))
         self.bundle = bundle
         self.front, self.back = self.graph("front"), self.graph("back")
+
+    def before_tanh(self, mix: Array) -> Array:
+        """What the network's final tanh was given, of its own shape: there stems add up, and no harmonics are."""
+        return np.arctanh(np.clip(self.gain * mix, -0.999_999, 0.999_999)) / self.gain
 
     def graph(self, name: str) -> InferenceSession:
         """The graph that the contract calls `name`."""
@@ -97,7 +98,7 @@ class Stream:
             rows = slice(index * per_stem, (index + 1) * per_stem)
             only = np.zeros_like(bands)
             only[:, rows] = bands[:, rows]
-            contributions[stem] = before_tanh(self.synthesize(only, hops))
+            contributions[stem] = self.before_tanh(self.synthesize(only, hops))
         sounding = level > 1e-4
         track_db = 20 * np.log10(np.maximum(track, 1e-6))
         spread = [float(np.std(row[on])) for row, on in zip(track_db[0], sounding[0], strict=True) if on.sum() > 20]
@@ -123,8 +124,7 @@ class Stream:
             missing = count + 2 * ratio - piece_bands.shape[2]
             piece_bands = np.pad(piece_bands, ((0, 0), (0, 0), (0, missing)))
             piece_mask = np.concatenate([left, mask[:, :, : count // ratio + 1]], axis=2)
-            (made,) = self.back.run(None, {"bands": piece_bands, "mask": piece_mask})
-            made = made[0]
+            made = run_back(self.back, piece_bands, piece_mask, self.gain)
             if begin:
                 out[:, begin : begin + fade] *= 1.0 - rise
                 made[:, :fade] *= rise
@@ -174,10 +174,7 @@ class IncrementalStream(Stream):
         frames = latent.shape[2]
         padded = np.pad(latent, ((0, 0), (0, 0), (late, reach + hop)), constant_values=float(np.log(2.0)))
         levels = np.pad(level, ((0, 0), (0, 0), (late, reach + hop)))
-        values = np.fromfile(self.bundle / network["statistics"]["file"], "<f4")
-        split = 2 * network["norms"]
-        norms = values[:split].reshape(1, -1, 2)
-        gate_level = values[None, split : split + network["filters"], None]
+        norms, gate_level = shipped_statistics(self.bundle, network)
         if self.frozen is not None:
             norms, gate_level = self.frozen.norms.numpy(), self.frozen.gate.numpy()
         moves = 0.0 if self.frozen is not None else 1.0

@@ -8,6 +8,7 @@ import torch
 
 from crafx2 import export as export_module
 from crafx2.contract import PARITY_TOLERANCE, default_targets, sha256_of
+from crafx2.ends import Back
 from crafx2.export import (
     BundleInfo,
     ParityError,
@@ -15,11 +16,9 @@ from crafx2.export import (
     export_bundle,
     parity_signal,
     plain_output,
-    run_split,
-    session,
     write_graphs,
 )
-from crafx2.graphs import Back
+from crafx2.runtime import named_in, run_split, session
 
 INFO = BundleInfo("Test", "nothing", default_targets(None, {"vocals": -18.0}))
 
@@ -69,7 +68,7 @@ def test_bundle_is_complete_and_parity_vectors_hold(tiny_random, tmp_path):
     frames = contract["parity"]["frames"]
     stems = np.fromfile(target / "parity_input.f32", "<f4").reshape(8, frames)
     mix = np.fromfile(target / "parity_output.f32", "<f4").reshape(2, frames)
-    assert np.max(np.abs(run_split(target, stems) - mix)) <= contract["parity"]["tolerance"]
+    assert np.max(np.abs(run_split(named_in(target), stems) - mix)) <= contract["parity"]["tolerance"]
     assert np.max(np.abs(mix)) > 1e-3
     assert not [path.name for path in tmp_path.iterdir() if path.name != "bundle"]
 

@@ -8,10 +8,21 @@ import torch
 from torch.nn import functional
 
 from crafx2.contract import MARGIN_FRAMES
-from crafx2.export import parity_signal, session, write_graphs
-from crafx2.graphs import Back, Front, Latent, Whole
+from crafx2.ends import (
+    Back,
+    DenseAnalysis,
+    DenseSynthesis,
+    EndWeights,
+    Front,
+    SharedAnalysis,
+    SharedSynthesis,
+)
+from crafx2.export import parity_signal, write_graphs
+from crafx2.front_end import middle_and_side
+from crafx2.graphs import Latent, Whole
 from crafx2.incremental import Recurrent, Statistics, Temporal, delay_frames, norm_response
 from crafx2.model import CRAFx2, NetworkSize
+from crafx2.runtime import session
 
 FROZEN = torch.zeros(1, 1, 1)
 
@@ -81,10 +92,15 @@ def test_temporal_net_in_any_steps_is_the_plain_one(network, signal, lengths):
     assert torch.max(torch.abs(wrong[:, :, :interior] - plain[:, :, :interior])) > 1e-3
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @torch.no_grad()
-def test_the_rewrites_are_exact(network):
+def test_the_rewrites_are_exact(network, shared):
     """In double precision nothing is left but its rounding: float32's is all that exported graphs may differ by."""
     exact, frames = copy.deepcopy(network).double(), 200
+    if shared:
+        exact.conv_1.weight.copy_(middle_and_side(0.3 * torch.randn(16, 64), 4))
+    assert isinstance(Front(EndWeights.of(exact)).analysis, SharedAnalysis if shared else DenseAnalysis)
+    assert isinstance(Back(EndWeights.of(exact)).synthesis, SharedSynthesis if shared else DenseSynthesis)
     stems = torch.from_numpy(parity_signal(8, 64 * frames)).double()[None]
     bands, latent = exact.analyze(stems)
     level, statistics = functional.avg_pool1d(bands.abs(), 64), Statistics.of_signal(exact, stems)
@@ -94,13 +110,13 @@ def test_the_rewrites_are_exact(network):
     assert torch.max(torch.abs(Whole(exact)(stems) - mix)) < 1e-12
 
     padded = functional.pad(stems, (MARGIN_FRAMES, MARGIN_FRAMES))
-    latent_found, level_found, _ = Front(exact)(padded)
+    latent_found, level_found, _ = Front(EndWeights.of(exact))(padded)
     inner = slice(MARGIN_FRAMES // 64, -MARGIN_FRAMES // 64)
     assert torch.max(torch.abs(latent_found - latent)[:, :, inner]) < 1e-12
     assert torch.max(torch.abs(level_found - level)[:, :, inner]) < 1e-12
     assert torch.max(torch.abs(Latent(exact)(latent, level) - masked)) < 1e-12
     around, mask_around = functional.pad(bands, (64, 64)), functional.pad(masked, (1, 1))
-    assert torch.max(torch.abs(Back(exact)(around, mask_around) - mix)) < 1e-12
+    assert torch.max(torch.abs(Back(EndWeights.of(exact))(around, mask_around) - mix)) < 1e-12
 
     temporal, recurrent, frozen = Temporal(exact), Recurrent(exact).double(), FROZEN.double()
     memory = torch.zeros(1, temporal.memory_rows, temporal.delay).double()

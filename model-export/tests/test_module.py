@@ -15,8 +15,9 @@ from crafx2.cli import main
 from crafx2.config import load_config
 from crafx2.contract import REPOSITORY, STEMS, Window, default_targets
 from crafx2.errors import ModuleError
-from crafx2.export import plain_output, session
+from crafx2.export import plain_output
 from crafx2.module import LoadedModule, export_module, load_module
+from crafx2.runtime import session
 
 EXAMPLE = REPOSITORY / "model-export" / "examples" / "balance.py"
 NORMALIZATION = {"recipe": load_config("default").recipe, "targets": default_targets()}
