@@ -1,8 +1,8 @@
 """Long stride-1 convolutions with a gradient that runs at matrix speed, and the filter bank of the transparent start.
 
 Stock autograd spends most of a CPU training step in the weight gradient of the 64- and 128-tap convolutions. The same
-sums written as unfold + matrix product take a quarter of the time; on a GPU the stock path is used. The product may copy
-what is unfolded, taps times as much as the signal, so it is taken of a stretch at a time.
+sums written as unfold + matrix product take a quarter of the time; on a GPU the stock path is used. The product may
+copy what is unfolded, taps times as much as the signal, so it is taken of a stretch at a time.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch.nn import functional
 
 #: Frames per latent frame (pool width), given by the architecture.
 FRAME_RATIO = 64
-#: Frames whose share of a weight gradient is taken at once: unfolded they take 64 MiB in the published size, whatever the
-#: length of a crop, and no other number of frames was faster.
+#: Frames whose share of a weight gradient is taken at once: unfolded they take 64 MiB in the published size, however
+#: long a crop is, and no other number of frames was faster.
 STRETCH_FRAMES = 1_024
 #: Upper edges of the 16 bands in Hz: with 64 taps at 44.1 kHz nothing narrower than about 700 Hz can be separated.
 BAND_EDGES_HZ = (

@@ -52,6 +52,8 @@ def rewrite_bundle(source: Path, target: Path, output_drive_db: float | None = N
     driven = output_drive_db is not None and output_drive_db != network.get("output_drive_db", 0.0)
     if driven:
         network["output_drive_db"] = output_drive_db
+        if arguments := contract.get("notes", {}).get("network_arguments"):
+            arguments["output_drive_db"] = output_drive_db
     gain = drive_gain(network.get("output_drive_db", 0.0))
     with replaced_folder(target) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)

@@ -99,8 +99,9 @@ def test_a_drive_is_the_tanh_of_less_with_more_behind_it(dense_bundle, tmp_path)
     """The whole mix as a function of itself: what a lower drive does is known from the plain network's output."""
     loud, gain = parity_signal(8, 64 * 256), drive_gain(DRIVE_DB)
     rewrite_bundle(dense_bundle, tmp_path / "new", DRIVE_DB)
-    network = contract_of(tmp_path / "new")["network"]
-    assert network["output_drive_db"] == DRIVE_DB
+    contract = contract_of(tmp_path / "new")
+    network = contract["network"]
+    assert network["output_drive_db"] == contract["notes"]["network_arguments"]["output_drive_db"] == DRIVE_DB
     plain, driven = run_stepped(dense_bundle, network, loud), run_stepped(tmp_path / "new", network, loud, gain)
     assert 0.5 < np.max(np.abs(plain)) < 0.99
     assert np.max(np.abs(driven - np.tanh(gain * np.arctanh(plain.astype(np.float64))) / gain)) < 1e-4

@@ -10,7 +10,7 @@ from crafx2.evaluate import alone_db, check_set, click_ratio, table
 from crafx2.export import BundleInfo, export_bundle, parity_signal, plain_output
 from crafx2.model import CRAFx2
 from crafx2.songs import effects as fx
-from crafx2.streaming import StreamResult, open_stream
+from crafx2.streaming import Stream, StreamResult, open_stream
 
 #: One hop that covers the whole test signal: then streaming has nothing to approximate.
 LONG = Window(context_frames=0, hop_frames=64 * 256, lookahead_frames=64 * 32, crossfade_frames=1_024)
@@ -91,7 +91,9 @@ def test_a_set_is_checked_song_by_song(tiny_transparent, song, tmp_path):
 def test_a_bent_tone_is_found_in_a_stem_that_plays_alone():
     """A low pass of first order at 4 kHz leaves 18 dB less at 16 kHz; a plain gain leaves nothing to find."""
 
-    class Bent:
+    class Bent(Stream):
+        gain = 1.0
+
         def __init__(self, treat) -> None:
             self.treat = treat
 
