@@ -151,7 +151,10 @@ class SharedSynthesis(nn.Module):
         phases = bank.new_zeros(_PHASES, self.bands, 1, taps + _PHASES - 1)
         for phase in range(_PHASES):
             phases[phase, :, 0, phase : phase + taps] = bank.flip(1)
-        self.weights = nn.ParameterList(part.contiguous() for part in phases.split(_BANDS_AT_ONCE, dim=1))
+        parts = phases.split(_BANDS_AT_ONCE, dim=1)
+        self.weights = nn.ParameterList(part.contiguous() for part in parts)
+        # Said one by one: the exporter would take a size for all to be that of a last, shorter part too.
+        self.sizes = [part.shape[1] for part in parts]
         self.ones = nn.Parameter(bank.new_ones(1, stems))
         self.sides = nn.Parameter(bank.new_tensor([[1.0, 1.0], [1.0, -1.0]]))
 
@@ -160,7 +163,7 @@ class SharedSynthesis(nn.Module):
         per_stem = 2 * self.bands
         masked = bands.reshape(self.stems, per_stem, -1, FRAME_RATIO) * mask.reshape(self.stems, per_stem, -1, 1)
         summed = (self.ones @ masked.reshape(self.stems, -1)).reshape(2, self.bands, 1, -1)
-        parts = summed[:, :, :, self.cut[0] : self.cut[1]].split(_BANDS_AT_ONCE, dim=1)
+        parts = summed[:, :, :, self.cut[0] : self.cut[1]].split(self.sizes, dim=1)
         made = sum(
             functional.conv2d(part, weight, stride=(1, _PHASES))
             for part, weight in zip(parts, self.weights, strict=True)

@@ -14,7 +14,7 @@ from crafx2.errors import ParityError, UserError
 from crafx2.export import BundleInfo, export_bundle, parity_signal, plain_output
 from crafx2.front_end import middle_and_side, shared_bank
 from crafx2.graphs import Whole
-from crafx2.model import CRAFx2, NetworkSize
+from crafx2.model import CRAFx2, NetworkSize, transparent_network
 from crafx2.rewrite import rewrite_bundle
 from crafx2.runtime import run_stepped
 from crafx2.streaming import open_stream
@@ -85,6 +85,13 @@ def test_rewriting_twice_changes_nothing_more(dense_bundle, tmp_path):
     card = (target / "CARD.md").read_text()
     assert card.count("**Graphs.**") == 1
     assert card.endswith("\n\nLicense: MIT.\n")
+
+
+@pytest.mark.parametrize("bands", [2, 8, 12])
+def test_a_shared_bank_of_any_number_of_bands_is_exported(tiny_random, tmp_path, bands):
+    network = transparent_network(replace(tiny_random.size, filters=8 * bands, lstm_hidden=4 * bands), 1).eval()
+    export_bundle(network, tmp_path / "bundle", INFO)
+    assert EndWeights.read(tmp_path / "bundle" / "front.onnx", 8).shared_bank().shape == (bands, 64)
 
 
 def test_weights_that_share_nothing_stay_dense(tiny_random, tmp_path):

@@ -51,7 +51,8 @@ SNAP_PER_DB = 0.1
 SIDE_DB = {"vocals": -18.0, "bass": -28.0, "drums": -17.0, "other": -8.0}
 #: What songs differ in, standard deviation in dB.
 SIDE_SPREAD_DB = 2.0
-#: Most side that a stem is given, (Hz, dB), the last one above too: the recipe's bounds (`dsp/src/effects/width/meter.rs`).
+#: Most side that a stem is given, (Hz, dB), the last one above too: the recipe's bounds
+#: (`dsp/src/effects/width/meter.rs`).
 MOST_SIDE = ((62.5, -30.0), (125.0, -24.0), (250.0, -9.0), (500.0, -6.0))
 #: Range of the bed of rooms and hiss, dB against the stem in the same third octave.
 BED_DB = (-60.0, -8.0)
