@@ -114,7 +114,12 @@ impl Deck {
         if self.next.is_none() {
             return self.current.side.process(main, stems, settings);
         }
-        in_parts(main, stems, self.scratch[0].len(), |main, stems| self.process_both(main, stems, settings));
+        let mut settings = *settings;
+        in_parts(main, stems, self.scratch[0].len(), |main, stems| {
+            let frames = main[0].len();
+            self.process_both(main, stems, &settings);
+            settings = settings.after(frames);
+        });
     }
 
     fn process_both(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {

@@ -2,6 +2,7 @@
 
 use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemsBlock, Targets};
 
+use crate::anchor::Anchor;
 use crate::error::EngineError;
 use crate::meters::MeterBank;
 use crate::output::HostOutput;
@@ -36,7 +37,11 @@ pub(crate) fn build_normalizer(
 pub(crate) struct Intake {
     to_model: Resampler<CHANNELS>,
     stage: Stage,
+    host_rate_hz: f64,
+    model_rate_hz: f64,
     pushed_frames: u64,
+    /// Host frames before the song that have not been taken yet; `None` once a sound or the song has come.
+    before_song_frames: Option<usize>,
     sanitized: [Vec<f32>; CHANNELS],
 }
 
@@ -44,6 +49,9 @@ pub(crate) struct Intake {
 /// borrowed.
 struct Stage {
     normalizer: FxNormalizer,
+    /// Resampled frames that have come, and how many of them precede the song and are silence.
+    resampled_frames: u64,
+    before_song_frames: u64,
     /// Frames of the normalizer's delay that still have to be dropped.
     delay_left_frames: usize,
     scratch: [Vec<f32>; CHANNELS],
@@ -65,13 +73,18 @@ impl Intake {
             stage: Stage {
                 delay_left_frames: normalizer.latency_samples(),
                 normalizer,
+                resampled_frames: 0,
+                before_song_frames: 0,
                 scratch: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
                 sum: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
                 sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
                 meters: None,
                 tap: None,
             },
+            host_rate_hz,
+            model_rate_hz,
             pushed_frames: 0,
+            before_song_frames: None,
             sanitized: std::array::from_fn(room(PUSH_FRAMES)),
         })
     }
@@ -81,18 +94,27 @@ impl Intake {
         self.pushed_frames
     }
 
-    /// Back to the start of a stream.
-    pub(crate) fn reset(&mut self) {
+    /// Back to the start of a stream with this anchor. What lies ahead of it is not metered, and captured only as far as
+    /// the resampler's phase goes.
+    pub(crate) fn start_at(&mut self, anchor: Anchor, window: &mut StemWindow) {
         self.to_model.reset();
         let stage = &mut self.stage;
-        stage.normalizer.reset();
-        stage.delay_left_frames = stage.normalizer.latency_samples();
-        stage.sum_output.reset();
+        stage.lead_in(anchor.normalizer_frames);
+        let before_song = anchor.before_song_frames as f64 * self.model_rate_hz / self.host_rate_hz;
+        (stage.resampled_frames, stage.before_song_frames) = (0, before_song.ceil() as u64);
+        self.before_song_frames = Some(anchor.before_song_frames);
+        stage.sum_output.start_after(anchor.host_frames);
         if let Some(meters) = &mut stage.meters {
             meters.reset();
         }
         if let Some(tap) = &mut stage.tap {
             tap.restart();
+        }
+        let mut left = anchor.host_frames;
+        while left > 0 {
+            let count = left.min(PUSH_FRAMES);
+            self.ingest([&SILENCE[..count]; CHANNELS], window);
+            left -= count;
         }
         self.pushed_frames = 0;
     }
@@ -116,6 +138,14 @@ impl Intake {
                 std::array::from_fn(|c| &self.sanitized[c][..])
             };
             let stage = &mut self.stage;
+            if let Some(left) = self.before_song_frames {
+                let silent = silence::leading_frames(clean);
+                if silent < left.min(to - from) {
+                    // Sound before the song: it is heard like any other.
+                    stage.before_song_frames = 0;
+                }
+                self.before_song_frames = (silent == to - from && left > silent).then(|| left - silent);
+            }
             self.to_model.process(clean, |piece| stage.take(piece, window));
             from = to;
         }
@@ -165,6 +195,23 @@ impl Intake {
 }
 
 impl Stage {
+    /// Brings the normalizer to the start of a stream that begins `frames` after a grid point of the song.
+    fn lead_in(&mut self, frames: usize) {
+        self.normalizer.reset();
+        self.delay_left_frames = self.normalizer.latency_samples() + frames;
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(NORMALIZER_BLOCK_FRAMES);
+            let mut silence = [[0.0; NORMALIZER_BLOCK_FRAMES]; CHANNELS];
+            self.normalizer.process(&mut StemsBlock {
+                channels: silence.each_mut().map(|channel| &mut channel[..count]),
+            });
+            // It has put out as many frames, all of them silence.
+            self.delay_left_frames -= count;
+            left -= count;
+        }
+    }
+
     /// Takes resampled stems in pieces of any length, which are gathered: [`Self::flush`] ends that.
     fn take(&mut self, stems: [&[f32]; CHANNELS], window: &mut StemWindow) {
         let frames = stems[0].len();
@@ -172,8 +219,12 @@ impl Stage {
         while from < frames {
             let to = frames.min(from + NORMALIZER_BLOCK_FRAMES - self.scratch[0].len());
             for (scratch, channel) in self.scratch.iter_mut().zip(stems) {
-                scratch.extend_from_slice(&channel[from..to]);
+                let silent = self.before_song_frames.saturating_sub(self.resampled_frames);
+                let silent = silent.min((to - from) as u64);
+                scratch.resize(scratch.len() + silent as usize, 0.0);
+                scratch.extend_from_slice(&channel[from + silent as usize..to]);
             }
+            self.resampled_frames += (to - from) as u64;
             if self.scratch[0].len() == NORMALIZER_BLOCK_FRAMES {
                 self.flush(window);
             }

@@ -19,6 +19,7 @@
 //! | [`latency`], [`telemetry`], [`settings`] | what hosts and editors are told, and what they say |
 
 mod analysis;
+mod anchor;
 pub mod bundle;
 mod capture;
 pub mod contract;

@@ -19,6 +19,9 @@ pub(crate) struct HostOutput {
     taken_frames: u64,
     /// Host frames made since the stream started.
     made_frames: u64,
+    /// Host frames made of the silence ahead of the stream, and how many of them are still to be dropped.
+    lead_frames: usize,
+    lead_left_frames: usize,
     ready: [VecDeque<f32>; 2],
     /// Gaps in model frames, widened by the filter's reach, oldest first.
     gaps: VecDeque<Range<f64>>,
@@ -31,12 +34,16 @@ impl HostOutput {
             model_per_host: model_rate_hz / host_rate_hz,
             taken_frames: 0,
             made_frames: 0,
+            lead_frames: 0,
+            lead_left_frames: 0,
             ready: [VecDeque::new(), VecDeque::new()],
             gaps: VecDeque::new(),
         })
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// Back to the start of a stream, ahead of whose first frame lie `lead_frames` host frames that are not wanted.
+    pub(crate) fn start_after(&mut self, lead_frames: usize) {
+        (self.lead_frames, self.lead_left_frames) = (lead_frames, lead_frames);
         self.resampler.reset();
         self.taken_frames = 0;
         self.made_frames = 0;
@@ -44,12 +51,10 @@ impl HostOutput {
         self.gaps.clear();
     }
 
-    pub(crate) fn model_per_host(&self) -> f64 {
-        self.model_per_host
-    }
-
-    pub(crate) fn taken_frames(&self) -> u64 {
-        self.taken_frames
+    /// The host frame before which everything is determined once `frames` more model frames have been taken.
+    pub(crate) fn host_frame_after(&self, frames: usize) -> u64 {
+        let end = (self.taken_frames + frames as u64) as f64 / self.model_per_host;
+        (end as u64).saturating_sub(self.lead_frames as u64)
     }
 
     pub(crate) fn made_frames(&self) -> u64 {
@@ -62,9 +67,15 @@ impl HostOutput {
 
     /// Takes planar stereo frames at the model's rate.
     pub(crate) fn take(&mut self, frames: [&[f32]; 2]) {
-        let Self { resampler, ready, made_frames, gaps, model_per_host, .. } = self;
+        let Self {
+            resampler, ready, made_frames, lead_frames, lead_left_frames, gaps, model_per_host, ..
+        } = self;
         resampler.process(frames, |piece| {
-            let first = *made_frames;
+            let dropped = piece[0].len().min(*lead_left_frames);
+            *lead_left_frames -= dropped;
+            let piece = piece.map(|side| &side[dropped..]);
+            // Counted from where the lead began, as model frames are.
+            let first = *made_frames + *lead_frames as u64;
             *made_frames += piece[0].len() as u64;
             for (queue, samples) in ready.iter_mut().zip(piece) {
                 queue.extend(samples);

@@ -8,6 +8,7 @@
 
 use tributary_dsp::{CHANNELS, Corrections, ProfileSource, Recipe, StemReading, Targets};
 
+use crate::anchor::Anchor;
 use crate::contract::{ContractLimiter, WindowGeometry};
 use crate::crossfade::HopCrossfade;
 use crate::error::{EngineError, ModelError};
@@ -48,6 +49,11 @@ pub struct Pipeline {
     mix_peak: f32,
     resting: bool,
     mix_output: HostOutput,
+    host_rate_hz: f64,
+    /// The song's host frame with which the stream begins.
+    song_frame: i64,
+    /// Frames at the beginning of the next hop that lie ahead of the stream.
+    lead_frames: usize,
 }
 
 impl Pipeline {
@@ -81,6 +87,9 @@ impl Pipeline {
             mix_peak: 0.0,
             resting: false,
             mix_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
+            host_rate_hz,
+            song_frame: 0,
+            lead_frames: 0,
         })
     }
 
@@ -131,7 +140,7 @@ impl Pipeline {
     pub fn glide_to(&mut self, corrections: Corrections) {
         self.intake.normalizer_mut().glide_to(corrections);
         if self.intake.pushed_frames() == 0 {
-            self.intake.normalizer_mut().reset();
+            self.start_at(self.song_frame);
         }
     }
 
@@ -170,14 +179,24 @@ impl Pipeline {
         self.intake.pushed_frames()
     }
 
-    /// Back to the start of a stream: the result is that of a fresh pipeline.
+    /// Back to the start of a stream that begins with the song: the result is that of a fresh pipeline.
     pub fn reset(&mut self) {
-        self.intake.reset();
+        self.start_at(0);
+    }
+
+    /// Back to the start of a stream whose first frame is the song's host frame `song_frame`, which may be negative. Hops
+    /// and all other grids lie where they lie in a stream that begins with the song; latency and alignment are the same.
+    pub fn start_at(&mut self, song_frame: i64) {
+        let anchor = Anchor::at(song_frame, self.geometry, self.host_rate_hz);
+        self.song_frame = song_frame;
         self.window.reset();
+        self.window.lead_in(anchor.window_frames);
+        self.lead_frames = anchor.window_frames;
+        self.intake.start_at(anchor, &mut self.window);
         self.model.reset();
         self.crossfade.reset();
         self.limiter.iter_mut().for_each(Limiter::reset);
-        self.mix_output.reset();
+        self.mix_output.start_after(anchor.host_frames);
         self.mix_peak = 0.0;
         self.resting = false;
     }
@@ -218,8 +237,7 @@ impl Pipeline {
     /// The host frame one past the end of the next hop to be made.
     pub fn next_hop_end_frame(&self) -> u64 {
         let held = self.limiter.as_ref().map_or(0, Limiter::held_frames);
-        let end = self.mix_output.taken_frames() + (held + self.geometry.hop_frames) as u64;
-        (end as f64 / self.mix_output.model_per_host()) as u64
+        self.mix_output.host_frame_after(held + self.geometry.hop_frames - self.lead_frames)
     }
 
     /// Makes the hop that is due. Does nothing but report `Rested` when none is.
@@ -231,7 +249,9 @@ impl Pipeline {
             return Ok(HopOutcome::Rested);
         }
         let silent = self.window.is_silent();
-        let outcome = if silent && (self.resting || self.mix_peak < REST_LINEAR) {
+        // Silence that only the lookahead ends is no part of the song yet: nothing averages it.
+        let precedes = self.window.precedes_sound();
+        let outcome = if precedes || silent && (self.resting || self.mix_peak < REST_LINEAR) {
             if !self.resting {
                 self.model.rest();
                 self.resting = true;
@@ -250,9 +270,13 @@ impl Pipeline {
             }
             HopOutcome::Mixed
         };
-        self.crossfade.join(&mut self.mix);
-        let hop = self.geometry.hop_frames;
-        let made = [&self.mix[0][..hop], &self.mix[1][..hop]];
+        if precedes {
+            self.crossfade.reset();
+        } else {
+            self.crossfade.join(&mut self.mix);
+        }
+        let made = std::mem::take(&mut self.lead_frames)..self.geometry.hop_frames;
+        let made = self.mix.each_ref().map(|side| &side[made.clone()]);
         let Self { limiter, intake, mix_output, .. } = self;
         let mut put_out = |mix: [&[f32]; 2]| {
             if let Some(meters) = intake.meters_mut() {
@@ -264,7 +288,11 @@ impl Pipeline {
             Some(limiter) => limiter.pass(made, put_out),
             None => put_out(made),
         }
-        self.window.advance(true);
+        if precedes {
+            self.window.advance_before_sound();
+        } else {
+            self.window.advance(true);
+        }
         Ok(outcome)
     }
 
@@ -276,7 +304,7 @@ impl Pipeline {
             if let Some(limiter) = &mut self.limiter {
                 limiter.flush(|held| self.mix_output.take(held));
             }
-            self.mix_output.take_missing(self.geometry.hop_frames);
+            self.mix_output.take_missing(self.geometry.hop_frames - std::mem::take(&mut self.lead_frames));
             self.window.advance(false);
         }
     }

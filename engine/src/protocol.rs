@@ -2,7 +2,9 @@
 //!
 //! Frames are never labeled. Both sides count them: a frame's absolute number is how many frames went through the ring
 //! before it. A *stream* starts at an absolute input frame; the audio side starts a new one after a reset or an
-//! overflow by storing that number in `stream_start` **before** it writes the stream's first frame. The worker looks at
+//! overflow – with the first block that follows, because only a block says where in the song it is – by storing that
+//! number in `stream_start` **before** it writes the stream's first frame, and before that the song's frame in
+//! `song_frame`. The worker looks at
 //! the ring's fill **before** it loads `stream_start`, so whenever it sees a frame of a stream it also sees that the
 //! stream began, and drops what came before. It then publishes where the stream's output begins in its two rings and
 //! last, with release ordering, `acknowledged`. The audio side reads `acknowledged` with acquire ordering; when it equals
@@ -10,20 +12,29 @@
 //! answer to a new `stream_start`, which only the audio side can cause. Until then it throws output away, but only what
 //! it saw in the rings **before** it looked at `acknowledged`: what came later may be the stream's first frames.
 //!
-//! A stream is identified by its start, so two resets with no frame in between are one, which is harmless: no output
-//! exists for it yet.
+//! A stream is identified by its start, and no two share one, because each is declared right before its first frame is
+//! written. The worker loads `song_frame` after `stream_start`: it is that of the stream it saw, or of a later one. In the
+//! latter case what it makes of the stream is wrong, but nobody hears it: the audio side is on the later one already, and
+//! the worker comes to that in its next round.
 
 #![warn(clippy::disallowed_methods)]
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+
+/// Where no stream starts: the first one has not been declared.
+pub(crate) const NO_STREAM: u64 = u64::MAX;
 
 /// The shared words. Each is written by one side only.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Shared {
     /// Main thread: the worker should end.
     stop: AtomicBool,
     /// Audio side: absolute input frame at which the current stream starts.
     stream_start: AtomicU64,
+    /// Audio side: the song's host frame with which that stream begins.
+    song_frame: AtomicI64,
     /// Audio side: it waits for late hops, so none must be given up.
     patient: AtomicBool,
     /// Worker: absolute mix frame at which the acknowledged stream's output starts.
@@ -36,6 +47,20 @@ pub(crate) struct Shared {
     progress: AtomicU64,
 }
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            stop: AtomicBool::new(false),
+            stream_start: AtomicU64::new(NO_STREAM),
+            song_frame: AtomicI64::new(0),
+            patient: AtomicBool::new(false),
+            mix_start: AtomicU64::new(0),
+            sum_start: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(NO_STREAM),
+        }
+    }
+}
+
 impl Shared {
     pub(crate) fn stop(&self) {
         self.stop.store(true, Release);
@@ -45,8 +70,9 @@ impl Shared {
         self.stop.load(Acquire)
     }
 
-    /// Audio side: a stream starts with the input frame that will be written next.
-    pub(crate) fn start_stream(&self, written_frames: u64) {
+    /// Audio side: a stream starts with the input frame that will be written next, which is the song's frame `song_frame`.
+    pub(crate) fn start_stream(&self, written_frames: u64, song_frame: i64) {
+        self.song_frame.store(song_frame, Relaxed);
         self.stream_start.store(written_frames, Release);
     }
 
@@ -74,6 +100,11 @@ impl Shared {
     /// Worker: the stream to work on. Load this after looking at the input ring's fill.
     pub(crate) fn requested_stream(&self) -> u64 {
         self.stream_start.load(Acquire)
+    }
+
+    /// Worker: the song's frame with which that stream begins. Load it afterwards.
+    pub(crate) fn song_frame(&self) -> i64 {
+        self.song_frame.load(Relaxed)
     }
 
     /// Worker: output written from now on belongs to `stream`.

@@ -20,12 +20,15 @@ use crate::protocol::Shared;
 use crate::render_mode::{Pace, Patience, RenderMode};
 use crate::render_record::RenderRecord;
 use crate::settings::{DrySource, Settings};
+use crate::silence;
 use crate::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 
 /// Length of the crossfade between mix and fallback. At least 5 ms keeps it free of clicks.
 const FADE_MS: f64 = 6.0;
 /// Time in which mix, output gain and bypass move to a new value.
 const SMOOTHING_MS: f64 = 20.0;
+/// Hosts round positions, and some count them in beats: less is no jump.
+const POSITION_SLACK_MS: f64 = 1.0;
 /// Pause between two looks while waiting.
 const WAIT_STEP: Duration = Duration::from_micros(200);
 /// Largest block handled in one go; longer ones are cut.
@@ -88,8 +91,12 @@ pub struct AudioSide {
     written: u64,
     /// Input was lost because the ring was full; the stream starts anew as soon as there is room.
     overflowed: bool,
-    /// The current stream's start.
-    stream: u64,
+    /// The current stream's start, once it is declared.
+    stream: Option<u64>,
+    /// The song's frame less the engine's (`stream_frames`), as the host or the stream's beginning last said.
+    song_offset: i64,
+    /// Silent frames that went in last, of stems and main input; no more than the dry delay holds.
+    quiet_frames: usize,
     /// Stream frame that the next output frame shows; negative while the stream has not come through.
     position: i64,
     /// Frames since the engine started, for the time of an underrun.
@@ -146,7 +153,9 @@ impl AudioSide {
             interleaved: vec![0.0; max_block * CHANNELS],
             written: 0,
             overflowed: false,
-            stream: 0,
+            stream: None,
+            song_offset: 0,
+            quiet_frames: latency_frames,
             position: -(latency_frames as i64),
             stream_frames: 0,
             latency_frames,
@@ -200,11 +209,17 @@ impl AudioSide {
     /// Forgets everything, as after a transport jump: what follows is the start of a stream. The output is silent for
     /// one latency. Real-time safe.
     pub fn reset(&mut self) {
-        self.overflowed = false;
-        self.restart_stream(true);
-        self.dry.reset();
+        self.start_over();
         self.render_mode.reset();
         self.record.restart();
+    }
+
+    /// What follows is the start of a stream.
+    fn start_over(&mut self) {
+        self.overflowed = false;
+        self.end_stream(true);
+        self.dry.reset();
+        self.quiet_frames = self.latency_frames;
         self.settled = false;
     }
 
@@ -214,19 +229,27 @@ impl AudioSide {
     /// for the worker: where [`Settings::offline`] says so as long as the worker makes progress, and at most 100 ms a
     /// call where only the host's pace does.
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
-        let settings = settings.sanitized();
+        let mut settings = settings.sanitized();
         let (now, frames) = ((self.time.now)(), main[0].len().min(main[1].len()));
         self.pace = self.render_mode.block(settings.offline, now, frames as f64 / self.rate_hz);
         self.patience.begin_call();
         self.record.begin_call(self.pace, self.render_mode.plays(), now, &self.telemetry.render);
-        in_parts(main, stems, self.max_block, |main, stems| self.process_part(main, stems, &settings));
+        in_parts(main, stems, self.max_block, |main, stems| {
+            let frames = main[0].len();
+            self.process_part(main, stems, &settings);
+            settings = settings.after(frames);
+        });
     }
 
     fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         let frames = main[0].len();
+        self.follow_song(settings.song_frame);
         self.gather(frames, stems);
+        let quiet = main.iter().all(|side| silence::is_silent(side))
+            && stems.iter().all(|channel| silence::is_silent(channel));
+        self.quiet_frames = if quiet { self.quiet_frames.saturating_add(frames) } else { 0 };
         if !self.telemetry.is_failed() {
-            self.send(frames);
+            self.send(frames, settings.song_frame);
             self.follow_worker();
             self.await_mix(frames);
         }
@@ -244,6 +267,20 @@ impl AudioSide {
         self.record.add(frames, lacks_mix && is_heard, &self.telemetry.render);
         self.position += frames as i64;
         self.stream_frames += frames as u64;
+    }
+
+    /// Notes where in the song the host is. A jump while nothing but silence is on its way – play after stop, most often –
+    /// is the start of a stream: nothing is lost, and what is played depends on where it is in the song only. After a jump
+    /// in the middle of sound, a loop's, the stream goes on: a new one would be silent for one latency.
+    fn follow_song(&mut self, song_frame: Option<i64>) {
+        let Some(frame) = song_frame else { return };
+        let offset = frame.wrapping_sub(self.stream_frames as i64);
+        let slack = (POSITION_SLACK_MS * 1e-3 * self.rate_hz) as u64;
+        let jumped = self.stream.is_some() && offset.abs_diff(self.song_offset) > slack;
+        if jumped && self.quiet_frames >= self.latency_frames {
+            self.start_over();
+        }
+        self.song_offset = offset;
     }
 
     /// Interleaves the stems, cleans them and notes their peaks.
@@ -268,30 +305,29 @@ impl AudioSide {
 
     /// Writes the gathered block to the worker. When it does not fit, the stream is given up; a new one starts with the
     /// first block that fits again.
-    fn send(&mut self, frames: usize) {
+    fn send(&mut self, frames: usize, song_frame: Option<i64>) {
         let needed = frames * CHANNELS;
         self.shared.set_patient(self.patience.is_with(self.pace));
         self.wait(|side| side.input.slots() >= needed || side.telemetry.is_failed());
         if self.input.slots() < needed {
             if !self.overflowed {
                 self.overflowed = true;
-                self.restart_stream(false);
+                self.end_stream(false);
             }
             return;
         }
-        if self.overflowed {
-            self.overflowed = false;
-            self.restart_stream(false);
+        self.overflowed = false;
+        if self.stream.is_none() {
+            self.begin_stream(song_frame);
         }
         if self.input.push_entire_slice(&self.interleaved[..needed]).is_ok() {
             self.written += frames as u64;
         }
     }
 
-    /// Declares the next written frame to be the first of a stream.
-    fn restart_stream(&mut self, fresh: bool) {
-        self.stream = self.written;
-        self.shared.start_stream(self.stream);
+    /// Another stream begins with the next block that is written.
+    fn end_stream(&mut self, fresh: bool) {
+        self.stream = None;
         self.position = -(self.latency_frames as i64);
         self.fresh = fresh;
         self.mix.restart(fresh);
@@ -299,11 +335,20 @@ impl AudioSide {
         self.telemetry.restarts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     }
 
+    /// Declares the next written frame to be the first of a stream, and which one of the song's it is.
+    fn begin_stream(&mut self, song_frame: Option<i64>) {
+        let song_frame = song_frame.unwrap_or(0);
+        self.song_offset = song_frame.wrapping_sub(self.stream_frames as i64);
+        self.shared.start_stream(self.written, song_frame);
+        self.stream = Some(self.written);
+        self.position = -(self.latency_frames as i64);
+    }
+
     /// Learns where the stream's output starts; until then, throws away that of earlier ones.
     fn follow_worker(&mut self) {
         // The order of these two looks is the protocol: see `protocol.rs`.
         let (mix_filled, sum_filled) = (self.mix.filled(), self.sum.filled());
-        match self.shared.output_starts(self.stream) {
+        match self.stream.and_then(|stream| self.shared.output_starts(stream)) {
             Some((mix_start, sum_start)) => {
                 self.mix.go_live(mix_start);
                 self.sum.go_live(sum_start);

@@ -187,7 +187,12 @@ pub fn lookahead_frames(from_hz: f64, to_hz: f64) -> Result<usize, EngineError> 
             return Err(EngineError::SampleRate { rate_hz });
         }
     }
-    Ok(if from_hz == to_hz { 0 } else { sinc_frames(from_hz, to_hz) / 2 + 2 + CHUNK_FRAMES })
+    Ok(if from_hz == to_hz { 0 } else { reach_frames(from_hz, to_hz) + CHUNK_FRAMES })
+}
+
+/// [`Resampler::reach_frames`] without building one.
+pub(crate) fn reach_frames(from_hz: f64, to_hz: f64) -> usize {
+    if from_hz == to_hz { 0 } else { sinc_frames(from_hz, to_hz) / 2 + 2 }
 }
 
 /// Length of the filter in input frames: longer when the output rate is the lower one.
@@ -310,6 +315,13 @@ fn exact_phases(from_hz: f64, to_hz: f64) -> Option<usize> {
     }
     let phases = to_hz as u64 / common_divisor(from_hz as u64, to_hz as u64);
     (phases <= EXACT_PHASES_LIMIT).then_some(phases as usize)
+}
+
+/// The shortest stretch, in frames of either rate, after which output frames fall on input frames again; `None` when the
+/// filter has no exact phases.
+pub(crate) fn period(from_hz: f64, to_hz: f64) -> Option<(usize, usize)> {
+    let phases = exact_phases(from_hz, to_hz)?;
+    Some((from_hz as usize / common_divisor(from_hz as u64, to_hz as u64) as usize, phases))
 }
 
 /// The largest number that divides both.

@@ -134,7 +134,14 @@ impl Host {
         let mut share = || self.random.below(1000) as f32 / 999.0;
         let (mix, output_gain) = (share(), 2.0 * share());
         let dry_source = if share() < 0.5 { DrySource::Bus } else { DrySource::SumOfStems };
-        self.settings = Settings { mix, output_gain, bypass: share() < 0.2, dry_source, offline: false };
+        self.settings = Settings {
+            mix,
+            output_gain,
+            bypass: share() < 0.2,
+            dry_source,
+            offline: false,
+            song_frame: None,
+        };
     }
 }
 

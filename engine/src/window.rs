@@ -30,6 +30,8 @@ pub struct StemWindow {
     advanced: usize,
     /// One past the newest frame that is not silent among those before `examined`, as an index into `channels`.
     sound_end: usize,
+    /// The first frame of the stream that is not silent, as an index into `channels`; 0 once that has gone.
+    first_sound: Option<usize>,
     /// Frames before this index have been examined for sound.
     examined: usize,
 }
@@ -51,6 +53,7 @@ impl StemWindow {
             foresight_frames: 0,
             advanced: fresh_frames(geometry),
             sound_end: 0,
+            first_sound: None,
             examined: 0,
         }
     }
@@ -63,7 +66,14 @@ impl StemWindow {
         }
         self.start = 0;
         self.advanced = fresh_frames(self.geometry);
-        (self.sound_end, self.examined) = (0, 0);
+        (self.sound_end, self.first_sound, self.examined) = (0, None, 0);
+    }
+
+    /// Puts silence ahead of the stream, so that its hops begin where those of the song do (`anchor.rs`).
+    pub(crate) fn lead_in(&mut self, frames: usize) {
+        for samples in &mut self.channels {
+            samples.resize(samples.len() + frames, 0.0);
+        }
     }
 
     /// Appends frames, eight planar slices of equal length.
@@ -106,6 +116,22 @@ impl StemWindow {
     /// # Panics
     /// When the window is not complete.
     pub fn is_silent(&mut self) -> bool {
+        self.examine();
+        self.sound_end <= self.start
+    }
+
+    /// Whether the stream has been silent up to the end of the hop to be made, whatever the lookahead holds.
+    ///
+    /// # Panics
+    /// When the window is not complete.
+    pub(crate) fn precedes_sound(&mut self) -> bool {
+        self.examine();
+        let hop_end = self.start + self.geometry.context_frames + self.geometry.hop_frames;
+        self.first_sound.is_none_or(|first| first >= hop_end)
+    }
+
+    /// Looks for sound in what is new in the current window.
+    fn examine(&mut self) {
         let (from, to) = (self.examined.max(self.start), self.start + self.geometry.window_frames());
         for samples in &self.channels {
             let new = &samples[from..to];
@@ -116,8 +142,11 @@ impl StemWindow {
                 self.sound_end = self.sound_end.max(from + last + 1);
             }
         }
+        if self.first_sound.is_none() && self.sound_end > from {
+            let first = |samples: &Vec<f32>| samples[from..to].iter().position(|x| x.abs() > SILENCE_LINEAR);
+            self.first_sound = self.channels.iter().filter_map(first).min().map(|first| from + first);
+        }
         self.examined = to;
-        self.sound_end <= self.start
     }
 
     /// One channel of the current window, `geometry.window_frames()` samples, oldest first. Channel order is that of
@@ -150,6 +179,12 @@ impl StemWindow {
         self.advanced.min(self.geometry.window_frames())
     }
 
+    /// Moves on to the next hop without a run, which leaves the model at the start of a stream.
+    pub(crate) fn advance_before_sound(&mut self) {
+        self.advance(true);
+        self.advanced = fresh_frames(self.geometry);
+    }
+
     /// Moves on to the next hop. `seen` says whether the model ran on the current window.
     pub fn advance(&mut self, seen: bool) {
         let hop = self.geometry.hop_frames;
@@ -163,6 +198,7 @@ impl StemWindow {
             }
             self.start = 0;
             self.sound_end = self.sound_end.saturating_sub(start);
+            self.first_sound = self.first_sound.map(|first| first.saturating_sub(start));
             self.examined = self.examined.saturating_sub(start);
         }
     }

@@ -15,7 +15,7 @@ use crate::error::EngineError;
 use crate::learning::Command;
 use crate::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
-use crate::protocol::Shared;
+use crate::protocol::{NO_STREAM, Shared};
 use crate::silence;
 use crate::start::ModelSource;
 use crate::telemetry::Telemetry;
@@ -136,7 +136,7 @@ impl Worker {
             latency_frames: latency_frames as u64,
             taken: 0,
             capture_end: None,
-            stream: 0,
+            stream: NO_STREAM,
             planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
             published: 0,
             published_rest: false,
@@ -214,7 +214,7 @@ impl Worker {
     }
 
     fn begin_stream(&mut self, stream: u64) {
-        self.pipeline.reset();
+        self.pipeline.start_at(self.shared.song_frame());
         self.stream = stream;
         self.published = 0;
         self.published_rest = false;

@@ -31,7 +31,7 @@ use params::TributaryParams;
 use setting::SettingField;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tributary_engine::{Deck, LatencyMode};
+use tributary_engine::{Deck, LatencyMode, Settings};
 
 /// The plug-in.
 pub struct Tributary {
@@ -71,6 +71,11 @@ impl Tributary {
     pub fn monitor(&self) -> &Arc<Monitor> {
         &self.monitor
     }
+}
+
+/// Where in the song a block begins. A transport that stands still says nothing about the frames that pass meanwhile.
+fn song_frame(transport: &Transport) -> Option<i64> {
+    transport.playing.then(|| transport.pos_samples()).flatten()
 }
 
 /// A host that destroys an active plug-in must not be left with its threads.
@@ -153,7 +158,8 @@ impl Plugin for Tributary {
             context.request_restart();
         }
         let Some(deck) = &mut self.deck else { return ProcessStatus::Normal };
-        let settings = self.params.settings(self.monitor.host().is_offline());
+        let song_frame = song_frame(context.transport());
+        let settings = Settings { song_frame, ..self.params.settings(self.monitor.host().is_offline()) };
         let stems = ports::stem_channels(aux.inputs, buffer.samples());
         let Some(main) = ports::main_channels(buffer) else { return ProcessStatus::Normal };
         match catch_unwind(AssertUnwindSafe(|| deck.process(main, stems, &settings))) {

@@ -110,6 +110,7 @@ impl TributaryParams {
                 DrySource::Sum => tributary_engine::DrySource::SumOfStems,
             },
             offline,
+            song_frame: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // Helpers outside of test functions count as product code to the lint.
 
 mod alloc;
+mod anchor;
 mod bundle;
 mod common;
 mod deck;

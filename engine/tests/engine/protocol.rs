@@ -9,26 +9,42 @@ use std::collections::{HashSet, VecDeque};
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct World {
     input: VecDeque<u8>,
-    /// Output frames as (stream they were made in, stream frame).
-    output: VecDeque<(u8, u8)>,
+    /// Output frames as (stream they were made in, stream frame, song frame the stream was said to begin with).
+    output: VecDeque<(u8, u8, u8)>,
     stream_start: u8,
+    song_frame: u8,
     output_start: u8,
     acknowledged: u8,
     audio: Audio,
     worker: Worker,
 }
 
+/// No stream has been declared.
+const NONE: u8 = u8::MAX;
+
 /// The audio side: writes frames, restarts the stream at given moments, reads output.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Audio {
     step: u8,
-    stream: u8,
+    /// The stream it is on, once it is declared.
+    stream: Option<u8>,
+    /// Its song frame: another one for every stream.
+    song: u8,
+    writing: Writing,
     written: u8,
     taken: u8,
     start: Option<u8>,
     /// Next stream frame expected.
     next: u8,
     reading: Reading,
+}
+
+/// Where the audio side is within a [`Do::Write`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Writing {
+    StoreSongFrame,
+    StoreStreamStart,
+    Push,
 }
 
 /// Where the audio side is within a [`Do::Read`].
@@ -41,7 +57,7 @@ enum Reading {
     Take(u8),
 }
 
-/// Which two looks are taken in the wrong order, to show that the model would notice.
+/// Which two steps are taken in the wrong order, to show that the model would notice.
 #[derive(Clone, Copy, PartialEq)]
 enum Mistake {
     None,
@@ -49,6 +65,10 @@ enum Mistake {
     Worker,
     /// The audio side looks at the acknowledged stream before the output's fill.
     Audio,
+    /// The audio side stores the stream before the song frame it begins with.
+    Song,
+    /// The audio side declares a stream when it restarts, not when it writes; so two can have the same start.
+    Early,
 }
 
 /// The worker: looks at the fill, at the stream, takes a frame, acknowledges.
@@ -57,6 +77,7 @@ struct Worker {
     at: Point,
     seen_fill: u8,
     stream: u8,
+    song: u8,
     taken: u8,
     written: u8,
     made: u8,
@@ -66,12 +87,14 @@ struct Worker {
 enum Point {
     LookAtFill,
     LookAtStream,
+    LookAtSongFrame,
     StoreOutputStart,
     Acknowledge,
     Take,
 }
 
-/// What the audio side does, in order. `Read` takes what is there, in three steps.
+/// What the audio side does, in order. `Write` declares the stream if it is new, `Read` takes what is there, either in
+/// three steps.
 #[derive(Clone, Copy)]
 enum Do {
     Write,
@@ -103,19 +126,30 @@ impl World {
         Self {
             input: VecDeque::new(),
             output: VecDeque::new(),
-            stream_start: 0,
+            stream_start: NONE,
+            song_frame: 0,
             output_start: 0,
-            acknowledged: 0,
+            acknowledged: NONE,
             audio: Audio {
                 step: 0,
-                stream: 0,
+                stream: None,
+                song: 100,
+                writing: Writing::StoreSongFrame,
                 written: 0,
                 taken: 0,
                 start: None,
                 next: 0,
                 reading: Reading::LookAtFill,
             },
-            worker: Worker { at: Point::LookAtFill, seen_fill: 0, stream: 0, taken: 0, written: 0, made: 0 },
+            worker: Worker {
+                at: Point::LookAtFill,
+                seen_fill: 0,
+                stream: NONE,
+                song: 0,
+                taken: 0,
+                written: 0,
+                made: 0,
+            },
         }
     }
 
@@ -124,20 +158,52 @@ impl World {
         let mut world = self.clone();
         let audio = &mut world.audio;
         match *SCRIPT.get(audio.step as usize)? {
-            Do::Write => {
-                world.input.push_back(audio.written);
-                audio.written += 1;
-            }
+            Do::Write => return Some(world.write(mistake)),
             Do::Restart => {
-                audio.stream = audio.written;
-                world.stream_start = audio.stream;
+                audio.stream = None;
+                audio.song += 1;
                 audio.start = None;
                 audio.next = 0;
+                if mistake == Mistake::Early {
+                    audio.stream = Some(audio.written);
+                    (world.stream_start, world.song_frame) = (audio.written, audio.song);
+                }
             }
             Do::Read => return Some(world.read(mistake)),
         }
         world.audio.step += 1;
         Some(world)
+    }
+
+    /// One step of a write.
+    fn write(mut self, mistake: Mistake) -> Self {
+        let audio = &mut self.audio;
+        if audio.stream.is_some() && audio.writing == Writing::StoreSongFrame {
+            audio.writing = Writing::Push;
+        }
+        let is_song = (audio.writing == Writing::StoreSongFrame) != (mistake == Mistake::Song);
+        audio.writing = match audio.writing {
+            Writing::Push => {
+                self.input.push_back(audio.written);
+                audio.written += 1;
+                audio.step += 1;
+                Writing::StoreSongFrame
+            }
+            first_or_second => {
+                if is_song {
+                    self.song_frame = audio.song;
+                } else {
+                    self.stream_start = audio.written;
+                }
+                if first_or_second == Writing::StoreSongFrame {
+                    Writing::StoreStreamStart
+                } else {
+                    audio.stream = Some(audio.written);
+                    Writing::Push
+                }
+            }
+        };
+        self
     }
 
     /// One step of a read.
@@ -148,7 +214,7 @@ impl World {
                 audio.reading = Reading::LookAtAcknowledged(self.output.len() as u8);
             }
             Reading::LookAtAcknowledged(seen) => {
-                if audio.start.is_none() && self.acknowledged == audio.stream {
+                if audio.start.is_none() && audio.stream == Some(self.acknowledged) {
                     audio.start = Some(self.output_start);
                 }
                 audio.reading = Reading::Take(seen);
@@ -156,12 +222,14 @@ impl World {
             Reading::Take(seen) => {
                 let live = audio.start.is_some();
                 let count = if live || mistake == Mistake::Audio { self.output.len() } else { seen.into() };
-                for (stream, frame) in self.output.drain(..count) {
+                for (stream, frame, song) in self.output.drain(..count) {
                     if audio.start.is_some_and(|start| audio.taken >= start) {
                         assert_eq!(
-                            stream, audio.stream,
+                            Some(stream),
+                            audio.stream,
                             "a frame of another stream was taken for one of this"
                         );
+                        assert_eq!(song, audio.song, "a stream was anchored to another one's place");
                         assert_eq!(frame, audio.next, "a frame came out of its place");
                         audio.next += 1;
                     }
@@ -196,10 +264,14 @@ impl World {
                     worker.made = 0;
                 }
                 worker.at = match (changed, wrong_order) {
-                    (true, _) => Point::StoreOutputStart,
+                    (true, _) => Point::LookAtSongFrame,
                     (false, true) => second,
                     (false, false) => Point::Take,
                 };
+            }
+            Point::LookAtSongFrame => {
+                worker.song = world.song_frame;
+                worker.at = Point::StoreOutputStart;
             }
             Point::StoreOutputStart => {
                 world.output_start = worker.written;
@@ -221,9 +293,9 @@ impl World {
                 let frame = world.input.pop_front()?;
                 assert_eq!(frame, worker.taken);
                 worker.taken += 1;
-                if frame >= worker.stream {
+                if worker.stream != NONE && frame >= worker.stream {
                     assert_eq!(frame, worker.stream + worker.made, "a frame of the stream was lost");
-                    world.output.push_back((worker.stream, worker.made));
+                    world.output.push_back((worker.stream, worker.made, worker.song));
                     worker.written += 1;
                     worker.made += 1;
                 }
@@ -255,8 +327,9 @@ fn every_interleaving_delivers_each_stream_in_its_place() {
 #[test]
 fn the_model_notices_a_wrong_order() {
     // Looking at the stream before the input's fill lets frames of a new stream slip into the old one; throwing away
-    // output that came after the look at the acknowledged stream loses that stream's first frames.
-    for mistake in [Mistake::Worker, Mistake::Audio] {
+    // output that came after the look at the acknowledged stream loses that stream's first frames. A stream that is seen
+    // before the song frame, or whose start is that of another one, is anchored to a wrong place.
+    for mistake in [Mistake::Worker, Mistake::Audio, Mistake::Song, Mistake::Early] {
         assert!(std::panic::catch_unwind(|| explore(mistake)).is_err());
     }
 }

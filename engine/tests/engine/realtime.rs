@@ -15,8 +15,14 @@ use tributary_engine::{
 use crate::alloc::allocations;
 use crate::common::{Noise, difference, neutral_pipeline, noise_stems, part, plain_sum, run_pipeline};
 
-pub const OFFLINE: Settings =
-    Settings { mix: 1.0, output_gain: 1.0, bypass: false, dry_source: DrySource::Bus, offline: true };
+pub const OFFLINE: Settings = Settings {
+    mix: 1.0,
+    output_gain: 1.0,
+    bypass: false,
+    dry_source: DrySource::Bus,
+    offline: true,
+    song_frame: None,
+};
 
 fn start(model: ModelSource, host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
     Engine::start(EngineConfig { model, profile: ProfileSource::Adaptive, host_rate_hz, max_block })
@@ -383,6 +389,7 @@ fn hosts_may_hand_over_anything() {
             bypass: frames.is_multiple_of(3),
             dry_source: if frames.is_multiple_of(2) { DrySource::Bus } else { DrySource::SumOfStems },
             offline: frames.is_multiple_of(5),
+            song_frame: (!frames.is_multiple_of(7)).then(|| noise.next() as i64 >> noise.below(64)),
         };
         audio.process([&mut left, &mut right], std::array::from_fn(|c| &stems[c][..]), &settings);
         assert!(left.iter().chain(&right).all(|x| x.is_finite()));

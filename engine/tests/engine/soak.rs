@@ -23,8 +23,14 @@ const RATES_HZ: [f64; 5] = [44_100.0, 48_000.0, 88_200.0, 96_000.0, 47_999.0];
 /// Growth of memory that is no leak, in MiB: alone, and while other tests share the process. One engine's rings left behind
 /// per life would be far more.
 const GROWTH_MIB: (f64, f64) = (16.0, 200.0);
-const OFFLINE: Settings =
-    Settings { mix: 1.0, output_gain: 1.0, bypass: false, dry_source: DrySource::Bus, offline: true };
+const OFFLINE: Settings = Settings {
+    mix: 1.0,
+    output_gain: 1.0,
+    bypass: false,
+    dry_source: DrySource::Bus,
+    offline: true,
+    song_frame: None,
+};
 
 thread_local! {
     /// The hosts' time.
@@ -180,6 +186,7 @@ fn rough_life(noise: &mut Noise) -> f64 {
                 dry_source: if noise.below(2) == 0 { DrySource::Bus } else { DrySource::SumOfStems },
                 // Mostly offline, so that simulated hours pass quickly; in between the worker may be late.
                 offline: noise.below(4) != 0,
+                song_frame: None,
             };
         }
         if noise.below(100) == 0 {
