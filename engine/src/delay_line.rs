@@ -34,6 +34,40 @@ impl DryDelay {
     }
 }
 
+/// The largest magnitude of at least the newest `length_frames` frames, and at most twice as many.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldPeak {
+    length_frames: usize,
+    /// Frames of the stretch that `newest` is of.
+    frames: usize,
+    newest: f32,
+    /// Of the stretch before.
+    before: f32,
+}
+
+impl HeldPeak {
+    pub(crate) fn new(length_frames: usize) -> Self {
+        Self { length_frames, frames: 0, newest: 0.0, before: 0.0 }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(self.length_frames);
+    }
+
+    /// Takes the largest magnitude of the next frames.
+    pub(crate) fn take(&mut self, peak: f32, frames: usize) {
+        if self.frames >= self.length_frames {
+            (self.before, self.newest, self.frames) = (self.newest, 0.0, 0);
+        }
+        self.newest = self.newest.max(peak);
+        self.frames += frames;
+    }
+
+    pub(crate) fn held(&self) -> f32 {
+        self.newest.max(self.before)
+    }
+}
+
 /// A gain that moves to its target in a straight line and then stays on it exactly.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ramp {

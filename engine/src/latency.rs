@@ -74,7 +74,6 @@ pub fn pipeline_latency(
     model_parts.push(("front end", geometry.margin_frames));
     model_parts.push(("crossfade", geometry.crossfade_frames));
     model_parts.push(("hop", geometry.hop_frames));
-    model_parts.push(("limiter", if limits { limiter::latency_frames(model_rate_hz) } else { 0 }));
 
     // Parts are rounded where they end, not where they are long, so that they add up.
     let mut report = LatencyReport { rate_hz: host_rate_hz, parts: Vec::new() };
@@ -92,5 +91,6 @@ pub fn pipeline_latency(
         let whole = ((model_end + to_host + 1) as f64 * host_per_model).ceil() as usize;
         whole - host_end + to_model + 1
     };
-    Ok(report.with("resampling", resampling))
+    let limiter = if limits { limiter::latency_frames(host_rate_hz) } else { 0 };
+    Ok(report.with("resampling", resampling).with("limiter", limiter))
 }

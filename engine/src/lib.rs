@@ -28,6 +28,7 @@ pub mod deck;
 mod delay_line;
 pub mod error;
 mod faded_stream;
+mod fallback;
 mod intake;
 pub mod latency;
 pub mod learned;

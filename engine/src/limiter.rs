@@ -1,5 +1,5 @@
-//! The true-peak limiter behind the network: a mix never exceeds the ceiling its model's contract states. It belongs to
-//! the contract because a model is judged with it, and to the model's rate because every host then hears the same.
+//! The true-peak limiter: what is heard of a model never exceeds the ceiling its contract states. It belongs to the contract
+//! because a model is judged with it, and it runs at the host's rate because changes of rate move peaks.
 //! Below 0.15 dB under the ceiling it only delays, bit for bit, and the pipeline trims that delay.
 //!
 //! Linked stereo. Peaks between samples are found by interpolating four times (ITU-R BS.1770-5, Annex 2, with a filter of
@@ -85,11 +85,6 @@ impl Limiter {
         }
     }
 
-    /// Frames that went in and have not come out yet.
-    pub(crate) fn held_frames(&self) -> usize {
-        self.held_frames
-    }
-
     /// Back to the start of a stream.
     pub(crate) fn reset(&mut self) {
         self.held_frames = 0;
@@ -116,28 +111,6 @@ impl Limiter {
             sink(limited.map(|side| &side[dropped..]));
             from = to;
         }
-    }
-
-    /// Hands out the frames that are still held; the next ones start a stream.
-    pub(crate) fn flush(&mut self, mut sink: impl FnMut([&[f32]; 2])) {
-        let held = self.held_frames;
-        if held > 0 {
-            const SILENCE: [f32; BLOCK_FRAMES] = [0.0; BLOCK_FRAMES];
-            // What comes out while the delay fills up was never put in.
-            self.held_frames = self.delay_frames;
-            let mut surplus = self.delay_frames - held;
-            let mut left = self.delay_frames;
-            while left > 0 {
-                let count = left.min(BLOCK_FRAMES);
-                self.pass([&SILENCE[..count], &SILENCE[..count]], |piece| {
-                    let dropped = surplus.min(piece[0].len());
-                    surplus -= dropped;
-                    sink(piece.map(|side| &side[dropped..]));
-                });
-                left -= count;
-            }
-        }
-        self.reset();
     }
 
     /// [`Self::process`], which silence after silence need not go through: bit for bit the same.

@@ -14,7 +14,6 @@ use crate::crossfade::HopCrossfade;
 use crate::error::{EngineError, ModelError};
 use crate::intake::{Intake, PUSH_FRAMES, build_normalizer};
 use crate::latency::{LatencyReport, pipeline_latency};
-use crate::limiter::Limiter;
 use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
 use crate::output::HostOutput;
@@ -44,7 +43,6 @@ pub struct Pipeline {
     window: StemWindow,
     model: Box<dyn MixModel>,
     crossfade: HopCrossfade,
-    limiter: Option<Limiter>,
     mix: [Vec<f32>; 2],
     mix_peak: f32,
     resting: bool,
@@ -82,11 +80,10 @@ impl Pipeline {
             window: StemWindow::new(geometry),
             model,
             crossfade: HopCrossfade::new(geometry),
-            limiter: limiter.map(|limiter| Limiter::new(limiter.ceiling_dbtp, model_rate_hz)),
             mix: [mix(), mix()],
             mix_peak: 0.0,
             resting: false,
-            mix_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
+            mix_output: HostOutput::new(model_rate_hz, host_rate_hz)?.limited(limiter, host_rate_hz),
             host_rate_hz,
             song_frame: 0,
             lead_frames: 0,
@@ -195,7 +192,6 @@ impl Pipeline {
         self.intake.start_at(anchor, &mut self.window);
         self.model.reset();
         self.crossfade.reset();
-        self.limiter.iter_mut().for_each(Limiter::reset);
         self.mix_output.start_after(anchor.host_frames);
         self.mix_peak = 0.0;
         self.resting = false;
@@ -236,8 +232,7 @@ impl Pipeline {
 
     /// The host frame one past the end of the next hop to be made.
     pub fn next_hop_end_frame(&self) -> u64 {
-        let held = self.limiter.as_ref().map_or(0, Limiter::held_frames);
-        self.mix_output.host_frame_after(held + self.geometry.hop_frames - self.lead_frames)
+        self.mix_output.host_frame_after(self.geometry.hop_frames - self.lead_frames)
     }
 
     /// Makes the hop that is due. Does nothing but report `Rested` when none is.
@@ -277,17 +272,10 @@ impl Pipeline {
         }
         let made = std::mem::take(&mut self.lead_frames)..self.geometry.hop_frames;
         let made = self.mix.each_ref().map(|side| &side[made.clone()]);
-        let Self { limiter, intake, mix_output, .. } = self;
-        let mut put_out = |mix: [&[f32]; 2]| {
-            if let Some(meters) = intake.meters_mut() {
-                meters.add_mix(mix);
-            }
-            mix_output.take(mix);
-        };
-        match limiter {
-            Some(limiter) => limiter.pass(made, put_out),
-            None => put_out(made),
+        if let Some(meters) = self.intake.meters_mut() {
+            meters.add_mix(made);
         }
+        self.mix_output.take(made);
         if precedes {
             self.window.advance_before_sound();
         } else {
@@ -301,9 +289,6 @@ impl Pipeline {
         if self.hop_is_due() {
             self.crossfade.reset();
             self.mix_peak = f32::INFINITY;
-            if let Some(limiter) = &mut self.limiter {
-                limiter.flush(|held| self.mix_output.take(held));
-            }
             self.mix_output.take_missing(self.geometry.hop_frames - std::mem::take(&mut self.lead_frames));
             self.window.advance(false);
         }

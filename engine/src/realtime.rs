@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer};
 use tributary_dsp::CHANNELS;
 
-use crate::delay_line::{DryDelay, Ramp};
+use crate::contract::ContractLimiter;
+use crate::delay_line::{DryDelay, HeldPeak, Ramp};
 use crate::faded_stream::FadedStream;
 use crate::latency::LatencyReport;
 use crate::protocol::Shared;
@@ -27,6 +28,9 @@ use crate::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 const FADE_MS: f64 = 6.0;
 /// Time in which mix, output gain and bypass move to a new value.
 const SMOOTHING_MS: f64 = 20.0;
+/// How far samples of the plain sum stay below the ceiling when that sum stands in for everything else: what lies between
+/// them exceeds a tone's samples by 3 dB at most up to a quarter of the rate.
+const RAW_MARGIN_DB: f64 = 3.0;
 /// Hosts round positions, and some count them in beats: less is no jump.
 const POSITION_SLACK_MS: f64 = 1.0;
 /// Pause between two looks while waiting.
@@ -116,8 +120,10 @@ pub struct AudioSide {
     bypass: Ramp,
     bus: Ramp,
     ready: Ramp,
-    sum_gain: Ramp,
     raw_gain: Ramp,
+    /// Largest sample of the plain sum that is to be heard, and the largest one that is on its way.
+    raw_limit: f32,
+    raw_peak: HeldPeak,
     /// Gains have had their first value.
     settled: bool,
     /// The current stream follows silence (start, reset), not an overflow.
@@ -138,6 +144,7 @@ impl AudioSide {
         (shared, telemetry): (Arc<Shared>, Arc<Telemetry>),
         worker: Option<Thread>,
         rings: AudioRings,
+        limiter: Option<ContractLimiter>,
         latency: &LatencyReport,
         max_block: usize,
     ) -> Self {
@@ -172,8 +179,11 @@ impl AudioSide {
             bypass: Ramp::new(0.0, smoothing_frames),
             bus: Ramp::new(1.0, smoothing_frames),
             ready: Ramp::new(0.0, smoothing_frames),
-            sum_gain: Ramp::new(1.0, smoothing_frames),
             raw_gain: Ramp::new(1.0, smoothing_frames),
+            raw_limit: limiter.map_or(f32::INFINITY, |limiter| {
+                10f64.powf((limiter.ceiling_dbtp - RAW_MARGIN_DB) / 20.0) as f32
+            }),
+            raw_peak: HeldPeak::new(latency_frames + max_block),
             settled: false,
             fresh: true,
             mixed: false,
@@ -219,6 +229,7 @@ impl AudioSide {
         self.overflowed = false;
         self.end_stream(true);
         self.dry.reset();
+        self.raw_peak.reset();
         self.quiet_frames = self.latency_frames;
         self.settled = false;
     }
@@ -414,8 +425,9 @@ impl AudioSide {
         let comes = (unheard || self.position >= 0) && self.mix.has_until(self.position.max(0) + 1);
         self.mixed = self.telemetry.is_ready() && (self.mixed || comes);
         self.ready.set(on(self.mixed), jump);
-        self.sum_gain.set(self.telemetry.sum_gain.get(), jump);
-        self.raw_gain.set(self.telemetry.raw_gain.get(), jump);
+        // The gain is down before a peak comes out of the delay.
+        let most = self.raw_limit / self.raw_peak.held().max(f32::MIN_POSITIVE);
+        self.raw_gain.set(self.telemetry.raw_gain.get().min(most), jump);
         self.settled = true;
     }
 
@@ -426,16 +438,18 @@ impl AudioSide {
         let mut output_peak = self.output_peak * fall;
         let mut lacks_mix = false;
         let heard_from = if self.fresh { -self.position } else { 0 };
+        let (mut raw_peak, frames) = (0f32, left.len());
         for (i, (left, right)) in left.iter_mut().zip(right.iter_mut()).enumerate() {
             let stems = &self.interleaved[i * CHANNELS..(i + 1) * CHANNELS];
             let raw = |side: usize| stems[side] + stems[side + 2] + stems[side + 4] + stems[side + 6];
-            let delayed = self.dry.step([clean(*left), clean(*right), raw(0), raw(1)]);
+            let raw = [raw(0), raw(1)];
+            raw_peak = raw_peak.max(raw[0].abs()).max(raw[1].abs());
+            let delayed = self.dry.step([clean(*left), clean(*right), raw[0], raw[1]]);
             let mix_share = self.mix_gain.next();
             let gain = self.output_gain.next();
             let bypass = self.bypass.next();
             let bus = self.bus.next();
             let ready = self.ready.next();
-            let sum_gain = self.sum_gain.next();
             let raw_gain = self.raw_gain.next();
             let mix = [self.mix.left[i], self.mix.right[i]];
             let sum = [self.sum.left[i], self.sum.right[i]];
@@ -444,12 +458,13 @@ impl AudioSide {
             for (side, out) in [left, right].into_iter().enumerate() {
                 let (main, raw) = (delayed[side], delayed[side + 2]);
                 let dry = blend(raw, main, bus);
-                let fallback = blend(raw * raw_gain, sum[side] * sum_gain, sum_weight);
+                let fallback = blend(raw * raw_gain, sum[side], sum_weight);
                 let wet = blend(dry, blend(fallback, mix[side], mix_weight), ready);
                 *out = blend(blend(dry, wet, mix_share) * gain, main, bypass);
                 output_peak = output_peak.max(out.abs());
             }
         }
+        self.raw_peak.take(raw_peak, frames);
         self.output_peak = output_peak;
         self.telemetry.output_peak.set(output_peak);
         lacks_mix

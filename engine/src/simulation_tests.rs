@@ -9,7 +9,8 @@ use std::time::Instant;
 use rtrb::RingBuffer;
 
 use super::*;
-use crate::contract::WindowGeometry;
+use crate::contract::{ContractLimiter, WindowGeometry};
+use crate::delay_line::HeldPeak;
 use crate::error::ModelError;
 use crate::model::{MixHop, MixModel, SumModel};
 use crate::realtime::{AudioRings, AudioSide, Time};
@@ -77,6 +78,8 @@ struct Host {
     speed: f64,
     /// Frames that the host has yet to catch up.
     behind_frames: usize,
+    /// How loud the stems are.
+    level: f32,
 }
 
 /// What is played: a slow chord, equal on all stems' left sides.
@@ -98,7 +101,7 @@ impl Host {
 
     fn play_block(&mut self, frames: usize) {
         let at = self.out.len();
-        let left: Vec<f32> = (at..at + frames).map(chord).collect();
+        let left: Vec<f32> = (at..at + frames).map(|n| self.level * chord(n)).collect();
         let right = vec![0.0; frames];
         let stems: [&[f32]; CHANNELS] =
             std::array::from_fn(|c| if c % 2 == 0 { &left[..] } else { &right[..] });
@@ -202,17 +205,25 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Self {
-        Self::with_geometry(seed, GEOMETRY)
+        Self::with_model(seed, GEOMETRY, None)
     }
 
     fn with_geometry(seed: u64, geometry: WindowGeometry) -> Self {
+        Self::with_model(seed, geometry, None)
+    }
+
+    /// With a ceiling or none.
+    fn with_model(seed: u64, geometry: WindowGeometry, limiter: Option<ContractLimiter>) -> Self {
         WAITED.set(Duration::ZERO);
         let host = Arc::new(Mutex::new(None));
         let delays = Arc::new(Mutex::new(Delays { random: Noise(seed), on: false }));
         let (late_host, late_delays) = (Arc::clone(&host), Arc::clone(&delays));
-        let model = custom_source(geometry, move || {
+        let mut model = custom_source(geometry, move || {
             Box::new(Late { inner: SumModel::new(geometry), host: late_host, delays: late_delays })
         });
+        if let ModelSource::Custom { limiter: of_model, .. } = &mut model {
+            *of_model = limiter;
+        }
         let report = model.latency(&ProfileSource::Adaptive, RATE_HZ, MAX_BLOCK).unwrap();
         let latency = report.total_frames();
         let ring_frames = latency + 2 * MAX_BLOCK + RATE_HZ as usize + 1024;
@@ -238,6 +249,7 @@ impl Simulation {
             (shared, Arc::clone(&telemetry)),
             None,
             AudioRings { input, mix, sum },
+            limiter,
             &report,
             MAX_BLOCK,
         )
@@ -253,6 +265,7 @@ impl Simulation {
             settings: Settings::default(),
             speed: 1.0,
             behind_frames: 0,
+            level: 1.0,
         });
         Self { worker, host, delays }
     }
@@ -389,4 +402,49 @@ fn a_suspended_machine_changes_no_sample() {
         simulation.signals().0
     };
     assert!(run(Duration::ZERO) == run(Duration::from_secs(8 * 3600)));
+}
+
+/// The highest peak between samples, dBTP.
+fn true_peak_db(signal: &[f32]) -> f64 {
+    let mut meter = ebur128::EbuR128::new(1, RATE_HZ as u32, ebur128::Mode::TRUE_PEAK).unwrap();
+    meter.add_frames_f32(signal).unwrap();
+    20.0 * meter.true_peak(0).unwrap().log10()
+}
+
+#[test]
+fn the_ceiling_holds_whatever_is_late() {
+    for (seed, loud) in [(50, true), (51, true), (52, true), (50, false)] {
+        let mut simulation =
+            Simulation::with_model(
+            seed,
+            GEOMETRY,
+            loud.then_some(ContractLimiter { ceiling_dbtp: -1.0 }),
+        );
+        simulation.host(|host| host.level = 12.0);
+        simulation.run(4.0, false);
+        simulation.run(30.0, true);
+        let telemetry = &simulation.worker.telemetry;
+        let seen = [&telemetry.underruns, &telemetry.skipped_hops, &telemetry.restarts];
+        assert!(seen.iter().all(|count| count.load(Relaxed) > 0), "mix, fallback and last resort: {seen:?}");
+        let peak_db = true_peak_db(&simulation.signals().0);
+        if loud {
+            assert!((-2.0..-0.95).contains(&peak_db), "seed {seed}: {peak_db} dBTP");
+        } else {
+            assert!(peak_db > 6.0, "a bundle without a limiter has no ceiling: {peak_db} dBTP");
+        }
+    }
+}
+
+#[test]
+fn a_held_peak_covers_the_newest_frames() {
+    let mut held = HeldPeak::new(100);
+    for frame in 0..1_000_usize {
+        held.take(if frame == 333 { 1.0 } else { 0.0 }, 7);
+        let age = (frame as i64 - 333) * 7;
+        if (0..=100).contains(&age) {
+            assert_eq!(held.held(), 1.0);
+        } else if age < 0 || age > 2 * 107 {
+            assert_eq!(held.held(), 0.0);
+        }
+    }
 }

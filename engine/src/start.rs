@@ -12,7 +12,7 @@ use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 
 use crate::analysis::LearnedNetwork;
 use crate::bundle::ModelBundle;
-use crate::contract::{LatencyMode, WindowGeometry};
+use crate::contract::{ContractLimiter, LatencyMode, WindowGeometry};
 use crate::error::{EngineError, ModelError};
 use crate::intake::build_normalizer;
 use crate::latency::{LatencyReport, pipeline_latency};
@@ -56,6 +56,8 @@ pub enum ModelSource {
         recipe: Recipe,
         /// What they are normalized to.
         targets: Box<Targets>,
+        /// The ceiling of what is heard of it, or none.
+        limiter: Option<ContractLimiter>,
         /// Called once, on the worker thread.
         load: LoadModel,
     },
@@ -131,6 +133,7 @@ impl Engine {
         let (finished, has_finished) = channel();
         let (normalization, network) = (config.model.normalization(), config.model.learned_network());
         let (learning, commands) = Learning::new(normalization, network, Arc::clone(&shared));
+        let limiter = config.model.limiter();
         let worker = WorkerConfig {
             model: config.model,
             profile: config.profile,
@@ -156,8 +159,14 @@ impl Engine {
         };
         let rings = AudioRings { input, mix, sum };
         let worker = thread.as_ref().map(|thread| thread.thread().clone());
-        let side =
-            AudioSide::new((Arc::clone(&shared), Arc::clone(&telemetry)), worker, rings, &latency, max_block);
+        let side = AudioSide::new(
+            (Arc::clone(&shared), Arc::clone(&telemetry)),
+            worker,
+            rings,
+            limiter,
+            &latency,
+            max_block,
+        );
         let learning = Arc::new(learning);
         let handle = EngineHandle { shared, telemetry, latency, name, learning, thread, has_finished };
         (side, handle)
@@ -173,6 +182,15 @@ impl ModelSource {
                 sha256: bundle.sha256().into(),
             },
             Self::Missing { .. } | Self::Custom { .. } => ModelName::default(),
+        }
+    }
+
+    /// The ceiling of what is heard of the model.
+    pub(crate) fn limiter(&self) -> Option<ContractLimiter> {
+        match self {
+            Self::Bundle { bundle, .. } => bundle.contract().limiter,
+            Self::Missing { .. } => None,
+            Self::Custom { limiter, .. } => *limiter,
         }
     }
 
@@ -211,14 +229,12 @@ impl ModelSource {
         max_block: usize,
     ) -> Result<LatencyReport, EngineError> {
         let defaults = (WindowGeometry::DEFAULT, Recipe::default(), Targets::default());
-        let (geometry, recipe, targets, limits) = match self {
-            Self::Bundle { bundle, .. } => {
-                let limits = bundle.contract().limiter.is_some();
-                (bundle.geometry(), bundle.recipe(), bundle.targets(), limits)
-            }
-            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2, true),
-            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets, false),
+        let (geometry, recipe, targets) = match self {
+            Self::Bundle { bundle, .. } => (bundle.geometry(), bundle.recipe(), bundle.targets()),
+            Self::Missing { .. } => (defaults.0, &defaults.1, &defaults.2),
+            Self::Custom { geometry, recipe, targets, .. } => (*geometry, recipe, &**targets),
         };
+        let limits = self.limiter().is_some() || matches!(self, Self::Missing { .. });
         geometry.check().map_err(|reason| EngineError::Geometry { reason })?;
         if !crate::resample::RATE_RANGE_HZ.contains(&host_rate_hz) {
             return Err(EngineError::SampleRate { rate_hz: host_rate_hz });

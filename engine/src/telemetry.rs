@@ -178,8 +178,6 @@ pub struct Telemetry {
     pub restarts: AtomicU64,
     /// What the last render lost.
     pub(crate) render: SharedRecord,
-    /// Gain that brings the normalized sum to the mix's loudness, linear.
-    pub(crate) sum_gain: AtomicF32,
     /// Gain that brings the plain sum of the stems to the mix's loudness, linear.
     pub(crate) raw_gain: AtomicF32,
 }
@@ -214,7 +212,6 @@ impl Default for Telemetry {
             last_underrun_frame: AtomicU64::new(u64::MAX),
             restarts: AtomicU64::new(0),
             render: SharedRecord::default(),
-            sum_gain: AtomicF32::new(1.0),
             raw_gain: AtomicF32::new(1.0),
         }
     }

@@ -94,6 +94,7 @@ pub fn custom_source(
         geometry,
         recipe: neutral_recipe(),
         targets: Box::new(Targets::default()),
+        limiter: None,
         load: Box::new(move |_| Ok(build())),
     }
 }

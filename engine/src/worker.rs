@@ -12,6 +12,7 @@ use rtrb::{Consumer, Producer};
 use tributary_dsp::{CHANNELS, ProfileSource, Stem};
 
 use crate::error::EngineError;
+use crate::fallback::Fallback;
 use crate::learning::Command;
 use crate::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
@@ -62,6 +63,7 @@ pub(crate) struct Worker {
     sum: OutputRing,
     commands: Receiver<Command>,
     pipeline: Pipeline,
+    fallback: Fallback,
     latency_frames: u64,
     /// Absolute frames taken from the input ring.
     taken: u64,
@@ -113,6 +115,7 @@ impl Worker {
     }
 
     fn load(config: WorkerConfig) -> Result<Self, String> {
+        let fallback = Fallback::new(config.model.limiter(), config.host_rate_hz);
         let WorkerConfig { model, profile, host_rate_hz, latency_frames, shared, telemetry, .. } = config;
         let pipeline = build_pipeline(model, profile, host_rate_hz, &|share| {
             telemetry.set_loading(share);
@@ -133,6 +136,7 @@ impl Worker {
             sum: OutputRing::new(config.sum),
             commands: config.commands,
             pipeline,
+            fallback,
             latency_frames: latency_frames as u64,
             taken: 0,
             capture_end: None,
@@ -180,7 +184,8 @@ impl Worker {
             self.shared.advance();
         }
         if fresh > 0 {
-            self.sum.drain(|out| self.pipeline.pull_sum(out));
+            let Self { fallback, pipeline, sum, .. } = self;
+            fallback.pass(|out| pipeline.pull_sum(out), |piece| sum.write(piece));
             self.publish();
         }
         self.busy += started.elapsed();
@@ -215,6 +220,7 @@ impl Worker {
 
     fn begin_stream(&mut self, stream: u64) {
         self.pipeline.start_at(self.shared.song_frame());
+        self.fallback.start();
         self.stream = stream;
         self.published = 0;
         self.published_rest = false;
@@ -319,6 +325,13 @@ impl Worker {
         }
         if let Some(meters) = self.pipeline.meters() {
             publish_meters(&self.telemetry, meters);
+            let mix = meters.mix().recent_lufs;
+            if let Some(gain) = gain_between(meters.sum().recent_lufs, mix) {
+                self.fallback.set_gain(gain);
+            }
+            if let Some(gain) = gain_between(meters.raw_sum().recent_lufs, mix) {
+                self.telemetry.raw_gain.set(gain);
+            }
         }
         for (stem, reading) in Stem::ALL.into_iter().zip(self.pipeline.normalizer_readings()) {
             self.telemetry.set_correction(stem, &reading);
@@ -341,9 +354,9 @@ fn build_pipeline(
                 Pipeline::new(model, bundle.recipe(), bundle.targets(), profile, limiter, host_rate_hz)
             })
         }
-        ModelSource::Custom { recipe, targets, load, .. } => load(progress)
+        ModelSource::Custom { recipe, targets, limiter, load, .. } => load(progress)
             .map_err(EngineError::from)
-            .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, None, host_rate_hz)),
+            .and_then(|model| Pipeline::new(model, &recipe, &targets, profile, limiter, host_rate_hz)),
     };
     progress(1.0);
     built.map(Pipeline::with_meters).map_err(|e| e.to_string())
@@ -361,13 +374,13 @@ fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
     telemetry.mix_momentary_lufs.set(mix.momentary_lufs as f32);
     telemetry.mix_integrated_lufs.set(mix.integrated_lufs as f32);
     telemetry.mix_true_peak_db.set(meters.mix_true_peak_db() as f32);
-    for (gain, signal) in [(&telemetry.sum_gain, meters.sum()), (&telemetry.raw_gain, meters.raw_sum())] {
-        if mix.recent_lufs > AUDIBLE_LUFS && signal.recent_lufs > AUDIBLE_LUFS {
-            let (least, most) = FALLBACK_GAIN_RANGE_DB;
-            let gain_db = (mix.recent_lufs - signal.recent_lufs).clamp(least, most);
-            gain.set(10.0_f64.powf(gain_db / 20.0) as f32);
-        }
-    }
+}
+
+/// Linear gain from one loudness to another, within bounds; `None` when either is nearly silent.
+fn gain_between(from_lufs: f64, to_lufs: f64) -> Option<f32> {
+    let (least, most) = FALLBACK_GAIN_RANGE_DB;
+    let gain_db = (to_lufs - from_lufs).clamp(least, most);
+    (from_lufs > AUDIBLE_LUFS && to_lufs > AUDIBLE_LUFS).then(|| 10.0_f64.powf(gain_db / 20.0) as f32)
 }
 
 impl OutputRing {
@@ -389,15 +402,22 @@ impl OutputRing {
             if count == 0 {
                 return;
             }
-            self.interleaved.resize(2 * count, 0.0);
-            let sides = self.planar[0].iter().zip(&self.planar[1]);
-            for (frame, (&left, &right)) in self.interleaved.chunks_exact_mut(2).zip(sides) {
-                frame.copy_from_slice(&[left, right]);
-            }
-            if self.ring.push_entire_slice(&self.interleaved).is_ok() {
-                self.written += count as u64;
-            }
+            let Self { ring, written, planar, interleaved } = self;
+            push(ring, written, interleaved, planar.each_ref().map(|side| &side[..count]));
         }
+    }
+
+    /// Writes planar frames, or none of them.
+    fn write(&mut self, piece: [&[f32]; 2]) {
+        push(&mut self.ring, &mut self.written, &mut self.interleaved, piece);
+    }
+}
+
+fn push(ring: &mut Producer<f32>, written: &mut u64, interleaved: &mut Vec<f32>, [left, right]: [&[f32]; 2]) {
+    interleaved.clear();
+    interleaved.extend(left.iter().zip(right).flat_map(|(&left, &right)| [left, right]));
+    if ring.push_entire_slice(interleaved).is_ok() {
+        *written += left.len() as u64;
     }
 }
 

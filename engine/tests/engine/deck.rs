@@ -139,7 +139,7 @@ fn an_engine_that_fails_never_plays() {
     let broken = match half_source() {
         ModelSource::Custom { geometry, recipe, targets, .. } => {
             let load = Box::new(|_: &dyn Fn(f32)| Err(ModelError::Run { reason: "broken".into() }));
-            ModelSource::Custom { geometry, recipe, targets, load }
+            ModelSource::Custom { geometry, recipe, targets, limiter: None, load }
         }
         other => other,
     };

@@ -49,6 +49,7 @@ fn engine(recipe: &Recipe, host_rate_hz: f64, max_block: usize) -> (AudioSide, E
         geometry: CALM_GEOMETRY,
         recipe: recipe.clone(),
         targets: Box::default(),
+        limiter: None,
         load: Box::new(|_| Ok(Box::new(SumModel::new(CALM_GEOMETRY)))),
     };
     let profile = ProfileSource::Adaptive;
@@ -376,6 +377,7 @@ fn no_hop_is_late_because_of_an_analysis() {
         geometry: CALM_GEOMETRY,
         recipe: Recipe::default(),
         targets: Box::default(),
+        limiter: None,
         load: Box::new(move |_| Ok(Box::new(SlowModel::new(CALM_GEOMETRY, slowness)))),
     };
     let profile = ProfileSource::Adaptive;

@@ -281,6 +281,7 @@ fn a_model_that_loads_late_takes_over_from_the_dry_signal() {
         geometry: CALM_GEOMETRY,
         recipe: tributary_engine::test_support::neutral_recipe(),
         targets: Box::default(),
+        limiter: None,
         load: Box::new(|_| {
             std::thread::sleep(Duration::from_millis(2_200));
             Ok(Box::new(SumModel::new(CALM_GEOMETRY)))
@@ -311,6 +312,7 @@ fn failures_of_every_kind_end_in_a_sentence() {
         geometry: SMALL_GEOMETRY,
         recipe: tributary_engine::test_support::neutral_recipe(),
         targets: Box::default(),
+        limiter: None,
         load: Box::new(|_| panic!("on purpose: the worker must survive this")),
     };
     let other = WindowGeometry { hop_frames: 8192, ..SMALL_GEOMETRY };

@@ -108,6 +108,7 @@ fn start(recipe: Recipe, rate_hz: f64, max_block: usize) -> (AudioSide, EngineHa
             geometry: SMALL_GEOMETRY,
             recipe,
             targets: Box::new(Targets::default()),
+            limiter: None,
             load: Box::new(|_| Ok(Box::new(SumModel::new(SMALL_GEOMETRY)))),
         },
         profile: ProfileSource::Adaptive,
