@@ -128,22 +128,25 @@ impl Deck {
         let [left, right] = self.scratch.each_mut().map(|side| &mut side[..frames]);
         left.copy_from_slice(main[0]);
         right.copy_from_slice(main[1]);
-        next.side.process([&mut *left, &mut *right], stems, settings);
+        next.side.process_unshown([&mut *left, &mut *right], stems, settings);
         let [main_left, main_right] = main;
-        self.current.side.process([&mut *main_left, &mut *main_right], stems, settings);
+        self.current.side.process_unshown([&mut *main_left, &mut *main_right], stems, settings);
         if !next.side.is_mixing() && self.heard_frames < self.listen_frames {
             self.heard_frames = 0;
-            return;
+            return [next, &mut self.current]
+                .into_iter()
+                .for_each(|of| of.side.show([main_left, main_right]));
         }
         let direction = if next.side.is_failed() { -1 } else { 1 };
         let faded = self.heard_frames as isize - self.listen_frames as isize;
-        for (out, new) in [(main_left, left), (main_right, right)] {
+        for (out, new) in [(&mut *main_left, left), (&mut *main_right, right)] {
             for (i, (out, new)) in out.iter_mut().zip(new.iter()).enumerate() {
                 let weight =
                     ((faded + direction * i as isize) as f32 / self.fade_frames as f32).clamp(0.0, 1.0);
                 *out = *out * (1.0 - weight) + *new * weight;
             }
         }
+        [next, &mut self.current].into_iter().for_each(|of| of.side.show([main_left, main_right]));
         self.heard_frames = self.heard_frames.saturating_add_signed(direction * frames as isize);
         if self.heard_frames >= self.listen_frames + self.fade_frames {
             self.replace();

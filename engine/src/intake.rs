@@ -52,6 +52,8 @@ struct Stage {
     /// Resampled frames that have come, and how many of them precede the song and are silence.
     resampled_frames: u64,
     before_song_frames: u64,
+    /// Resampled frames ahead of the stream that are still to come: nobody meters or captures them.
+    lead_left_frames: usize,
     /// Frames of the normalizer's delay that still have to be dropped.
     delay_left_frames: usize,
     scratch: [Vec<f32>; CHANNELS],
@@ -75,6 +77,7 @@ impl Intake {
                 normalizer,
                 resampled_frames: 0,
                 before_song_frames: 0,
+                lead_left_frames: 0,
                 scratch: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
                 sum: std::array::from_fn(room(NORMALIZER_BLOCK_FRAMES)),
                 sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
@@ -94,14 +97,15 @@ impl Intake {
         self.pushed_frames
     }
 
-    /// Back to the start of a stream with this anchor. What lies ahead of it is not metered, and captured only as far as
-    /// the resampler's phase goes.
+    /// Back to the start of a stream with this anchor.
     pub(crate) fn start_at(&mut self, anchor: Anchor, window: &mut StemWindow) {
         self.to_model.reset();
         let stage = &mut self.stage;
         stage.lead_in(anchor.normalizer_frames);
         let before_song = anchor.before_song_frames as f64 * self.model_rate_hz / self.host_rate_hz;
         (stage.resampled_frames, stage.before_song_frames) = (0, before_song.ceil() as u64);
+        let lead = anchor.host_frames as f64 * self.model_rate_hz / self.host_rate_hz;
+        stage.lead_left_frames = lead.ceil() as usize;
         self.before_song_frames = Some(anchor.before_song_frames);
         stage.sum_output.start_after(anchor.host_frames);
         if let Some(meters) = &mut stage.meters {
@@ -242,11 +246,14 @@ impl Stage {
 
     /// Normalizes what lies in `scratch` and passes it on to window, sum and meters.
     fn normalize(&mut self, window: &mut StemWindow) {
+        let lead = self.lead_left_frames.min(self.scratch[0].len());
+        self.lead_left_frames -= lead;
+        let stems: [&[f32]; CHANNELS] = std::array::from_fn(|c| &self.scratch[c][lead..]);
         if let Some(meters) = &mut self.meters {
-            meters.add_stems_before(std::array::from_fn(|c| &self.scratch[c][..]));
+            meters.add_stems_before(stems);
         }
         if let Some(tap) = &mut self.tap {
-            tap.push(std::array::from_fn(|c| &self.scratch[c][..]));
+            tap.push(stems);
         }
         let mut channels = self.scratch.iter_mut();
         self.normalizer.process(&mut StemsBlock {

@@ -39,6 +39,7 @@ pub mod model;
 pub mod offline;
 pub mod onnx;
 mod output;
+mod output_meter;
 pub mod pipeline;
 mod protocol;
 pub mod realtime;

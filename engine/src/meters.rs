@@ -1,5 +1,5 @@
-//! Loudness meters along the pipeline: each stem before and after normalization, the normalized sum and the mix,
-//! after ITU-R BS.1770-4 through the `ebur128` crate. They run on the worker thread; the editor and the fallback
+//! Loudness meters along the pipeline: each stem before and after normalization, the normalized sum and the mix ahead of its
+//! limiter, and one for the output (`output_meter.rs`), after ITU-R BS.1770-4 through the `ebur128` crate. They run on the worker thread; the editor and the fallback
 //! gains read what the worker publishes from here. Integrated loudness uses histograms, so memory does not grow.
 
 use ebur128::{EbuR128, Mode};
@@ -17,7 +17,7 @@ const REST_SECONDS: usize = 4;
 const SHORT_TERM_SECONDS: usize = 3;
 
 /// One stereo meter.
-struct Meter {
+pub(crate) struct Meter {
     inner: EbuR128,
     /// Silent frames at the end of what it has heard, up to `rest_frames`; later ones are left out.
     silent_frames: usize,
@@ -70,12 +70,8 @@ impl MeterBank {
     /// Meters of the stems and the mixes for streams at the given rate; `None` when the meter crate refuses the rate.
     pub fn new(sample_rate_hz: u32) -> Option<Self> {
         let short = || Meter::new(sample_rate_hz, Mode::S);
-        let mixes = MixMeters {
-            raw_sum: short()?,
-            sum: short()?,
-            mix: Meter::new(sample_rate_hz, Mode::I | Mode::S | Mode::HISTOGRAM | Mode::TRUE_PEAK)?,
-            raw: [Vec::new(), Vec::new()],
-        };
+        let mixes =
+            MixMeters { raw_sum: short()?, sum: short()?, mix: short()?, raw: [Vec::new(), Vec::new()] };
         Some(Self { mixes: Some(mixes), ..Self::of_stems(sample_rate_hz)? })
     }
 
@@ -93,17 +89,14 @@ impl MeterBank {
 
     /// Back to the start of a stream.
     pub fn reset(&mut self) {
-        for meter in self.all_mut() {
-            meter.inner.reset();
-            (meter.silent_frames, meter.heard_frames) = (0, 0);
-        }
+        self.all_mut().for_each(Meter::reset);
     }
 
     /// Whether silence has emptied every meter: until the next sound no figure changes.
     pub fn are_resting(&self) -> bool {
         let mixes = self.mixes.iter().flat_map(|m| [&m.raw_sum, &m.sum, &m.mix]);
         let mut all = self.before.iter().chain(&self.after).chain(mixes);
-        all.all(|meter| meter.silent_frames == meter.rest_frames)
+        all.all(Meter::is_resting)
     }
 
     pub(crate) fn add_stems_before(&mut self, stems: [&[f32]; CHANNELS]) {
@@ -158,20 +151,35 @@ impl MeterBank {
         self.mixes.as_ref().map(|mixes| mixes.sum.loudness()).unwrap_or_default()
     }
 
-    /// The mix.
+    /// The mix as the model made it (no integrated value).
     pub fn mix(&self) -> Loudness {
         self.mixes.as_ref().map(|mixes| mixes.mix.loudness()).unwrap_or_default()
-    }
-
-    /// The mix's largest true peak since the stream started, dBTP.
-    pub fn mix_true_peak_db(&self) -> f64 {
-        let peak =
-            |channel| self.mixes.as_ref().and_then(|m| m.mix.inner.true_peak(channel).ok()).unwrap_or(0.0);
-        (20.0 * peak(0).max(peak(1)).log10()).max(SILENCE_DB)
     }
 }
 
 impl Meter {
+    /// One that measures everything; `None` when the meter crate refuses the rate.
+    pub(crate) fn of_output(sample_rate_hz: u32) -> Option<Self> {
+        Self::new(sample_rate_hz, Mode::I | Mode::S | Mode::HISTOGRAM | Mode::TRUE_PEAK)
+    }
+
+    /// Back to the state after construction.
+    pub(crate) fn reset(&mut self) {
+        self.inner.reset();
+        (self.silent_frames, self.heard_frames) = (0, 0);
+    }
+
+    /// Whether silence has emptied it: until the next sound no figure changes.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.silent_frames == self.rest_frames
+    }
+
+    /// The largest true peak since the start, dBTP; of a meter that measures it.
+    pub(crate) fn true_peak_db(&self) -> f64 {
+        let peak = |channel| self.inner.true_peak(channel).unwrap_or(0.0);
+        (20.0 * peak(0).max(peak(1)).log10()).max(SILENCE_DB)
+    }
+
     fn new(sample_rate_hz: u32, mode: Mode) -> Option<Self> {
         let frames = |seconds: usize| seconds * sample_rate_hz as usize;
         EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self {
@@ -183,7 +191,7 @@ impl Meter {
         })
     }
 
-    fn add(&mut self, frames: [&[f32]; 2]) {
+    pub(crate) fn add(&mut self, frames: [&[f32]; 2]) {
         let length = frames[0].len();
         self.heard_frames = (self.heard_frames + length).min(self.short_term_frames);
         let silent = silence::leading_frames(frames);
@@ -198,7 +206,7 @@ impl Meter {
         let _ = self.inner.add_frames_planar_f32(&frames);
     }
 
-    fn loudness(&self) -> Loudness {
+    pub(crate) fn loudness(&self) -> Loudness {
         let audible = |value: Result<f64, ebur128::Error>| {
             value.ok().filter(|lufs| lufs.is_finite()).map_or(SILENCE_DB, |lufs| lufs.max(SILENCE_DB))
         };

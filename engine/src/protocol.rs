@@ -1,4 +1,4 @@
-//! What the audio thread and the worker share besides the three rings of interleaved frames: the stream protocol.
+//! What the audio thread and the worker share besides the four rings of interleaved frames: the stream protocol.
 //!
 //! Frames are never labeled. Both sides count them: a frame's absolute number is how many frames went through the ring
 //! before it. A *stream* starts at an absolute input frame; the audio side starts a new one after a reset or an
@@ -37,6 +37,9 @@ pub(crate) struct Shared {
     song_frame: AtomicI64,
     /// Audio side: it waits for late hops, so none must be given up.
     patient: AtomicBool,
+    /// Audio side: absolute output frame with which what is to be measured begins. Apart from streams, because output is
+    /// measured in every state; stored before the first frame after it is written, and loaded after looking at the ring.
+    output_start: AtomicU64,
     /// Worker: absolute mix frame at which the acknowledged stream's output starts.
     mix_start: AtomicU64,
     /// Worker: absolute sum frame at which the acknowledged stream's output starts.
@@ -54,6 +57,7 @@ impl Default for Shared {
             stream_start: AtomicU64::new(NO_STREAM),
             song_frame: AtomicI64::new(0),
             patient: AtomicBool::new(false),
+            output_start: AtomicU64::new(0),
             mix_start: AtomicU64::new(0),
             sum_start: AtomicU64::new(0),
             acknowledged: AtomicU64::new(NO_STREAM),
@@ -74,6 +78,16 @@ impl Shared {
     pub(crate) fn start_stream(&self, written_frames: u64, song_frame: i64) {
         self.song_frame.store(song_frame, Relaxed);
         self.stream_start.store(written_frames, Release);
+    }
+
+    /// Audio side: what is to be measured begins with the output frame that will be written next.
+    pub(crate) fn start_output(&self, written_frames: u64) {
+        self.output_start.store(written_frames, Release);
+    }
+
+    /// Worker: where that is. Load it after looking at the output ring's fill.
+    pub(crate) fn output_start(&self) -> u64 {
+        self.output_start.load(Acquire)
     }
 
     /// Audio side, before writing a block: whether it will wait for the mix rather than go on without.

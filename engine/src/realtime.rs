@@ -74,7 +74,7 @@ pub(crate) fn in_parts(
     }
 }
 
-/// The audio side's ends of the three rings.
+/// The audio side's ends of the four rings.
 pub(crate) struct AudioRings {
     /// Stems to the worker, eight interleaved channels.
     pub(crate) input: Producer<f32>,
@@ -82,6 +82,8 @@ pub(crate) struct AudioRings {
     pub(crate) mix: Consumer<f32>,
     /// The normalized sum from the worker, two interleaved channels.
     pub(crate) sum: Consumer<f32>,
+    /// A copy of what leaves, to be measured, two interleaved channels.
+    pub(crate) output: Producer<f32>,
 }
 
 /// The audio thread's side: call [`AudioSide::process`] for every block.
@@ -91,6 +93,9 @@ pub struct AudioSide {
     worker: Option<Thread>,
     input: Producer<f32>,
     interleaved: Vec<f32>,
+    output: Producer<f32>,
+    /// Absolute frames written to the output ring.
+    output_written: u64,
     /// Absolute frames written to the input ring.
     written: u64,
     /// Input was lost because the ring was full; the stream starts anew as soon as there is room.
@@ -158,6 +163,8 @@ impl AudioSide {
             worker,
             input: rings.input,
             interleaved: vec![0.0; max_block * CHANNELS],
+            output: rings.output,
+            output_written: 0,
             written: 0,
             overflowed: false,
             stream: None,
@@ -230,6 +237,7 @@ impl AudioSide {
         self.end_stream(true);
         self.dry.reset();
         self.raw_peak.reset();
+        self.shared.start_output(self.output_written);
         self.quiet_frames = self.latency_frames;
         self.settled = false;
     }
@@ -241,15 +249,55 @@ impl AudioSide {
     /// call where only the host's pace does.
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
         let mut settings = settings.sanitized();
-        let (now, frames) = ((self.time.now)(), main[0].len().min(main[1].len()));
-        self.pace = self.render_mode.block(settings.offline, now, frames as f64 / self.rate_hz);
-        self.patience.begin_call();
-        self.record.begin_call(self.pace, self.render_mode.plays(), now, &self.telemetry.render);
+        self.begin_call(main[0].len().min(main[1].len()), &settings);
+        in_parts(main, stems, self.max_block, |[left, right], stems| {
+            self.process_part([&mut *left, &mut *right], stems, &settings);
+            self.show([left, right]);
+            settings = settings.after(left.len());
+        });
+    }
+
+    /// [`Self::process`] of a side whose output is not what leaves the plug-in: that must be [shown](Self::show) to it.
+    pub(crate) fn process_unshown(
+        &mut self,
+        main: [&mut [f32]; 2],
+        stems: [&[f32]; CHANNELS],
+        settings: &Settings,
+    ) {
+        let mut settings = settings.sanitized();
+        self.begin_call(main[0].len().min(main[1].len()), &settings);
         in_parts(main, stems, self.max_block, |main, stems| {
             let frames = main[0].len();
             self.process_part(main, stems, &settings);
             settings = settings.after(frames);
         });
+    }
+
+    /// Notes what the host does with a call.
+    fn begin_call(&mut self, frames: usize, settings: &Settings) {
+        let now = (self.time.now)();
+        self.pace = self.render_mode.block(settings.offline, now, frames as f64 / self.rate_hz);
+        self.patience.begin_call();
+        self.record.begin_call(self.pace, self.render_mode.plays(), now, &self.telemetry.render);
+    }
+
+    /// Has what leaves the plug-in measured. When the worker is so far behind that there is no room, a part is not.
+    pub(crate) fn show(&mut self, [left, right]: [&[f32]; 2]) {
+        let fall = PEAK_FALL_PER_SECOND.powf(left.len() as f32 / self.rate_hz as f32);
+        let largest = |side: &[f32]| side.iter().fold(0f32, |peak, x| peak.max(x.abs()));
+        self.output_peak = (self.output_peak * fall).max(largest(left)).max(largest(right));
+        self.telemetry.output_peak.set(self.output_peak);
+        // No block is longer than the one `interleaved` is made for, and it has room for more channels than these.
+        let longest = self.interleaved.len() / 2;
+        for (left, right) in left.chunks(longest).zip(right.chunks(longest)) {
+            let copy = &mut self.interleaved[..2 * left.len()];
+            for (frame, (&left, &right)) in copy.chunks_exact_mut(2).zip(left.iter().zip(right)) {
+                frame.copy_from_slice(&[left, right]);
+            }
+            if self.output.push_entire_slice(copy).is_ok() {
+                self.output_written += left.len() as u64;
+            }
+        }
     }
 
     fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
@@ -434,8 +482,6 @@ impl AudioSide {
     /// Delays the dry signals and writes the output. Returns whether there is a frame that is not the mix, or not only.
     fn write(&mut self, main: [&mut [f32]; 2]) -> bool {
         let [left, right] = main;
-        let fall = PEAK_FALL_PER_SECOND.powf(left.len() as f32 / self.rate_hz as f32);
-        let mut output_peak = self.output_peak * fall;
         let mut lacks_mix = false;
         let heard_from = if self.fresh { -self.position } else { 0 };
         let (mut raw_peak, frames) = (0f32, left.len());
@@ -461,12 +507,9 @@ impl AudioSide {
                 let fallback = blend(raw * raw_gain, sum[side], sum_weight);
                 let wet = blend(dry, blend(fallback, mix[side], mix_weight), ready);
                 *out = blend(blend(dry, wet, mix_share) * gain, main, bypass);
-                output_peak = output_peak.max(out.abs());
             }
         }
         self.raw_peak.take(raw_peak, frames);
-        self.output_peak = output_peak;
-        self.telemetry.output_peak.set(output_peak);
         lacks_mix
     }
 }

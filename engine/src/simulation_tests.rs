@@ -248,7 +248,7 @@ impl Simulation {
         let audio = AudioSide::new(
             (shared, Arc::clone(&telemetry)),
             None,
-            AudioRings { input, mix, sum },
+            AudioRings { input, mix, sum, output: RingBuffer::new(2).0 },
             limiter,
             &report,
             MAX_BLOCK,
@@ -443,7 +443,7 @@ fn a_held_peak_covers_the_newest_frames() {
         let age = (frame as i64 - 333) * 7;
         if (0..=100).contains(&age) {
             assert_eq!(held.held(), 1.0);
-        } else if age < 0 || age > 2 * 107 {
+        } else if !(0..=2 * 107).contains(&age) {
             assert_eq!(held.held(), 0.0);
         }
     }

@@ -19,6 +19,7 @@ use crate::latency::{LatencyReport, pipeline_latency};
 use crate::learned::Normalization;
 use crate::learning::Learning;
 use crate::model::MixModel;
+use crate::output_meter::OutputMeter;
 use crate::protocol::Shared;
 use crate::realtime::{AudioRings, AudioSide, MAX_BLOCK_LIMIT, fade_frames};
 use crate::telemetry::{ModelName, Report, Telemetry};
@@ -130,6 +131,7 @@ impl Engine {
         let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
         let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
         let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
+        let (output, worker_output) = RingBuffer::new(ring_frames * 2);
         let (finished, has_finished) = channel();
         let (normalization, network) = (config.model.normalization(), config.model.learned_network());
         let (learning, commands) = Learning::new(normalization, network, Arc::clone(&shared));
@@ -146,8 +148,13 @@ impl Engine {
             sum: worker_sum,
             commands,
         };
+        let meter = OutputMeter::new(
+            worker_output,
+            (Arc::clone(&shared), Arc::clone(&telemetry)),
+            config.host_rate_hz,
+        );
         let spawned = std::thread::Builder::new().name("tributary-worker".into()).spawn(move || {
-            Worker::main(worker);
+            Worker::main(worker, meter);
             let _ = finished.send(());
         });
         let thread = match spawned {
@@ -157,7 +164,7 @@ impl Engine {
                 None
             }
         };
-        let rings = AudioRings { input, mix, sum };
+        let rings = AudioRings { input, mix, sum, output };
         let worker = thread.as_ref().map(|thread| thread.thread().clone());
         let side = AudioSide::new(
             (Arc::clone(&shared), Arc::clone(&telemetry)),

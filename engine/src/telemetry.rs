@@ -14,7 +14,7 @@ use tributary_dsp::{
 };
 
 use crate::latency::LatencyReport;
-use crate::meters::SILENCE_DB;
+use crate::meters::{Loudness, SILENCE_DB};
 use crate::render_record::{RenderReport, SharedRecord};
 
 /// An `f32` that threads share without waiting.
@@ -154,12 +154,12 @@ pub struct Telemetry {
     pub stems: [StemTelemetry; 4],
     /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
     corrections: [SharedReading; Stem::COUNT],
-    /// Momentary loudness of the mix.
-    pub mix_momentary_lufs: AtomicF32,
-    /// Integrated loudness of the mix since the stream started.
-    pub mix_integrated_lufs: AtomicF32,
-    /// Largest true peak of the mix since the stream started.
-    pub mix_true_peak_db: AtomicF32,
+    /// Momentary loudness of what leaves the plug-in.
+    pub output_momentary_lufs: AtomicF32,
+    /// Its integrated loudness since the last reset.
+    pub output_integrated_lufs: AtomicF32,
+    /// Its largest true peak since the last reset.
+    pub output_true_peak_db: AtomicF32,
     /// Largest output sample, linear, falling by [`PEAK_FALL_PER_SECOND`].
     pub output_peak: AtomicF32,
     /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
@@ -200,9 +200,9 @@ impl Default for Telemetry {
             remark: OnceLock::new(),
             stems: std::array::from_fn(stem),
             corrections: std::array::from_fn(|_| SharedReading::nothing()),
-            mix_momentary_lufs: silence(),
-            mix_integrated_lufs: silence(),
-            mix_true_peak_db: silence(),
+            output_momentary_lufs: silence(),
+            output_integrated_lufs: silence(),
+            output_true_peak_db: silence(),
             output_peak: AtomicF32::new(0.0),
             load: AtomicF32::new(0.0),
             load_peak: AtomicF32::new(0.0),
@@ -253,6 +253,13 @@ impl Telemetry {
         self.corrections[stem.index()].set(reading);
     }
 
+    /// Publishes what was measured of the output.
+    pub(crate) fn set_output(&self, loudness: Loudness, true_peak_db: f64) {
+        self.output_momentary_lufs.set(loudness.momentary_lufs as f32);
+        self.output_integrated_lufs.set(loudness.integrated_lufs as f32);
+        self.output_true_peak_db.set(true_peak_db as f32);
+    }
+
     pub(crate) fn set_loading(&self, progress: f32) {
         self.loading_progress.set(progress);
     }
@@ -299,8 +306,8 @@ impl Telemetry {
                 before_lufs: self.stems[i].before_integrated_lufs.get(),
                 after_lufs: self.stems[i].after_integrated_lufs.get(),
             }),
-            mix_lufs: self.mix_integrated_lufs.get(),
-            mix_true_peak_db: self.mix_true_peak_db.get(),
+            output_lufs: self.output_integrated_lufs.get(),
+            output_true_peak_db: self.output_true_peak_db.get(),
             render: self.render(latency.rate_hz),
         }
     }
@@ -364,10 +371,10 @@ pub struct Report {
     pub load_peak: f32,
     /// Per stem, in stem order.
     pub stems: [StemReport; 4],
-    /// Integrated loudness of the mix, −120 for none.
-    pub mix_lufs: f32,
-    /// True peak of the mix, −120 for none.
-    pub mix_true_peak_db: f32,
+    /// Integrated loudness of what left the plug-in, −120 for none.
+    pub output_lufs: f32,
+    /// Its true peak, −120 for none.
+    pub output_true_peak_db: f32,
     /// How the last render went; absent before the first.
     pub render: Option<RenderReport>,
 }

@@ -15,6 +15,7 @@ use crate::error::EngineError;
 use crate::fallback::Fallback;
 use crate::learning::Command;
 use crate::meters::MeterBank;
+use crate::output_meter::OutputMeter;
 use crate::pipeline::{HopOutcome, Pipeline};
 use crate::protocol::{NO_STREAM, Shared};
 use crate::silence;
@@ -29,6 +30,8 @@ const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
 /// Longest sleep while there is nothing to do. Half a hop at most, however short hops are, so that the hop after it keeps
 /// half of its time.
 const REST_MS: f64 = 125.0;
+/// Sleep of a worker that has failed and only measures.
+const FAILED_SLEEP: Duration = Duration::from_millis(50);
 /// A host that has sent nothing for this long has stopped.
 const STOPPED_MS: f64 = 500.0;
 /// Frames between two publications of the meters: 50 ms at 48 kHz.
@@ -97,7 +100,8 @@ enum Round {
 
 impl Worker {
     /// The thread's body: loads, works, and turns every failure, panics included, into a state the editor can show.
-    pub(crate) fn main(config: WorkerConfig) {
+    pub(crate) fn main(config: WorkerConfig, mut meter: OutputMeter) {
+        let shared = Arc::clone(&config.shared);
         let telemetry = Arc::clone(&config.telemetry);
         if telemetry.is_failed() {
             return;
@@ -105,12 +109,17 @@ impl Worker {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let mut worker = Self::load(config)?;
             worker.telemetry.set_ready();
-            worker.run()
+            worker.run(&mut meter)
         }));
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(reason)) => telemetry.set_failed(reason),
             Err(_) => telemetry.set_failed("The engine stopped because of an internal error.".into()),
+        }
+        // The dry signal passes, and that is measured too.
+        while !shared.should_stop() {
+            meter.follow();
+            std::thread::park_timeout(FAILED_SLEEP);
         }
     }
 
@@ -149,8 +158,9 @@ impl Worker {
         })
     }
 
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self, meter: &mut OutputMeter) -> Result<(), String> {
         while !self.shared.should_stop() {
+            meter.follow();
             if self.round()? == Round::Busy {
                 self.waited_ms = 0.0;
             } else {
@@ -370,10 +380,6 @@ fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
         stem.before_integrated_lufs.set(before[i].integrated_lufs as f32);
         stem.after_integrated_lufs.set(after[i].integrated_lufs as f32);
     }
-    let mix = meters.mix();
-    telemetry.mix_momentary_lufs.set(mix.momentary_lufs as f32);
-    telemetry.mix_integrated_lufs.set(mix.integrated_lufs as f32);
-    telemetry.mix_true_peak_db.set(meters.mix_true_peak_db() as f32);
 }
 
 /// Linear gain from one loudness to another, within bounds; `None` when either is nearly silent.

@@ -260,10 +260,10 @@ impl Monitor {
         Copies {
             stems: std::array::from_fn(|index| stem(telemetry, Stem::ALL[index])),
             mix: MixCopy {
-                momentary_lufs: audible(telemetry.mix_momentary_lufs.get()),
-                integrated_lufs: audible(telemetry.mix_integrated_lufs.get()),
+                momentary_lufs: audible(telemetry.output_momentary_lufs.get()),
+                integrated_lufs: audible(telemetry.output_integrated_lufs.get()),
                 peak_db: peak_db(telemetry.output_peak.get()),
-                true_peak_db: audible(telemetry.mix_true_peak_db.get()),
+                true_peak_db: audible(telemetry.output_true_peak_db.get()),
             },
             model: ModelCopy {
                 name: run.model.name.clone(),

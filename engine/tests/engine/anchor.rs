@@ -3,13 +3,17 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::common::{difference, neutral_pipeline, noise_stems, part, pull, run_pipeline};
+use crate::common::{difference, neutral_pipeline, noise_stems, part, pull, repository, run_pipeline};
+use crate::learning::{song, stem_of};
+use crate::networks::library;
 use crate::realtime::OFFLINE;
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_dsp::{
+    CHANNELS, ProfileSource, Recipe, Stem, StemStore, Targets, normalize_stem, profile_song,
+};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
-    AudioSide, Deck, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelError, Pipeline, Retired,
-    Settings, StemWindow, SumModel, WindowGeometry,
+    AudioSide, Deck, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelBundle, ModelError, Pipeline,
+    Retired, Settings, StemWindow, SumModel, WindowGeometry,
 };
 
 /// Rates at which a resampler's phases repeat exactly.
@@ -278,4 +282,86 @@ fn another_engine_on_the_deck_has_the_same_anchor() {
     assert!(second.is_some());
     let apart = difference(&out, &wanted);
     assert!(apart < 1e-6, "{apart}: both cut the song alike, so nobody hears the change");
+}
+
+fn rms(signal: &[f32]) -> f64 {
+    (signal.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / signal.len() as f64).sqrt()
+}
+
+/// How far below `wanted` the difference to it lies, in dB; 300 when there is none.
+fn distance_db(mix: &[f32], wanted: &[f32]) -> f64 {
+    let apart: Vec<f32> = mix.iter().zip(wanted).map(|(a, b)| a - b).collect();
+    -20.0 * (rms(&apart).max(1e-15) / rms(wanted)).log10()
+}
+
+/// What compressors and recurrent nets remember of the frames before a start is gone after so many half seconds.
+const MEMORY_HALF_SECONDS: usize = 4;
+
+/// With a learned profile and learned averages a bounce of the shipped network from anywhere is that of the whole song.
+#[test]
+fn a_learned_mix_is_the_same_from_any_start() {
+    if library("a_learned_mix_is_the_same_from_any_start").is_none() {
+        return;
+    }
+    let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
+    let (recipe, targets) = (bundle.recipe(), bundle.targets());
+    let learned_from = song(4 * 44_100);
+    let stems = Stem::ALL.map(|stem| stem_of(&learned_from, stem));
+    let profile = profile_song(stems.each_ref().map(Some), recipe, targets, 44_100.0, &mut |_| {}).unwrap();
+    let mut normalized = Stem::ALL
+        .map(|stem| normalize_stem(stem, &stems[stem.index()], recipe, targets, 44_100.0).unwrap().0);
+    let stores = normalized.each_mut().map(|stem| Some(stem as &mut dyn StemStore));
+    let statistics = bundle.song_statistics(None, stores, false, &mut |_| Ok(())).unwrap();
+    for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
+        let model = bundle.find_library_and_load(None).unwrap();
+        let limiter = bundle.contract().limiter;
+        let source = ProfileSource::Fixed(profile.clone());
+        let mut pipeline = Pipeline::new(model, recipe, targets, source, limiter, rate_hz).unwrap();
+        pipeline.freeze_statistics(statistics.clone()).unwrap();
+        let song = song((6.0 * rate_hz) as usize);
+        let (whole, whole_sum) = run_at(&mut pipeline, 0, &song);
+        let half_second = (0.5 * rate_hz) as usize;
+        for from in [5_000, (1.3 * rate_hz) as usize] {
+            let rest: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| song[channel][from..].to_vec());
+            let (mix, sum) = run_at(&mut pipeline, from as i64, &rest);
+            let figures = |ours: &[f32], whole: &[f32]| -> Vec<f64> {
+                let halves = ours.chunks_exact(half_second).zip(whole[from..].chunks_exact(half_second));
+                halves.map(|(ours, whole)| distance_db(ours, whole).round()).collect()
+            };
+            let (mix, sum) = (figures(&mix[0], &whole[0]), figures(&sum[0], &whole_sum[0]));
+            eprintln!("{rate_hz} Hz, from {from}, dB by half seconds: mix {mix:?}, normalized stems {sum:?}");
+            let settled = mix[MEMORY_HALF_SECONDS..].iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(settled >= 60.0, "{rate_hz} Hz, from {from}: {settled} dB");
+        }
+    }
+}
+
+/// The shipped network with running estimates and averages: silence before the song changes nothing.
+#[test]
+fn silence_before_an_adaptive_mix_changes_nothing() {
+    if library("silence_before_an_adaptive_mix_changes_nothing").is_none() {
+        return;
+    }
+    let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
+    for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
+        let model = bundle.find_library_and_load(None).unwrap();
+        let (recipe, targets) = (bundle.recipe(), bundle.targets());
+        let limiter = bundle.contract().limiter;
+        let source = ProfileSource::Adaptive;
+        let mut pipeline = Pipeline::new(model, recipe, targets, source, limiter, rate_hz).unwrap();
+        let song = song((3.0 * rate_hz) as usize);
+        let (wanted, _) = run_at(&mut pipeline, 0, &song);
+        for silent_frames in [5_000, 44_100] {
+            let later = song.each_ref().map(|channel| [&vec![0.0; silent_frames], &channel[..]].concat());
+            let (mix, _) = run_at(&mut pipeline, -(silent_frames as i64), &later);
+            let apart = distance_db(&mix[0][silent_frames..], &wanted[0]);
+            // Without an anchor, as in a host that says no position.
+            let (mix, _) = run_at(&mut pipeline, 0, &later);
+            let elsewhere = distance_db(&mix[0][silent_frames..], &wanted[0]);
+            eprintln!(
+                "{rate_hz} Hz, {silent_frames} frames: {apart:.1} dB; {elsewhere:.1} dB without the anchor"
+            );
+            assert!(apart > 60.0, "{rate_hz} Hz, {silent_frames} frames: {apart} dB");
+        }
+    }
 }

@@ -70,10 +70,13 @@ fn bursts(rate_hz: f64) -> [Vec<f32>; CHANNELS] {
     std::array::from_fn(|channel| {
         let note_hz = 55.0 * (channel / 2 + 1) as f64;
         let mut noise = Noise(channel as u64 / 2);
+        let mut recent = [0.0; 4];
         let mut sample = |i: usize| {
             let t = i as f64 / rate_hz;
             let burst = (-(t % 0.25) * 30.0).exp();
-            let note = (std::f64::consts::TAU * note_hz * t).sin() + 0.5 * f64::from(noise.sample());
+            // As music, it falls towards the end of the band, where every interpolation is at its worst.
+            recent[i % 4] = f64::from(noise.sample());
+            let note = (std::f64::consts::TAU * note_hz * t).sin() + 0.3 * recent.iter().sum::<f64>();
             (0.7 * burst * note) as f32
         };
         (0..rate_hz as usize).map(&mut sample).collect()

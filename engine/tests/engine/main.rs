@@ -13,6 +13,7 @@ mod incremental;
 mod learned_statistics;
 mod learning;
 mod limiting;
+mod metering;
 mod modes;
 mod networks;
 mod output_drive;

@@ -508,8 +508,8 @@ fn telemetry_tells_the_truth() {
     assert_eq!(report.state, "ready");
     assert!((report.stems[0].before_lufs + 20.0).abs() < 0.2, "{report:?}");
     assert!((report.stems[0].after_lufs + 20.0).abs() < 0.2, "{report:?}");
-    assert!((report.mix_lufs + 20.0).abs() < 0.2, "{report:?}");
-    assert!((report.mix_true_peak_db + 20.0).abs() < 0.1, "{report:?}");
+    assert!((report.output_lufs + 20.0).abs() < 0.2, "{report:?}");
+    assert!((report.output_true_peak_db + 20.0).abs() < 0.1, "{report:?}");
     assert_eq!(report.stems[1].before_lufs, -120.0);
     let peak = |stem: usize| handle.telemetry().stems[stem].input_peak.get();
     assert!((peak(0) - 0.1).abs() < 0.01 && peak(1) == 0.0);
