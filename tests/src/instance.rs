@@ -91,7 +91,12 @@ impl Instance {
             .activate(|_, _| AudioThreadCallbacks, configuration)
             .with_context(|| format!("the plug-in cannot be activated with {setup:?}"))?;
         self.serve_requests();
-        Processor::new(stopped, &self.ports, setup.max_block_frames, Arc::clone(&self.callbacks))
+        Processor::new(
+            stopped,
+            &self.ports,
+            (setup.rate_hz, setup.max_block_frames),
+            Arc::clone(&self.callbacks),
+        )
     }
 
     /// Says whether the host renders offline, also while the instance is active.

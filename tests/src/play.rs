@@ -137,6 +137,16 @@ impl BusAudio {
         self.buses[0].frames()
     }
 
+    /// The same audio after silence.
+    #[must_use]
+    pub fn after_silence(mut self, frames: usize) -> Self {
+        for bus in &mut self.buses {
+            bus.left.splice(..0, std::iter::repeat_n(0.0, frames));
+            bus.right.splice(..0, std::iter::repeat_n(0.0, frames));
+        }
+        self
+    }
+
     /// Cuts every bus or lengthens it with silence to `frames`.
     pub fn resize(&mut self, frames: usize) {
         self.buses.iter_mut().for_each(|bus| bus.resize(frames));

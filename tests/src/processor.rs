@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
-use clack_host::events::event_types::ParamValueEvent;
+use clack_host::events::EventFlags;
+use clack_host::events::event_types::{ParamValueEvent, TransportEvent, TransportFlags};
 use clack_host::prelude::*;
-use clack_host::utils::ClapId;
+use clack_host::utils::{BeatTime, ClapId, SecondsTime};
 
 use crate::callbacks::{Callbacks, Host, current_thread_mark};
 use crate::ports::{Bus, Ports};
@@ -37,14 +38,17 @@ pub struct Processor {
     output_ports: AudioPorts,
     events: EventBuffer,
     max_block_frames: usize,
+    rate_hz: f64,
     steady_frame: u64,
+    /// Where the transport is in the song while it moves.
+    song_frame: Option<i64>,
 }
 
 impl Processor {
     pub(crate) fn new(
         stopped: StoppedPluginAudioProcessor<Host>,
         ports: &Ports,
-        max_block_frames: usize,
+        (rate_hz, max_block_frames): (f64, usize),
         callbacks: Arc<Callbacks>,
     ) -> Result<Self> {
         let buffers = |side: &[crate::ports::Port]| -> Vec<Vec<Vec<f32>>> {
@@ -65,7 +69,9 @@ impl Processor {
             output_ports: AudioPorts::with_capacity(channels(&ports.outputs), ports.outputs.len()),
             events: EventBuffer::with_capacity(64),
             max_block_frames,
+            rate_hz,
             steady_frame: 0,
+            song_frame: None,
         })
     }
 
@@ -106,6 +112,7 @@ impl Processor {
                     port.iter_mut().map(move |channel| &mut channel[..frames]),
                 ),
             }));
+        let transport = self.song_frame.map(|frame| transport(frame, self.rate_hz));
         self.inner
             .ensure_processing_started()
             .context("the plug-in does not start processing")?
@@ -115,14 +122,20 @@ impl Processor {
                 &self.events.as_input(),
                 &mut OutputEvents::void(),
                 Some(self.steady_frame),
-                None,
+                transport.as_ref(),
             )
             .context("the plug-in fails in process")?;
         self.steady_frame += frames as u64;
+        self.song_frame = self.song_frame.map(|frame| frame + frames as i64);
         for (to, from) in output.into_iter().zip(&self.outputs[0]) {
             to.copy_from_slice(&from[..frames]);
         }
         Ok(())
+    }
+
+    /// From the next block on the transport moves and is at this frame of the song, or does not say where it is (at first).
+    pub fn locate(&mut self, song_frame: Option<i64>) {
+        self.song_frame = song_frame;
     }
 
     /// Stops processing; the next block starts it again.
@@ -178,5 +191,25 @@ impl Processor {
             ));
         }
         Ok(())
+    }
+}
+
+/// A transport that moves and says its place in seconds.
+fn transport(song_frame: i64, rate_hz: f64) -> TransportEvent {
+    TransportEvent {
+        header: EventHeader::new_core(0, EventFlags::empty()),
+        flags: TransportFlags::HAS_SECONDS_TIMELINE | TransportFlags::IS_PLAYING,
+        song_pos_beats: BeatTime::from_float(0.0),
+        song_pos_seconds: SecondsTime::from_float(song_frame as f64 / rate_hz),
+        tempo: 0.0,
+        tempo_inc: 0.0,
+        loop_start_beats: BeatTime::from_float(0.0),
+        loop_end_beats: BeatTime::from_float(0.0),
+        loop_start_seconds: SecondsTime::from_float(0.0),
+        loop_end_seconds: SecondsTime::from_float(0.0),
+        bar_start: BeatTime::from_float(0.0),
+        bar_number: 0,
+        time_signature_numerator: 0,
+        time_signature_denominator: 0,
     }
 }

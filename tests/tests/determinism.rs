@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use clap_host::bundled::{bundled_runtime, model_folder, present_or_skipped, skipped};
 use clap_host::play::play_aligned;
-use clap_host::{AudioSetup, Bus, Partition, Stereo};
+use clap_host::{AudioSetup, Bus, BusAudio, Partition, Stereo};
 use common::{MODEL_RATE_HZ, Plugin, activate, song};
 use tributary_cli::audio_file;
 use tributary_dsp::{Stem, StereoBuffer};
@@ -125,4 +125,34 @@ fn the_command_line_makes_the_same_mix() {
     let from_plugin = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 4);
     assert_eq!(from_cli.frames(), from_plugin.frames());
     assert!(from_cli == from_plugin, "residual {:.1} dB", from_cli.residual_db(&from_plugin));
+}
+
+/// Through the host's transport: pre-roll, and a bounce that begins in the middle without a reset before it.
+#[test]
+fn where_a_bounce_begins_is_where_the_song_is() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
+        let mut processor = plugin.activate(AudioSetup::offline(rate_hz, 512));
+        let latency = plugin.instance.latency_frames();
+        let mut bounce = |lead: usize, song_frame: Option<i64>| {
+            // Silence while the transport stands still, and no reset.
+            processor.locate(None);
+            let quiet = BusAudio::silence(latency + 700);
+            play_aligned(&mut processor, &quiet, &Partition::Fixed(512), 0).unwrap();
+            let led_in = song(3 * rate_hz as usize, rate_hz, 5).after_silence(lead);
+            processor.locate(song_frame);
+            let mix = play_aligned(&mut processor, &led_in, &Partition::Fixed(512), latency).unwrap();
+            mix.cut(lead..mix.frames())
+        };
+        let wanted = bounce(0, Some(0));
+        assert!(wanted.peak() > 0.01);
+        for lead in [5_000, 44_100] {
+            let led_in = bounce(lead, Some(-(lead as i64)));
+            assert!(led_in == wanted, "{rate_hz} Hz, {lead}: {:.1} dB", led_in.residual_db(&wanted));
+            let elsewhere = bounce(lead, None).residual_db(&wanted);
+            eprintln!("{rate_hz} Hz, {lead} frames of silence, no position: {elsewhere:.1} dB");
+            assert!(elsewhere > -100.0, "the position is what makes them equal");
+        }
+        plugin.instance.deactivate(processor);
+    }
 }
