@@ -57,6 +57,7 @@ impl Default for Shared {
             stream_start: AtomicU64::new(NO_STREAM),
             song_frame: AtomicI64::new(0),
             patient: AtomicBool::new(false),
+            progress: AtomicU64::new(0),
             output_start: AtomicU64::new(0),
             mix_start: AtomicU64::new(0),
             sum_start: AtomicU64::new(0),

@@ -415,11 +415,7 @@ fn true_peak_db(signal: &[f32]) -> f64 {
 fn the_ceiling_holds_whatever_is_late() {
     for (seed, loud) in [(50, true), (51, true), (52, true), (50, false)] {
         let mut simulation =
-            Simulation::with_model(
-            seed,
-            GEOMETRY,
-            loud.then_some(ContractLimiter { ceiling_dbtp: -1.0 }),
-        );
+            Simulation::with_model(seed, GEOMETRY, loud.then_some(ContractLimiter { ceiling_dbtp: -1.0 }));
         simulation.host(|host| host.level = 12.0);
         simulation.run(4.0, false);
         simulation.run(30.0, true);

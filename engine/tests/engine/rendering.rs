@@ -38,6 +38,7 @@ fn start_with(
             geometry,
             recipe: neutral_recipe(),
             targets: Box::default(),
+            limiter: None,
             load: Box::new(load),
         },
         profile: ProfileSource::Adaptive,
