@@ -1,4 +1,4 @@
-//! Audio files in: WAV and FLAC become stereo, piece by piece, so that no file has to fit into memory.
+//! Audio files in: whatever they are coded in becomes stereo, piece by piece, so that no file has to fit into memory.
 //!
 //! Everything a file can do wrong is met here, once: every command gets either finite stereo audio, with notes about
 //! what was mended, or one plain sentence.
@@ -8,16 +8,21 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2,
+    CODEC_ID_MP3, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_MULAW, CODEC_ID_VORBIS,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use tributary_dsp::{StereoBuffer, StoreError};
 
 use crate::ffmpeg::Stream;
 pub use crate::file_output::{write_text, write_wav};
+use crate::{flac_header, wave};
 
 /// Lowest sample rate that is read, in Hz (telephone speech).
 pub const MIN_SAMPLE_RATE_HZ: u32 = 8_000;
@@ -31,6 +36,8 @@ pub struct AudioFile {
     pub audio: StereoBuffer,
     /// The rate of the file, in Hz.
     pub sample_rate_hz: u32,
+    /// Channels of the file, 1 or 2.
+    pub channels: usize,
     /// What was mended while reading, to be told to the user.
     pub notes: Vec<Note>,
 }
@@ -50,6 +57,15 @@ pub enum Note {
         /// Frames found.
         frames: u64,
     },
+    /// The header says less than there is; all of it is used.
+    HeaderTooSmall,
+    /// A second part of samples, which is not read.
+    SecondData,
+    /// The coding leaves out what it thinks nobody hears.
+    Lossy {
+        /// Its name.
+        coding: &'static str,
+    },
 }
 
 impl fmt::Display for Note {
@@ -61,6 +77,11 @@ impl fmt::Display for Note {
             Note::EndsEarly { expected_frames, frames } => {
                 write!(f, "the file ends early, at frame {frames} of {expected_frames}; the rest is silent")
             }
+            Note::HeaderTooSmall => {
+                f.write_str("the sizes in its header are too small; all of the file is read")
+            }
+            Note::SecondData => f.write_str("it has a second data chunk, which is not read"),
+            Note::Lossy { coding } => write!(f, "it is coded with loss ({coding})"),
         }
     }
 }
@@ -71,8 +92,8 @@ pub enum AudioFileError {
     /// The file cannot be opened or read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// Not WAV or FLAC, or a coding inside them that is not supported.
-    #[error("is not a readable WAV or FLAC file ({0})")]
+    /// Nothing that is known, or a coding inside that is not supported.
+    #[error("is not a readable audio file ({0})")]
     NotAudio(String),
     /// A header without a single frame.
     #[error("holds no audio")]
@@ -80,6 +101,9 @@ pub enum AudioFileError {
     /// More than two channels.
     #[error("has {0} channels; only mono and stereo are supported")]
     Channels(usize),
+    /// The other half of a stereo pair does not go with it.
+    #[error("has another sample rate than {0}, the other side of its pair")]
+    Pair(String),
     /// A rate out of range.
     #[error("has a sample rate of {0} Hz; {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz are supported")]
     SampleRate(u32),
@@ -94,9 +118,6 @@ pub enum AudioFileError {
     /// The decoded audio does not match the checksum in the file.
     #[error("is damaged: the audio does not match the file's own checksum")]
     Checksum,
-    /// The result would not fit into a WAV file.
-    #[error("would need {0} frames, more than a WAV file can hold")]
-    TooLong(u64),
     /// The temporary or final file cannot be written.
     #[error("cannot be written: {0}")]
     Write(String),
@@ -105,16 +126,7 @@ pub enum AudioFileError {
     Store(#[from] StoreError),
 }
 
-impl From<hound::Error> for AudioFileError {
-    fn from(error: hound::Error) -> Self {
-        match error {
-            hound::Error::IoError(error) => AudioFileError::Write(error.to_string()),
-            other => AudioFileError::Write(other.to_string()),
-        }
-    }
-}
-
-/// Reads a whole WAV (16, 24, 32 bit, float) or FLAC file, mono or stereo, into memory.
+/// Reads a whole audio file, mono or stereo, into memory; docs/files.md has the table of what is read.
 ///
 /// # Errors
 /// Says in words why the file cannot be used; see [`AudioFileError`].
@@ -125,7 +137,8 @@ pub fn read(path: &Path) -> Result<AudioFile, AudioFileError> {
         audio.left.extend_from_slice(left);
         audio.right.extend_from_slice(right);
     }
-    Ok(AudioFile { audio, sample_rate_hz: reader.sample_rate_hz(), notes: reader.notes() })
+    let (sample_rate_hz, channels) = (reader.sample_rate_hz(), reader.channels);
+    Ok(AudioFile { audio, sample_rate_hz, channels, notes: reader.notes() })
 }
 
 /// Reads audio piece by piece: all of it is good only once the end is reached without an error.
@@ -136,6 +149,8 @@ pub struct AudioReader {
     left: Vec<f32>,
     right: Vec<f32>,
     frames: u64,
+    /// Channels of the last piece.
+    channels: usize,
     bad_samples: u64,
     /// Frames promised by a file that ended early.
     ends_early: Option<u64>,
@@ -148,7 +163,7 @@ enum Pieces {
 }
 
 impl AudioReader {
-    /// Opens a WAV or FLAC file.
+    /// Opens an audio file.
     ///
     /// # Errors
     /// The file cannot be opened, or what its header says cannot be used.
@@ -170,6 +185,7 @@ impl AudioReader {
             left: Vec::new(),
             right: Vec::new(),
             frames: 0,
+            channels: 0,
             bad_samples: 0,
             ends_early: None,
         }
@@ -200,6 +216,7 @@ impl AudioReader {
                 Some(_) => {}
             }
         };
+        self.channels = channels;
         self.left.clear();
         self.right.clear();
         for sample in &mut self.interleaved {
@@ -208,12 +225,21 @@ impl AudioReader {
                 self.bad_samples += 1;
             }
         }
-        for frame in self.interleaved.chunks_exact(channels) {
+        let most_frames = self.most_frames().saturating_sub(self.frames);
+        for frame in self.interleaved.chunks_exact(channels).take(most_frames as usize) {
             self.left.push(frame[0]);
             self.right.push(frame[channels - 1]);
         }
         self.frames += self.left.len() as u64;
         Ok(Some([&self.left, &self.right]))
+    }
+
+    /// Frames behind which only filling comes.
+    fn most_frames(&self) -> u64 {
+        match &self.pieces {
+            Pieces::File(decoding) => decoding.most_frames.unwrap_or(u64::MAX),
+            Pieces::Stream(_) => u64::MAX,
+        }
     }
 
     fn finish(&mut self) -> Result<(), AudioFileError> {
@@ -231,7 +257,11 @@ impl AudioReader {
         let bad = (self.bad_samples > 0).then_some(Note::BadSamples { count: self.bad_samples });
         let early =
             self.ends_early.map(|expected_frames| Note::EndsEarly { expected_frames, frames: self.frames });
-        bad.into_iter().chain(early).collect()
+        let of_file = match &self.pieces {
+            Pieces::File(decoding) => decoding.notes.clone(),
+            Pieces::Stream(_) => Vec::new(),
+        };
+        of_file.into_iter().chain(bad).chain(early).collect()
     }
 }
 
@@ -240,27 +270,44 @@ struct Decoding {
     reader: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track_id: u32,
+    /// Whether a gap between packets is one in the audio.
+    is_gapless: bool,
     expected_frames: Option<u64>,
+    most_frames: Option<u64>,
+    notes: Vec<Note>,
 }
 
 impl Decoding {
     fn open(path: &Path) -> Result<(Self, u32), AudioFileError> {
-        let mut hint = Hint::new();
-        if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
-            hint.with_extension(extension);
+        let there = std::fs::metadata(path)?;
+        if !there.is_file() {
+            let reason = if there.is_dir() { "it is a folder" } else { "it is no ordinary file" };
+            return Err(AudioFileError::Io(io::Error::new(ErrorKind::InvalidInput, reason)));
         }
         let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(AudioFileError::Io(io::Error::new(ErrorKind::IsADirectory, "it is a folder")));
-        }
-        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let mut hint = Hint::new();
+        let wave = wave::open(&file)?;
+        let (source, header): (Box<dyn MediaSource>, _) = match wave {
+            Some(wave) => {
+                hint.with_extension(wave.ending);
+                (wave.source, Some((wave.expected_frames, wave.most_frames, wave.notes)))
+            }
+            None => {
+                if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
+                    hint.with_extension(extension);
+                }
+                let repaired = flac_header::open(&file)?;
+                (repaired.unwrap_or_else(|| Box::new(file)), None)
+            }
+        };
+        let stream = MediaSourceStream::new(source, Default::default());
         let reader = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
             .map_err(not_audio)?;
         let track = reader
             .default_track(TrackType::Audio)
             .ok_or_else(|| AudioFileError::NotAudio("no audio track".into()))?;
-        let (track_id, expected_frames) = (track.id, track.num_frames);
+        let (track_id, num_frames) = (track.id, track.num_frames);
         let params = track
             .codec_params
             .as_ref()
@@ -270,8 +317,19 @@ impl Decoding {
             .make_audio_decoder(params, &AudioDecoderOptions::default().verify(true))
             .map_err(not_audio)?;
         let sample_rate_hz = params.sample_rate.unwrap_or(0);
-        check_format(sample_rate_hz, params.channels.as_ref().map_or(0, |c| c.count()))?;
-        Ok((Self { reader, decoder, track_id, expected_frames }, sample_rate_hz))
+        let lossy = lossy_coding(params.codec);
+        let is_gapless = lossy.is_none() || params.codec == CODEC_ID_FLAC;
+        // Some formats tell the number of channels with the first packet only.
+        let channels = params.channels.as_ref().map_or(1, |c| c.count());
+        check_format(sample_rate_hz, channels)?;
+        refuse_late(params.codec)?;
+        let (expected_frames, most_frames, mut notes) =
+            header.unwrap_or((num_frames.filter(|_| lossy.is_none()), None, Vec::new()));
+        notes.extend(lossy.map(|coding| Note::Lossy { coding }));
+        Ok((
+            Self { reader, decoder, track_id, is_gapless, expected_frames, most_frames, notes },
+            sample_rate_hz,
+        ))
     }
 
     /// Appends the next packet's samples, interleaved; returns its channels, none at the end. `frames` precede it.
@@ -296,7 +354,7 @@ impl Decoding {
             }
         };
         // A reader that skips a broken part goes on behind it: the audio would shift against the other stems.
-        if packet.pts.get() > frames as i64 {
+        if self.is_gapless && packet.pts.get() > frames as i64 {
             return Err(damaged("a part is missing"));
         }
         let decoded = self.decoder.decode(&packet).map_err(|error| damaged(&error.to_string()))?;
@@ -305,6 +363,31 @@ impl Decoding {
         decoded.copy_to_vec_interleaved(interleaved);
         Ok(Some(channels))
     }
+}
+
+/// The name of a coding that leaves something out.
+fn lossy_coding(codec: AudioCodecId) -> Option<&'static str> {
+    match codec {
+        CODEC_ID_MP3 => Some("MP3"),
+        CODEC_ID_VORBIS => Some("Vorbis"),
+        CODEC_ID_ADPCM_IMA_WAV | CODEC_ID_ADPCM_MS => Some("ADPCM"),
+        CODEC_ID_PCM_ALAW => Some("A-law"),
+        CODEC_ID_PCM_MULAW => Some("µ-law"),
+        _ => None,
+    }
+}
+
+/// Refuses codings whose encoders put frames before the first one without the decoder taking them off again: a stem would be
+/// late against the others by 11 to 48 ms.
+fn refuse_late(codec: AudioCodecId) -> Result<(), AudioFileError> {
+    let name = match codec {
+        CODEC_ID_AAC => "AAC",
+        CODEC_ID_MP1 | CODEC_ID_MP2 => "MP2",
+        _ => return Ok(()),
+    };
+    Err(AudioFileError::NotAudio(format!(
+        "{name} is not supported, because its start cannot be told; make it a WAV file"
+    )))
 }
 
 /// A symphonia error while opening, as a sentence.

@@ -5,7 +5,7 @@
 //!
 //! | layout | a song is | stems come from |
 //! |---|---|---|
-//! | plain, MUSDB18-HQ | a folder with `vocals`, `bass`, `drums`, `other` as WAV or FLAC | the file names |
+//! | plain, MUSDB18-HQ | a folder of audio files | `stems.toml` or the file names, see [`assignment`] and [`names`] |
 //! | MUSDB18 | a file `*.stem.mp4` | the streams' order |
 //! | MoisesDB | a folder with `data.json` | track types, through the instrument table |
 //! | MedleyDB | a folder with `<Track>_STEMS/` | `<Track>_METADATA.yaml`, through the instrument table |
@@ -17,14 +17,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tributary_dsp::Stem;
 
+pub mod assignment;
 pub mod instruments;
 mod medleydb;
 mod moisesdb;
 mod musdb18;
+pub mod names;
 mod plain;
 mod slakh;
 mod yaml;
 
+pub use assignment::{Rule, is_audio};
 pub use instruments::Instruments;
 
 /// How many folders deep songs are looked for: set, provider or subset, song.
@@ -37,8 +40,15 @@ const LICENCE_CHARS: usize = 200;
 /// One piece of audio that goes into a stem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A WAV or FLAC file.
+    /// An audio file.
     File(PathBuf),
+    /// Two mono files that are the sides of one stereo recording; when they are stereo themselves, they are summed.
+    Pair {
+        /// The left side.
+        left: PathBuf,
+        /// The right side.
+        right: PathBuf,
+    },
     /// One audio stream of a stem file (`.stem.mp4`), read through ffmpeg.
     Stream {
         /// The stem file.
@@ -49,11 +59,41 @@ pub enum Source {
 }
 
 impl Source {
-    /// The file it lies in.
+    /// The file it lies in, or the first of two.
     pub fn path(&self) -> &Path {
         match self {
-            Source::File(path) | Source::Stream { path, .. } => path,
+            Source::File(path) | Source::Pair { left: path, .. } | Source::Stream { path, .. } => path,
         }
+    }
+
+    /// All files it lies in.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let second = match self {
+            Source::Pair { right, .. } => Some(right.as_path()),
+            Source::File(_) | Source::Stream { .. } => None,
+        };
+        std::iter::once(self.path()).chain(second)
+    }
+}
+
+/// An audio file of a song's folder that goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+impl std::fmt::Display for Unused {
+    /// Says so, and how to use it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, why) = (file_name(&self.path), &self.why);
+        write!(
+            f,
+            "{name} is not used: {why}; --assign \"{name}=STEM\" or {} says where it goes",
+            assignment::FILE_NAME
+        )
     }
 }
 
@@ -68,6 +108,12 @@ pub struct SongFiles {
     pub stems: [Vec<Source>; Stem::COUNT],
     /// The human-made mix, when there is one.
     pub mixture: Option<Source>,
+    /// Stems whose files were named one by one: what cannot be read is then an error.
+    pub named: [bool; Stem::COUNT],
+    /// Audio files that go nowhere.
+    pub unused: Vec<Unused>,
+    /// Plain sentences on what is not obvious about where files go.
+    pub remarks: Vec<String>,
     /// What is read beside the audio to know what the audio is.
     pub documents: Vec<PathBuf>,
     /// The licence as the song or the set states it.
@@ -84,6 +130,9 @@ impl SongFiles {
             subset: None,
             stems: Default::default(),
             mixture: None,
+            named: [false; Stem::COUNT],
+            unused: Vec::new(),
+            remarks: Vec::new(),
             documents: Vec::new(),
             licence: None,
             problem: None,
@@ -114,7 +163,7 @@ impl SongFiles {
 
     /// Every file that reading the song looks into.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.sources().map(Source::path).chain(self.documents.iter().map(PathBuf::as_path))
+        self.sources().flat_map(Source::paths).chain(self.documents.iter().map(PathBuf::as_path))
     }
 }
 
@@ -124,7 +173,7 @@ pub enum Layout {
     /// Whatever is recognized, folder by folder
     #[default]
     Auto,
-    /// `<song>/{vocals,bass,drums,other}.{wav,flac}`, also MUSDB18-HQ
+    /// Folders of audio files that are named like stems, also MUSDB18-HQ
     #[value(alias = "musdb18-hq")]
     Plain,
     /// *.stem.mp4 files; needs ffmpeg
@@ -160,23 +209,90 @@ struct Search<'a> {
     instruments: &'a Instruments,
 }
 
-/// Reads one plain folder as a song.
+/// Reads one song, whatever its layout.
 ///
 /// # Errors
-/// The folder cannot be listed, or two files claim the same stem. A folder without stems gives an empty song.
-pub fn song_in(folder: &Path) -> Result<SongFiles> {
-    let song = plain::song(folder)?;
-    match song.problem {
-        Some(problem) => bail!(problem),
+/// As [`song_by`].
+pub fn song_in(path: &Path) -> Result<SongFiles> {
+    song_by(path, &[])
+}
+
+/// Reads one song, whatever its layout; in a plain folder these rules come before the names.
+///
+/// # Errors
+/// The folder cannot be listed, holds several songs, or its files contradict each other; a rule that fits nothing. A folder
+/// without audio gives an empty song.
+pub fn song_by(path: &Path, rules: &[Rule]) -> Result<SongFiles> {
+    let instruments = Instruments::default();
+    let mut found = known_layout(path, &instruments, rules)?;
+    if found.is_empty() {
+        found.push(plain::song(path, rules)?);
+    }
+    if found.len() > 1 {
+        return Err(is_a_set(path, &found));
+    }
+    let song = found.swap_remove(0);
+    match &song.problem {
+        Some(problem) => bail!("{problem}"),
+        None if song.is_empty() && !song.unused.is_empty() => {
+            let names: Vec<String> = song.unused.iter().map(|unused| file_name(&unused.path)).collect();
+            bail!(
+                "{} holds no stem by its files' names; say where they go with --assign \"{}=vocals\" or in {}: {}",
+                path.display(),
+                names[0],
+                assignment::FILE_NAME,
+                names.join(", ")
+            )
+        }
+        None if song.is_empty() => match find_songs(path, Layout::Auto, &instruments) {
+            Ok(songs) => Err(is_a_set(path, &songs)),
+            Err(_) => Ok(song),
+        },
         None => Ok(song),
     }
 }
 
-/// What a file of this name would be taken for in its folder, if that is a folder of stems; none when it is left alone.
-pub fn role_among_stems(path: &Path) -> Option<&'static str> {
-    let role = plain::role(&audio_name_of(path)?)?;
-    let is_song = plain::song(path.parent()?).is_ok_and(|song| !song.is_empty() || song.problem.is_some());
-    is_song.then_some(role.name())
+/// The songs that a path is by a layout of its own; rules are for plain folders only.
+fn known_layout(path: &Path, instruments: &Instruments, rules: &[Rule]) -> Result<Vec<SongFiles>> {
+    if path.is_file() {
+        return musdb18::song(path)
+            .map(|song| vec![song])
+            .with_context(|| format!("{} is no folder of stems and no .stem.mp4 file", path.display()));
+    }
+    let search = Search { root: path, instruments };
+    let recognizers: [Recognizer; 4] = [moisesdb::songs, slakh::songs, medleydb::songs, musdb18::songs];
+    for recognizer in recognizers.into_iter().filter(|_| rules.is_empty()) {
+        let found = recognizer(&search, path)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Says that a song was expected and a set is there.
+fn is_a_set(path: &Path, songs: &[SongFiles]) -> anyhow::Error {
+    const SHOWN: usize = 5;
+    let names: Vec<&str> = songs.iter().take(SHOWN).map(|song| song.name.as_str()).collect();
+    let more = if songs.len() > SHOWN { ", …" } else { "" };
+    anyhow::anyhow!(
+        "{} is no song but holds {} ({}{more}); name the folder or file of one of them",
+        path.display(),
+        songs.len(),
+        names.join(", ")
+    )
+}
+
+/// The stems of a folder in which files of other names are something else, such as mixes.
+///
+/// # Errors
+/// The folder cannot be listed, or two files claim the same stem.
+pub fn exact_song_in(folder: &Path) -> Result<SongFiles> {
+    let song = plain::exact_song(folder)?;
+    match song.problem {
+        Some(problem) => bail!(problem),
+        None => Ok(song),
+    }
 }
 
 /// Finds all songs of a set, sorted by name; `root` may also be a single song.
@@ -188,7 +304,7 @@ pub fn find_songs(root: &Path, layout: Layout, instruments: &Instruments) -> Res
     walk(&Search { root, instruments }, root, layout, 0, &mut songs)?;
     if songs.is_empty() {
         bail!(
-            "{} holds no songs; expected <song>/{{vocals,bass,drums,other}}.{{wav,flac}} or a known data set in it",
+            "{} holds no songs; expected folders with vocals, bass, drums and other as audio files, or a known data set",
             root.display()
         );
     }
@@ -248,18 +364,6 @@ fn stated_licence(folder: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.chars().take(LICENCE_CHARS).collect())
-}
-
-/// A file's name without its ending, in lower case, when there is a WAV or FLAC file.
-fn audio_name(path: &Path) -> Option<String> {
-    audio_name_of(path).filter(|_| path.is_file())
-}
-
-/// The same of a file that need not be there.
-fn audio_name_of(path: &Path) -> Option<String> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    let name = path.file_stem()?.to_str()?.to_ascii_lowercase();
-    ["wav", "flac"].contains(&extension.as_str()).then_some(name)
 }
 
 /// Visible subfolders, sorted.

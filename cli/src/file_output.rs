@@ -1,8 +1,8 @@
-//! Results on disk: 32-bit float WAV and text. Writing never leaves half a file behind: it goes to a temporary file in the
+//! Results on disk: WAV and text. Writing never leaves half a file behind: it goes to a temporary file in the
 //! same folder, reaches the disk, and only then takes the final name. Where that may be is decided in [`crate::outputs`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -10,72 +10,57 @@ use std::time::{Duration, SystemTime};
 use tributary_dsp::StereoBuffer;
 
 use crate::audio_file::AudioFileError;
-use crate::outputs::{Place, folder_of};
+use crate::outputs::{Place, folder_of, is_standard_output};
+use crate::wav_output::{Samples, WavFormat, WavSink};
 
-/// Bytes of one stereo frame of 32-bit floats.
-const FRAME_BYTES: u64 = 8;
-/// A WAV header counts bytes in 32 bits; a little is left for the header itself.
-const MAX_WAV_BYTES: u64 = u32::MAX as u64 - 4096;
 /// How long a temporary file without an owner is left alone: its owner may be about to lock it.
 const OWNERLESS: Duration = Duration::from_secs(60);
 /// Bytes of a file's name that go into that of its temporary file: both stay below the 255 that file systems allow.
 const MOST_NAME_BYTES: usize = 180;
 
-/// A WAV file in the making; see [`write_wav_with`].
-pub struct WavSink<'a> {
-    writer: hound::WavWriter<BufWriter<&'a File>>,
-    frames: u64,
-}
-
-impl WavSink<'_> {
-    /// Appends frames; both sides have the same length.
-    ///
-    /// # Errors
-    /// [`AudioFileError::TooLong`] past 4 GiB, [`AudioFileError::Write`] when the disk is full, …
-    pub fn write(&mut self, left: &[f32], right: &[f32]) -> Result<(), AudioFileError> {
-        self.frames += left.len() as u64;
-        if self.frames * FRAME_BYTES > MAX_WAV_BYTES {
-            return Err(AudioFileError::TooLong(self.frames));
-        }
-        for (&left, &right) in left.iter().zip(right) {
-            self.writer.write_sample(left)?;
-            self.writer.write_sample(right)?;
-        }
-        Ok(())
-    }
-}
+/// Bytes that are collected before the system is asked to write them.
+const WRITE_BYTES: usize = 1 << 20;
 
 /// Writes stereo audio as a 32-bit float WAV; an existing file is replaced only by a complete one.
 ///
 /// # Errors
-/// [`AudioFileError::TooLong`] past 4 GiB, [`AudioFileError::Write`] when the folder is missing, the disk is full, …
+/// [`AudioFileError::Write`] when the folder is missing, the disk is full, …
 pub fn write_wav(path: &Path, audio: &StereoBuffer, sample_rate_hz: u32) -> Result<(), AudioFileError> {
-    write_wav_with(path, sample_rate_hz, |sink| sink.write(&audio.left, &audio.right))
+    let format = WavFormat { sample_rate_hz, frames: audio.frames() as u64, samples: Samples::default() };
+    write_wav_with(path, format, |sink| sink.write(&audio.left, &audio.right))
 }
 
-/// The same, piece by piece: `fill` appends to the file. When it fails, nothing is written.
+/// The same, piece by piece: `fill` appends to the file. When it fails, nothing is written; to a pipe or a device, what has
+/// gone has gone.
 ///
 /// # Errors
 /// That of `fill`; otherwise as [`write_wav`].
 pub fn write_wav_with<T, E: From<AudioFileError>>(
     path: &Path,
-    sample_rate_hz: u32,
+    format: WavFormat,
     fill: impl FnOnce(&mut WavSink<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    replace_file(path, |file| {
-        let spec = hound::WavSpec {
-            channels: 2,
-            sample_rate: sample_rate_hz,
-            bits_per_sample: 32,
-            sample_format: hound::SampleFormat::Float,
-        };
-        let writer = hound::WavWriter::new(BufWriter::with_capacity(1 << 20, file), spec)
-            .map_err(AudioFileError::from)?;
-        let mut sink = WavSink { writer, frames: 0 };
+    let write = |out: &mut dyn Write| {
+        let mut out = BufWriter::with_capacity(WRITE_BYTES, out);
+        let mut sink = WavSink::begin(&mut out, format).map_err(write_error)?;
         let filled = fill(&mut sink)?;
-        sink.writer.finalize().map_err(AudioFileError::from)?;
+        sink.finish()?;
         Ok(filled)
-    })
+    };
+    let place = Place::of(path).map_err(AudioFileError::Write)?;
+    if place.is_stream() {
+        write(&mut *open_stream(path)?)
+    } else {
+        replace_file(path, |mut file| write(&mut file))
+    }
+}
+
+/// Standard output, or a pipe or a device.
+fn open_stream(path: &Path) -> Result<Box<dyn Write>, AudioFileError> {
+    if is_standard_output(path) {
+        return Ok(Box::new(io::stdout().lock()));
+    }
+    Ok(Box::new(OpenOptions::new().append(true).open(path).map_err(write_error)?))
 }
 
 /// Writes text (a report, targets) with the same promise as [`write_wav`]; to a pipe or a device it is simply written.
@@ -83,12 +68,13 @@ pub fn write_wav_with<T, E: From<AudioFileError>>(
 /// # Errors
 /// [`AudioFileError::Write`] with the system's reason.
 pub fn write_text(path: &Path, text: &str) -> Result<(), AudioFileError> {
-    let write = |mut file: &File| io::Write::write_all(&mut file, text.as_bytes()).map_err(write_error);
+    let write =
+        |out: &mut dyn Write| out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(write_error);
     let place = Place::of(path).map_err(AudioFileError::Write)?;
     if place.is_stream() {
-        return write(&OpenOptions::new().append(true).open(path).map_err(write_error)?);
+        return write(&mut *open_stream(path)?);
     }
-    replace_file(path, write)
+    replace_file(path, |mut file| write(&mut file))
 }
 
 fn write_error(error: io::Error) -> AudioFileError {

@@ -79,7 +79,7 @@ impl Record {
     /// A source file cannot be looked at.
     pub fn of(files: &SongFiles, settings: &str) -> Result<Self> {
         let mut sources = BTreeMap::new();
-        for path in files.sources().map(|source| source.path()) {
+        for path in files.sources().flat_map(|source| source.paths()) {
             // A file that is gone is no source; reading the song says so.
             if !path.exists() {
                 continue;

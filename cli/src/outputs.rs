@@ -2,7 +2,7 @@
 //!
 //! Nothing that exists is lost without being meant: an output is no input and no other output, also by another name, through
 //! a link or as a hard link. A symbolic link is followed, so that its target is written and the link stays. What is neither
-//! nothing nor an ordinary file is never replaced: text is written *to* a device or a pipe, everything else is refused.
+//! nothing nor an ordinary file is never replaced: a device or a pipe is written *to*, everything else is refused.
 
 use std::fs::{self, File, FileType, Metadata};
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::dataset;
+use crate::dataset::assignment;
 use crate::file_output::temporary_beside;
 
 /// Links that are followed before they count as a circle, as Linux does.
@@ -27,9 +27,9 @@ pub struct Outputs {
 /// What is written into a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
-    /// Written from the first byte to the last.
+    /// Whatever its name.
     Text,
-    /// Its header is completed at the end, so it has to be a file.
+    /// WAV, and its name says so.
     Audio,
 }
 
@@ -112,9 +112,9 @@ impl Outputs {
     fn apart_from_each_other(&self, outputs: &[Place]) -> Result<()> {
         for (n, one) in outputs.iter().enumerate() {
             // Two results may well go to the same terminal, or to nowhere.
-            let another = outputs[n + 1..].iter().find(|other| {
-                one.kind != Kind::Stream && Identity::of(&one.real) == Identity::of(&other.real)
-            });
+            let shared = one.kind == Kind::Stream && !is_standard_output(&one.named);
+            let same = |other: &&Place| !shared && Identity::of(&one.real) == Identity::of(&other.real);
+            let another = outputs[n + 1..].iter().find(same);
             if let Some(other) = another {
                 let reason = format!("{} is the same file; give each output its own", other.named.display());
                 return Err(cannot(&one.named, &reason));
@@ -180,13 +180,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Follows a path.
+    /// Follows a path; a dash by itself is standard output.
     ///
     /// # Errors
     /// The reason why nothing can be written there, to be put behind the path.
     pub fn of(path: &Path) -> Result<Self, String> {
         let named = path.to_owned();
         match fs::metadata(path) {
+            _ if is_standard_output(path) => Ok(Self { real: named.clone(), named, kind: Kind::Stream }),
             Ok(_) if is_open_file(path) => Ok(Self { real: named.clone(), named, kind: Kind::Stream }),
             Ok(metadata) => {
                 let kind = Kind::of(&metadata);
@@ -221,21 +222,22 @@ impl Place {
     /// # Errors
     /// The reason why not.
     pub fn replaceable(self) -> Result<Self, String> {
-        self.accepting(Content::Audio).map(|()| self)
+        self.accepting(Content::Text).map(|()| self)
     }
 
     fn accepting(&self, content: Content) -> Result<(), String> {
         match self.kind {
-            Kind::Nothing | Kind::File => Ok(()),
-            Kind::Stream if content == Content::Text => Ok(()),
-            Kind::Stream => Err("audio needs an ordinary file".into()),
+            Kind::Nothing | Kind::File if content == Content::Audio && !is_wav(&self.named) => {
+                Err("audio is written as WAV, so its name has to end in .wav".into())
+            }
+            Kind::Nothing | Kind::File | Kind::Stream => Ok(()),
             Kind::Other(reason) => Err(reason.into()),
         }
     }
 
     /// Why this name would mislead: in a folder of stems it would be taken for one of them, or for the human mix.
     fn mistakable(&self) -> Option<String> {
-        let role = dataset::role_among_stems(&self.real)?;
+        let role = assignment::role_of_new(&self.real)?;
         Some(format!("among the stems of a song it would be read as {role}; give it another name or folder"))
     }
 
@@ -252,6 +254,16 @@ impl Place {
 pub fn folder_of(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
+}
+
+/// Whether standard output is meant.
+pub fn is_standard_output(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn is_wav(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("wav") || ending.eq_ignore_ascii_case("wave"))
 }
 
 /// Whether a path names a file that a program holds open, by which what is written joins what others write there.

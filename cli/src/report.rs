@@ -52,6 +52,11 @@ impl fmt::Display for Table {
     }
 }
 
+/// A job over a set that is done, but not for every song: said once, and told by an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Incomplete(pub String);
+
 /// A measured level with one decimal, or a dash for silence and for what is absent.
 pub fn level(value: Option<f64>) -> String {
     match value {

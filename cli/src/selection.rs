@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::dataset::{self, Instruments, Layout, SongFiles};
+use crate::dataset::{self, Instruments, Layout, Rule, SongFiles};
 
 /// A data set and how to read it.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,6 +20,17 @@ pub struct SelectionArgs {
     /// JSON table from instruments to stems, instead of the built-in one
     #[arg(long, value_name = "FILE")]
     instruments: Option<PathBuf>,
+}
+
+/// How the files of one song's folder are read.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct SongArgs {
+    /// Which stem files of the folder belong to, before stems.toml and their names; may be given many times
+    #[arg(long, value_name = "PATTERN=STEM")]
+    pub assign: Vec<Rule>,
+    /// Fail when audio of the folder is not used or cannot be read, instead of going on without it
+    #[arg(long)]
+    pub strict: bool,
 }
 
 impl SelectionArgs {

@@ -15,6 +15,8 @@ use crate::dataset::{SongFiles, Source, file_name};
 use crate::ffmpeg;
 use crate::resample::resample;
 
+/// A stem that ends this much earlier than the longest is worth a word, in seconds.
+const AUDIBLE_GAP_S: f64 = 0.01;
 /// Frames copied at a time.
 const PIECE_FRAMES: usize = 8192;
 
@@ -80,6 +82,8 @@ pub struct Song<S = StereoBuffer> {
     pub stems: [Option<S>; Stem::COUNT],
     /// Plain sentences on what is missing or was mended.
     pub notes: Vec<String>,
+    /// Those of them that tell of audio which was there and is not used.
+    pub lost: Vec<String>,
 }
 
 /// Whether reading a song failed for want of space to keep it, which says nothing about the song.
@@ -116,7 +120,9 @@ impl<S: StemSpace> Song<S> {
         if let Some(problem) = &files.problem {
             bail!("{problem}");
         }
-        let mut notes = Vec::new();
+        let mut notes = files.remarks.clone();
+        let mut lost: Vec<String> = files.unused.iter().map(ToString::to_string).collect();
+        notes.extend(lost.iter().cloned());
         let mut parts: [Vec<(S, u32)>; Stem::COUNT] = Default::default();
         for stem in Stem::ALL {
             let sources = &files.stems[stem.index()];
@@ -124,7 +130,14 @@ impl<S: StemSpace> Song<S> {
                 notes.push(format!("the {} stem is missing; the song goes on without it", stem.name()));
             }
             for source in sources {
-                parts[stem.index()].extend(read_part(source, spaces, &mut notes)?);
+                match read_part(source, spaces, &mut notes, &mut lost)? {
+                    Ok(part) => parts[stem.index()].push(part),
+                    Err(reason) if files.named[stem.index()] => bail!("{reason}"),
+                    Err(reason) => {
+                        notes.push(format!("{reason}; the song goes on without it"));
+                        lost.push(reason);
+                    }
+                }
             }
         }
         if parts.iter().all(Vec::is_empty) {
@@ -136,7 +149,15 @@ impl<S: StemSpace> Song<S> {
             *stem = sum_parts(parts, sample_rate_hz, spaces)?;
         }
         let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes)?;
-        Ok(Self { sample_rate_hz, frames, stems, notes })
+        Ok(Self { sample_rate_hz, frames, stems, notes, lost })
+    }
+
+    /// Fails when audio was there that is not used.
+    ///
+    /// # Errors
+    /// One sentence about each.
+    pub fn check_complete(&self) -> Result<()> {
+        if self.lost.is_empty() { Ok(()) } else { bail!("{}", self.lost.join("; ")) }
     }
 }
 
@@ -150,6 +171,7 @@ pub fn read_source<S: StemSpace>(
 ) -> Result<(S, u32, Vec<Note>), AudioFileError> {
     let mut reader = match source {
         Source::File(path) => AudioReader::open(path)?,
+        Source::Pair { left, right } => return read_pair(left, right, space),
         Source::Stream { path, index } => ffmpeg::open_stream(path, *index)?,
     };
     while let Some([left, right]) = reader.next_piece()? {
@@ -158,22 +180,51 @@ pub fn read_source<S: StemSpace>(
     Ok((space, reader.sample_rate_hz(), reader.notes()))
 }
 
-/// Reads one piece of a stem; a file that cannot be read becomes a note.
+/// Reads the two sides of one recording. Files that are stereo themselves are summed, as other parts of a stem are.
+fn read_pair<S: StemSpace>(
+    left: &Path,
+    right: &Path,
+    mut space: S,
+) -> Result<(S, u32, Vec<Note>), AudioFileError> {
+    let (one, other) = (audio_file::read(left)?, audio_file::read(right)?);
+    if one.sample_rate_hz != other.sample_rate_hz {
+        return Err(AudioFileError::Pair(file_name(right)));
+    }
+    let mut sides = [one.audio, other.audio];
+    let frames = sides[0].frames().max(sides[1].frames());
+    for side in &mut sides {
+        StemSpace::set_frames(side, frames)?;
+    }
+    let [one_audio, other_audio] = &sides;
+    if one.channels == 1 && other.channels == 1 {
+        space.append(&one_audio.left, &other_audio.right)?;
+    } else {
+        let sum = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f32>>();
+        space.append(&sum(&one_audio.left, &other_audio.left), &sum(&one_audio.right, &other_audio.right))?;
+    }
+    Ok((space, one.sample_rate_hz, [one.notes, other.notes].concat()))
+}
+
+/// One piece of a stem and its rate in Hz, or why it cannot be read.
+type Part<S> = Result<(S, u32), String>;
+
+/// Reads one piece of a stem; what was mended becomes a note.
 fn read_part<S: StemSpace>(
     source: &Source,
     spaces: &Spaces<'_, S>,
     notes: &mut Vec<String>,
-) -> Result<Option<(S, u32)>> {
+    lost: &mut Vec<String>,
+) -> Result<Part<S>> {
     match read_source(source, spaces()?) {
         Ok((space, rate_hz, mended)) => {
-            notes.extend(mended.iter().map(|note| format!("{}: {note}", file_name(source.path()))));
-            Ok(Some((space, rate_hz)))
+            let name = file_name(source.path());
+            let said = |note: &Note| format!("{name}: {note}");
+            notes.extend(mended.iter().map(said));
+            lost.extend(mended.iter().filter(|note| matches!(note, Note::EndsEarly { .. })).map(said));
+            Ok(Ok((space, rate_hz)))
         }
         Err(AudioFileError::Store(error)) => Err(error.into()),
-        Err(error) => {
-            notes.push(format!("{} {error}; the song goes on without it", source.path().display()));
-            Ok(None)
-        }
+        Err(error) => Ok(Err(format!("{} {error}", source.path().display()))),
     }
 }
 
@@ -255,13 +306,15 @@ fn equalize_lengths<S: StemSpace>(
     for (stem, audio) in Stem::ALL.into_iter().zip(stems) {
         let Some(audio) = audio else { continue };
         let missing = frames - audio.frames();
+        let missing_s = missing as f64 / f64::from(sample_rate_hz);
         if missing > 0 {
-            let missing_s = missing as f64 / f64::from(sample_rate_hz);
+            audio.set_frames(frames)?;
+        }
+        if missing_s >= AUDIBLE_GAP_S {
             notes.push(format!(
                 "the {} stem is {missing_s:.3} s shorter than the longest; its end is silent",
                 stem.name()
             ));
-            audio.set_frames(frames)?;
         }
     }
     Ok(frames)

@@ -104,7 +104,7 @@ fn a_stem_that_cannot_be_read_is_left_out_and_none_at_all_is_an_error() {
     let out = root.join("mix.wav");
     mix(&files, &out, &["--model", "sum"])
         .succeeds()
-        .notes("vocals.wav is not a readable WAV or FLAC file")
+        .notes("vocals.wav is not a readable audio file")
         .notes("the song goes on without it");
     assert!(difference(&read(&out).1, 44_100, 0, &[1, 2, 3]) < 1e-4);
 
@@ -166,9 +166,9 @@ fn a_failed_mix_leaves_the_previous_one_untouched() {
     mix(&files, &root.join("nowhere/mix.wav"), &["--model", "sum"]).fails_with("there is no folder");
     mix(&files, &root.join("Song"), &["--model", "sum"]).fails_with("it is a folder");
 
-    // A disk that fills up: no file may grow beyond 200 KiB, and the signal that would kill the program is ignored.
+    // A disk that fills up: no file may grow beyond 200 KiB.
     let script = format!(
-        "trap '' XFSZ; ulimit -f 200; exec '{}' mix '{}' -o '{}' --model sum",
+        "ulimit -f 200; exec '{}' mix '{}' -o '{}' --model sum",
         env!("CARGO_BIN_EXE_tributary"),
         files.display(),
         out.display()
@@ -266,4 +266,26 @@ fn the_real_songs_mix() {
         assert_eq!((rate_hz, left.len()), (44_100, 525_312));
         assert!(rms(&left) > 1e-3);
     }
+}
+
+#[test]
+fn whole_numbers_are_dithered_and_close_to_the_floating_mix() {
+    let root = folder("mix-bits");
+    let files = song(&root.join("Song"), Wav { seconds: 1.0, ..Wav::CD });
+    let out = root.join("mix.wav");
+    mix(&files, &out, &["--model", "sum"]).succeeds();
+    let (_, exact, _) = read(&out);
+    for (bits, largest) in [(16, 2.0 / 32_768.0), (24, 2.0 / 8_388_608.0)] {
+        mix(&files, &out, &["--model", "sum", "--bits", &bits.to_string()]).succeeds();
+        let mut reader = hound::WavReader::open(&out).expect("a WAV file");
+        assert_eq!((reader.spec().bits_per_sample, reader.spec().sample_rate), (bits, 44_100));
+        let scale = f64::from(1u32 << (bits - 1));
+        let samples: Vec<i32> = reader.samples().map(|sample| sample.expect("complete")).collect();
+        assert_eq!(samples.len(), 2 * exact.len());
+        let left = samples.iter().step_by(2).map(|sample| f64::from(*sample) / scale);
+        let worst =
+            left.zip(&exact).map(|(a, b)| (a - f64::from(b.clamp(-1.0, 1.0))).abs()).fold(0.0, f64::max);
+        assert!(worst < largest && worst > 0.0, "{bits} bits: {worst}");
+    }
+    assert_eq!(mix(&files, &out, &["--bits", "20"]).code, Some(2));
 }

@@ -79,7 +79,7 @@ fn snapshot(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Every command with outputs that would destroy something, and a part of the sentence that refuses it.
-const REFUSED: [(&str, &str); 51] = [
+const REFUSED: [(&str, &str); 53] = [
     ("mix song --model sum -o song/vocals.wav", "it is read by this command"),
     ("mix song --model sum -o alias/vocals.wav", "song/vocals.wav is read by this command"),
     ("mix song --model sum -o deep/../song/vocals.wav", "is read by this command"),
@@ -92,7 +92,10 @@ const REFUSED: [(&str, &str); 51] = [
     ("mix song --model sum -o dangling.wav --json deep/new.wav", "deep/new.wav is the same file"),
     ("mix song --model sum -o song/mix.wav", "it would be read as the human mix"),
     ("mix --vocals x.wav --model sum -o song/Mixture.WAV", "it would be read as the human mix"),
-    ("mix song --model sum -o song/bass.flac", "it would be read as the bass stem"),
+    ("mix song --model sum -o song/bass.wave", "it would be read as a second file of a stem"),
+    ("mix song --model sum -o new.flac", "its name has to end in .wav"),
+    ("mix song --model sum -o new", "its name has to end in .wav"),
+    ("mix song --model sum -o - --json -", "- is the same file"),
     ("mix song --model sum -o new.wav --targets targets.json --json targets.json", "is read by this command"),
     ("mix song --model sum -o new.wav --recipe recipe.json --json recipe.json", "is read by this command"),
     ("mix song --model sum -o room.wav --reverb 0.5 --reverb-rooms room.wav", "is read by this command"),
@@ -129,7 +132,6 @@ const REFUSED: [(&str, &str); 51] = [
     ("mix song --model sum -o x.wav/new.wav", "there is no folder x.wav"),
     ("mix song --model sum -o new.wav --json read-only.json", "it is write-protected"),
     ("mix song --model sum -o LONG.wav", "cannot be written"),
-    ("mix song --model sum -o /dev/null", "audio needs an ordinary file"),
     ("profile song -o new.json --picture nowhere/new.svg", "there is no folder nowhere"),
 ];
 
@@ -176,19 +178,27 @@ fn what_is_no_file_is_written_to_or_refused_and_never_replaced() {
     symlink("circle.wav", root.join("circle.wav")).expect("linked");
     run(&root, "mix song --model sum -o circle.wav").fails_with("circle.wav cannot be written");
     let _socket = UnixListener::bind(root.join("socket")).expect("bound");
-    run(&root, "mix song --model sum -o pipe").fails_with("audio needs an ordinary file");
     run(&root, "mix song --model sum -o socket").fails_with("it is no ordinary file");
     run(&root, "mix song --model sum -o new.wav --json socket").fails_with("it is no ordinary file");
 
     let pipe = root.join("pipe");
-    let reader = std::thread::spawn(move || {
-        let mut text = String::new();
-        fs::File::open(pipe).and_then(|mut pipe| pipe.read_to_string(&mut text)).expect("read");
-        text
-    });
+    let reader = || {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            fs::File::open(pipe).and_then(|mut pipe| pipe.read_to_end(&mut bytes)).expect("read");
+            bytes
+        })
+    };
+    let reading = reader();
     run(&root, "mix song --model sum -o new.wav --json pipe").succeeds();
-    let report: serde_json::Value = serde_json::from_str(&reader.join().expect("read")).expect("JSON");
+    let report: serde_json::Value = serde_json::from_slice(&reading.join().expect("read")).expect("JSON");
     assert_eq!(report["frames"], 22_050);
+    let mix = fs::read(root.join("new.wav")).expect("there");
+    let reading = reader();
+    run(&root, "mix song --model sum -o pipe").succeeds();
+    assert!(reading.join().expect("read") == mix, "a pipe gets what a file gets");
+    run(&root, "mix song --model sum -o /dev/null").succeeds();
     for place in ["pipe", "socket"] {
         assert!(!fs::metadata(root.join(place)).expect("there").is_file(), "{place} was replaced");
     }
@@ -197,6 +207,12 @@ fn what_is_no_file_is_written_to_or_refused_and_never_replaced() {
     assert!(out.contains("\"mix_lufs\"") && out.contains("real-time factor"), "{out}");
     run(&root, "mix song --model sum -o new.wav --json /dev/null").succeeds();
     run(&root, "profile song -o /dev/null").succeeds();
+    // Standard output gets the mix and nothing else.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tributary"));
+    command.current_dir(&root).args(["mix", "song", "--model", "sum", "-o", "-"]);
+    let piped = command.output().expect("the built program can be run");
+    assert!(piped.status.success() && piped.stdout == mix);
+    assert!(String::from_utf8_lossy(&piped.stderr).contains("real-time factor"));
     // A disk that is full to the last byte.
     run(&root, "mix song --model sum -o new.wav --json /dev/full").fails_with("/dev/full: cannot be written");
     assert!(fs::metadata("/dev/null").is_ok_and(|null| !null.is_file()));

@@ -23,6 +23,7 @@ use crate::model::ModelChoice;
 use crate::outputs::Outputs;
 use crate::progress;
 use crate::report::{self, Table};
+use crate::selection::SongArgs;
 
 /// Name of the model's mix in reports.
 const MODEL_NAME: &str = "default model";
@@ -46,6 +47,8 @@ pub struct Args {
     /// Folder with the song's stems: adds the baselines and the balance of the stems
     #[arg(long, value_name = "FOLDER", requires = "reference")]
     stems: Option<PathBuf>,
+    #[command(flatten)]
+    reading: SongArgs,
     /// Sum every stem to mono first: how mixes of stems without any width fare
     #[arg(long)]
     mono_stems: bool,
@@ -120,6 +123,7 @@ pub fn run(args: &Args) -> Result<()> {
         options: Options { published_oddities: args.published_oddities, mono_stems: args.mono_stems },
         max_lag_s: args.max_lag,
         jobs: args.jobs.unwrap_or_else(batch::default_jobs),
+        strict: args.reading.strict,
         baselines,
         normalization,
         model: runs.then(|| (MODEL_NAME.to_owned(), &mixer as &song::Mixer<'_>)),
@@ -158,7 +162,11 @@ fn entries(args: &Args) -> Result<Vec<Entry>> {
         (Some(reference), _) => {
             let name =
                 reference.file_stem().map_or("song".into(), |name| name.to_string_lossy().into_owned());
-            let stems = args.stems.as_deref().map(set::stems_in).transpose()?;
+            let stems = args
+                .stems
+                .as_deref()
+                .map(|folder| set::stems_in(folder, &args.reading.assign))
+                .transpose()?;
             vec![Entry { name, reference: reference.clone(), mixes: args.mix.clone(), stems }]
         }
         (None, Some(folder)) => set::find(folder)?,

@@ -8,7 +8,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use tributary_dsp::{
@@ -18,16 +18,18 @@ use tributary_engine::offline::{OfflineFigures, mix_stream};
 use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
 
 use crate::audio_file;
-use crate::dataset::{self, SongFiles, Source};
+use crate::dataset::{self, SongFiles, Source, file_name};
 use crate::file_output::write_wav_with;
 use crate::metrics::{Loudness, Meter};
 use crate::model::ModelChoice;
 use crate::normalization::{Normalization, NormalizationArgs};
-use crate::outputs::{Outputs, Place};
+use crate::outputs::{Outputs, Place, is_standard_output};
 use crate::progress;
 use crate::report::{self, Table};
 use crate::resample::resample;
+use crate::selection::SongArgs;
 use crate::song::{Rate, Song, Spaces, spaces_in};
+use crate::wav_output::{Samples, WavFormat};
 
 /// Below this a meter of the engine means silence, in LUFS.
 const SILENCE_LUFS: f64 = -119.0;
@@ -35,12 +37,15 @@ const SILENCE_LUFS: f64 = -119.0;
 /// Arguments of `tributary mix`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder with vocals, bass, drums and other as WAV or FLAC
+    /// The song: a folder of audio files named like stems, a song of a known data set, or a .stem.mp4 file
     #[arg(required_unless_present_any = ["vocals", "bass", "drums", "other"])]
     song: Option<PathBuf>,
-    /// The mix to write: 32-bit float WAV at the stems' rate
+    /// The mix to write: WAV at the stems' rate; "-" for standard output
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Bits of a sample of the mix: whole numbers with dither, or floating point
+    #[arg(long, value_name = "16|24|32f", default_value = Samples::default().name(), value_parser = named(Samples::ALL, Samples::name))]
+    bits: Samples,
     /// Vocals file, instead of the one in the folder
     #[arg(long, value_name = "FILE")]
     vocals: Option<PathBuf>,
@@ -53,6 +58,8 @@ pub struct Args {
     /// File of everything else
     #[arg(long, value_name = "FILE")]
     other: Option<PathBuf>,
+    #[command(flatten)]
+    reading: SongArgs,
     /// Model bundle to mix with: a folder, the name of a model that ships, or "sum" for the plain sum of the stems [default:
     /// the bundled model]
     #[arg(long, value_name = "FOLDER|NAME|sum")]
@@ -116,6 +123,9 @@ pub fn run(args: &Args) -> Result<()> {
     let spaces = spaces_in(&place.scratch_folder());
     let mut song = Song::read_into(&files, Rate::HighestOfFiles, &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
+    if args.reading.strict {
+        song.check_complete()?;
+    }
     let started = Instant::now();
     let mut measured = match args.profile {
         Profile::Adaptive => None,
@@ -142,7 +152,7 @@ pub fn run(args: &Args) -> Result<()> {
         Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_stem_meters().on_two_cores();
     let learned = statistics.is_some();
     pipeline.freeze_statistics(statistics)?;
-    let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output)?;
+    let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output, args.bits)?;
     let took_s = started.elapsed().as_secs_f64();
 
     let outcome = Outcome {
@@ -153,11 +163,11 @@ pub fn run(args: &Args) -> Result<()> {
         mixing_s: took_s - profile_s,
         duration_s: song.frames as f64 / f64::from(song.sample_rate_hz),
     };
-    outcome.print(&song, &args.output);
+    outcome.print(&song, &files, &args.output);
     match &args.json {
         None => Ok(()),
         Some(path) => {
-            let report = outcome.to_json(&song, &choice, &recipe, args, &pipeline);
+            let report = outcome.to_json(&song, &files, &choice, &recipe, args, &pipeline);
             let text = serde_json::to_string_pretty(&report)? + "\n";
             audio_file::write_text(path, &text).with_context(|| path.display().to_string())
         }
@@ -167,17 +177,21 @@ pub fn run(args: &Args) -> Result<()> {
 /// The song's files: those of the folder, replaced by those named one by one.
 fn files(args: &Args) -> Result<SongFiles> {
     let mut files = match &args.song {
-        Some(folder) => dataset::song_in(folder)?,
+        Some(folder) => dataset::song_by(folder, &args.reading.assign)?,
         None => SongFiles::new("song"),
     };
     let named = [&args.vocals, &args.bass, &args.drums, &args.other];
-    for (files, named) in files.stems.iter_mut().zip(named) {
+    for (stem, named) in Stem::ALL.into_iter().zip(named) {
         if let Some(path) = named {
-            *files = vec![Source::File(path.clone())];
+            let there =
+                std::fs::metadata(path).with_context(|| format!("{} cannot be read", path.display()))?;
+            ensure!(there.is_file(), "{} cannot be read: it is no file", path.display());
+            files.stems[stem.index()] = vec![Source::File(path.clone())];
+            files.named[stem.index()] = true;
         }
     }
     if let (true, Some(folder)) = (files.is_empty(), &args.song) {
-        bail!("{} holds no stem: expected vocals, bass, drums or other as .wav or .flac", folder.display());
+        bail!("{} holds no stem: expected vocals, bass, drums or other as audio files", folder.display());
     }
     Ok(files)
 }
@@ -242,6 +256,7 @@ fn write_mix(
     pipeline: &mut Pipeline,
     song: &mut Song<StemFile>,
     output: &Path,
+    samples: Samples,
 ) -> Result<(OfflineFigures, Loudness)> {
     let bar = progress::fraction("mixing");
     let mut meter = Meter::of_mix(song.sample_rate_hz)?;
@@ -264,7 +279,8 @@ fn write_mix(
         at += count;
         Ok(count)
     };
-    let figures = write_wav_with(output, song.sample_rate_hz, |sink| {
+    let format = WavFormat { sample_rate_hz: song.sample_rate_hz, frames: song.frames as u64, samples };
+    let figures = write_wav_with(output, format, |sink| {
         let mut take = |[left, right]: [&[f32]; 2]| {
             meter.add(left, right).map_err(|error| format!("{error:#}"))?;
             sink.write(left, right).map_err(|error| error.to_string())
@@ -293,7 +309,8 @@ impl Outcome {
         (self.profile_s + self.mixing_s) / self.duration_s
     }
 
-    fn print(&self, song: &Song<StemFile>, output: &Path) {
+    fn print(&self, song: &Song<StemFile>, files: &SongFiles, output: &Path) {
+        let assigned = assignment_table(files).map(|table| format!("{table}\n")).unwrap_or_default();
         let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP"]);
         for stem in Stem::ALL {
             let index = stem.index();
@@ -309,19 +326,20 @@ impl Outcome {
             report::level(self.loudness.integrated_lufs),
             report::level(self.loudness.true_peak_dbtp),
         ]);
-        print!("{table}");
-        println!(
-            "{:.1} s of audio in {:.1} s: real-time factor {:.3}",
+        let said = format!(
+            "{assigned}{table}{:.1} s of audio in {:.1} s: real-time factor {:.3}\n",
             self.duration_s,
             self.profile_s + self.mixing_s,
             self.real_time_factor()
         );
-        println!("{}", output.display());
+        // Where the mix itself goes to standard output, words do not.
+        if is_standard_output(output) { eprint!("{said}") } else { println!("{said}{}", output.display()) }
     }
 
     fn to_json(
         &self,
         song: &Song<StemFile>,
+        files: &SongFiles,
         choice: &ModelChoice,
         recipe: &Recipe,
         args: &Args,
@@ -333,6 +351,7 @@ impl Outcome {
                 json!({
                     "name": stem.name(),
                     "present": song.stems[stem.index()].is_some(),
+                    "files": names(&files.stems[stem.index()]),
                     "before_lufs": audible(&self.figures.before[stem.index()]),
                     "after_lufs": audible(&self.figures.after[stem.index()]),
                 })
@@ -356,9 +375,31 @@ impl Outcome {
             "real_time_factor": self.real_time_factor(),
             "latency_frames": pipeline.latency().total_frames(),
             "latency": pipeline.latency(),
+            "unused": files.unused.iter().map(|one| file_name(&one.path)).collect::<Vec<_>>(),
             "notes": song.notes,
         })
     }
+}
+
+/// Names of the files that sources lie in.
+fn names(sources: &[Source]) -> Vec<String> {
+    sources.iter().flat_map(Source::paths).map(file_name).collect()
+}
+
+/// Which files went into which stem; none where every stem is one file of its name.
+fn assignment_table(files: &SongFiles) -> Option<Table> {
+    let plain = |stem: Stem, name: &String| {
+        Path::new(name).file_stem().is_some_and(|name| name.eq_ignore_ascii_case(stem.name()))
+    };
+    let named = Stem::ALL.map(|stem| (stem, names(&files.stems[stem.index()])));
+    if named.iter().all(|(stem, names)| names.len() < 2 && names.iter().all(|name| plain(*stem, name))) {
+        return None;
+    }
+    let mut table = Table::new(&["stem", "files"]);
+    for (stem, names) in named {
+        table.row(vec![stem.name().into(), names.join(", ")]);
+    }
+    Some(table)
 }
 
 /// The integrated loudness of a meter, or none for silence.

@@ -6,4 +6,5 @@ pub mod listen;
 pub mod mix;
 pub mod normalize;
 pub mod profile;
+pub mod stems;
 pub mod targets;

@@ -20,11 +20,12 @@ use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::metrics::Meter;
 use crate::normalization::{Normalization, NormalizationArgs};
 use crate::outputs::Outputs;
-use crate::report::Table;
+use crate::report::{Incomplete, Table};
 use crate::resample::resample;
 use crate::reverb::Draws;
 use crate::selection::SelectionArgs;
 use crate::song::{Rate, Song, for_each_piece, lacks_space, read_source, spaces_in};
+use crate::wav_output::{Samples, WavFormat};
 use crate::{progress, report};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
@@ -51,6 +52,9 @@ pub struct Args {
     /// Only the i-th of n equal parts of the songs, for job arrays
     #[arg(long, value_name = "i/n", default_value = "1/1")]
     shard: Shard,
+    /// Skip songs of which audio is not used or cannot be read, instead of going on without it
+    #[arg(long)]
+    strict: bool,
     /// Link to mixtures that fit as they are instead of copying them: saves space, but the links break when the set moves
     #[arg(long)]
     link_mixtures: bool,
@@ -78,8 +82,17 @@ pub fn run(args: &Args) -> Result<()> {
     let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
     // Few songs, many processors: the stems of a song then share them.
     let stem_jobs = (jobs / mine.len().max(1)).clamp(1, Stem::COUNT);
-    let settings = settings_hash(&recipe, &targets, draws.as_ref())?;
-    let job = Job { settings, recipe, targets, draws, ledger, stem_jobs, link_mixtures: args.link_mixtures };
+    let settings = settings_hash(&recipe, &targets, draws.as_ref(), args.strict)?;
+    let job = Job {
+        settings,
+        recipe,
+        targets,
+        draws,
+        ledger,
+        stem_jobs,
+        strict: args.strict,
+        link_mixtures: args.link_mixtures,
+    };
     let bar = progress::songs(mine.len(), "normalizing");
     let outcomes = batch::run(&mine, jobs, |files| {
         let outcome = job.song(files);
@@ -116,6 +129,7 @@ struct Job {
     settings: String,
     ledger: Ledger,
     stem_jobs: usize,
+    strict: bool,
     link_mixtures: bool,
 }
 
@@ -132,7 +146,10 @@ impl Job {
             return Ok(done.skipped.map_or(Outcome::AlreadyThere, Outcome::Skipped));
         }
         let spaces = spaces_in(&partial.folder);
-        match Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces) {
+        let song = Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces);
+        let whole =
+            |song: Song<StemFile>| if self.strict { song.check_complete().map(|()| song) } else { Ok(song) };
+        match song.and_then(whole) {
             Ok(song) => {
                 self.write_song(files, song, &partial, &mut record)?;
                 self.ledger.finish(partial, &record)?;
@@ -227,10 +244,10 @@ impl Job {
 
 /// Writes a stem or a mixture as a file of the set.
 fn write(audio: &mut StemFile, path: &Path) -> Result<()> {
-    write_wav_with(path, TRAINING_RATE_HZ, |sink| {
-        for_each_piece(audio, |left, right| Ok(sink.write(left, right)?))
-    })
-    .with_context(|| path.display().to_string())
+    let frames = audio.frames() as u64;
+    let format = WavFormat { sample_rate_hz: TRAINING_RATE_HZ, frames, samples: Samples::Float32 };
+    write_wav_with(path, format, |sink| for_each_piece(audio, |left, right| Ok(sink.write(left, right)?)))
+        .with_context(|| path.display().to_string())
 }
 
 /// The profile without its long equalization curves, which would make the report as large as audio.
@@ -312,7 +329,7 @@ fn check_outputs(args: &Args, songs: &[SongFiles], settings: &[PathBuf]) -> Resu
 }
 
 /// Hash of everything but the audio that decides the result.
-fn settings_hash(recipe: &Recipe, targets: &Targets, draws: Option<&Draws>) -> Result<String> {
+fn settings_hash(recipe: &Recipe, targets: &Targets, draws: Option<&Draws>, strict: bool) -> Result<String> {
     let mut settings = json!({
         "recipe": recipe,
         "targets": targets,
@@ -321,6 +338,10 @@ fn settings_hash(recipe: &Recipe, targets: &Targets, draws: Option<&Draws>) -> R
     });
     if let Some(draws) = draws {
         settings["reverb_draws"] = draws.settings();
+    }
+    // Only where it is asked for: what was normalized without it stays valid.
+    if strict {
+        settings["strict"] = json!(true);
     }
     Ok(sha256_hex(serde_json::to_string(&settings)?.as_bytes()))
 }
@@ -354,7 +375,7 @@ fn stem_table(record: &Record) -> Table {
     table
 }
 
-/// Prints the counts; an error when a song failed or nothing is there to train on.
+/// Prints the counts; an error when a song failed, was skipped, or nothing is there to train on.
 fn conclude(output: &Path, outcomes: &[Outcome]) -> Result<()> {
     let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
     let written = count(|o| matches!(o, Outcome::Written(_)));
@@ -374,6 +395,12 @@ fn conclude(output: &Path, outcomes: &[Outcome]) -> Result<()> {
     }
     if !outcomes.is_empty() && skipped == outcomes.len() {
         bail!("no song could be normalized");
+    }
+    if skipped > 0 {
+        let report = output.join(Ledger::REPORT);
+        let skipped =
+            format!("{skipped} of {} songs were skipped; {} says why", outcomes.len(), report.display());
+        return Err(Incomplete(skipped).into());
     }
     Ok(())
 }

@@ -14,14 +14,17 @@ use crate::features::Features;
 use crate::normalization::NormalizationArgs;
 use crate::outputs::{Outputs, Place};
 use crate::report::{self, Table};
+use crate::selection::SongArgs;
 use crate::song::{Rate, Song, spaces_in};
 use crate::{audio_file, batch, before_after, dataset, plot};
 
 /// Arguments of `tributary profile`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder with vocals, bass, drums and other as WAV or FLAC
+    /// The song: a folder of audio files named like stems, a song of a known data set, or a .stem.mp4 file
     song: PathBuf,
+    #[command(flatten)]
+    reading: SongArgs,
     /// The profile to write, JSON
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -39,7 +42,7 @@ pub struct Args {
 /// # Errors
 /// No usable stem, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
-    let files = dataset::song_in(&args.song)?;
+    let files = dataset::song_by(&args.song, &args.reading.assign)?;
     let normalization = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?;
     let outputs = Outputs::new().texts([&args.output]).texts(&args.picture);
     outputs.reads(files.paths()).reads(&normalization.files).check()?;
@@ -48,6 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
     let spaces = spaces_in(&place.scratch_folder());
     let song = Song::read_into(&files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?;
     song.notes.iter().for_each(|note| report::note(note));
+    if args.reading.strict {
+        song.check_complete()?;
+    }
     let measured = batch::run_each(song.stems.into(), batch::default_jobs(), |audio| {
         audio.map(|mut audio| Ok((Features::measure(&mut audio, recipe)?, audio))).transpose()
     });

@@ -1,35 +1,112 @@
-//! MUSDB18: one `.stem.mp4` per song with five stereo AAC streams in a fixed order (Native Instruments' stem format):
-//! mixture, drums, bass, other, vocals. Reading them takes an installed ffmpeg.
+//! MUSDB18 and its kin: one `.stem.mp4` (or `.stem.m4a`) per song with an audio stream per stem (Native Instruments' stem
+//! format). Streams that have titles are what their titles say. Without titles there is a fixed order of five: mixture,
+//! drums, bass, other, vocals. Anything else is refused: stems in a wrong order would spoil a training set unheard.
+//! Reading them takes an installed ffmpeg.
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use tributary_dsp::Stem;
 
+use super::names::{Meaning, read_all};
 use super::{Search, SongFiles, Source, file_name, sorted_entries};
 use crate::ffmpeg;
 
-const ENDING: &str = ".stem.mp4";
+const ENDINGS: [&str; 2] = [".stem.mp4", ".stem.m4a"];
+/// The order of streams without titles behind the mixture.
+const ORDER: [Stem; Stem::COUNT] = [Stem::Drums, Stem::Bass, Stem::Other, Stem::Vocals];
 
 /// All stem files of a folder.
 pub fn songs(_: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
-    let songs: Vec<SongFiles> = sorted_entries(folder)?.iter().filter_map(|path| song(path)).collect();
-    if !songs.is_empty() && !ffmpeg::is_installed() {
+    let paths: Vec<_> = sorted_entries(folder)?.into_iter().filter(|path| name_of(path).is_some()).collect();
+    if !paths.is_empty() && !ffmpeg::is_installed() {
         bail!(
             "{} holds .stem.mp4 files; reading them needs ffmpeg, which is not installed",
             folder.display()
         );
     }
-    Ok(songs)
+    Ok(paths.iter().filter_map(|path| song(path)).collect())
 }
 
-fn song(path: &Path) -> Option<SongFiles> {
+/// The song of one stem file; none for other files.
+pub fn song(path: &Path) -> Option<SongFiles> {
+    let song = SongFiles::new(&name_of(path)?);
+    let file = file_name(path);
+    let titles = ffmpeg::audio_titles(path).with_context(|| file.clone());
+    Some(match titles.and_then(|titles| assigned(path, &titles, song.clone()).context(file)) {
+        Ok(song) => song,
+        Err(error) => song.with_problem(format!("{error:#}")),
+    })
+}
+
+/// The song's name, when the file's ending is that of a stem file.
+fn name_of(path: &Path) -> Option<String> {
     let name = file_name(path);
-    let mut song = SongFiles::new(name.strip_suffix(ENDING)?);
-    let stream = |index| Source::Stream { path: path.to_owned(), index };
-    song.mixture = Some(stream(0));
-    for (stem, index) in [(Stem::Drums, 1), (Stem::Bass, 2), (Stem::Other, 3), (Stem::Vocals, 4)] {
-        song.stems[stem.index()].push(stream(index));
+    let ending = ENDINGS.iter().find(|ending| name.to_ascii_lowercase().ends_with(*ending))?;
+    Some(name[..name.len() - ending.len()].to_owned())
+}
+
+fn assigned(path: &Path, titles: &[Option<String>], mut song: SongFiles) -> Result<SongFiles> {
+    let stream = |index: usize| Source::Stream { path: path.to_owned(), index: index as u32 };
+    let texts: Vec<&str> = titles.iter().map(|title| title.as_deref().unwrap_or_default()).collect();
+    let meanings: Vec<Meaning> = read_all(&texts).into_iter().map(|reading| reading.meaning).collect();
+    if meanings.iter().all(|meaning| *meaning == Meaning::Unknown) {
+        if titles.len() != Stem::COUNT + 1 {
+            bail!("it has {} audio streams without titles; only five have a known order", titles.len());
+        }
+        song.mixture = Some(stream(0));
+        for (index, stem) in ORDER.into_iter().enumerate() {
+            song.stems[stem.index()].push(stream(index + 1));
+        }
+        return Ok(song);
     }
-    Some(song)
+    for (index, meaning) in meanings.into_iter().enumerate() {
+        match meaning {
+            Meaning::Stem(stem) => song.stems[stem.index()].push(stream(index)),
+            Meaning::Mixture if song.mixture.is_none() => song.mixture = Some(stream(index)),
+            _ => bail!("its audio stream {} is titled \"{}\", which says no stem", index + 1, texts[index]),
+        }
+    }
+    Ok(song)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(titles: &[&str]) -> Result<SongFiles> {
+        let titles: Vec<Option<String>> =
+            titles.iter().map(|title| (!title.is_empty()).then(|| (*title).to_owned())).collect();
+        assigned(Path::new("x.stem.mp4"), &titles, SongFiles::new("x"))
+    }
+
+    /// The streams of vocals, bass, drums and other, then the mixture's.
+    fn order(song: &SongFiles) -> Vec<Vec<u32>> {
+        let index = |source: &Source| match source {
+            Source::Stream { index, .. } => *index,
+            other => panic!("{other:?}"),
+        };
+        let stems = song.stems.iter().map(|sources| sources.iter().map(index).collect());
+        stems.chain([song.mixture.iter().map(index).collect()]).collect()
+    }
+
+    #[test]
+    fn titles_come_before_the_order_and_nothing_is_guessed() {
+        let plain = read(&[""; 5]).expect("the order of MUSDB18");
+        assert_eq!(order(&plain), [vec![4], vec![2], vec![1], vec![3], vec![0]]);
+        let titled = read(&["other", "drums", "vocals"]).expect("titled");
+        assert_eq!(order(&titled), [vec![2], vec![], vec![1], vec![0], vec![]]);
+        let native = read(&["Master", "Kick", "Hats", "Bass", "Vox"]).expect("titled");
+        assert_eq!(order(&native), [vec![4], vec![3], vec![1, 2], vec![], vec![0]]);
+        for titles in [
+            &[""; 4][..],
+            &[""; 6],
+            &[],
+            &["vocals", "", "drums"],
+            &["vocals", "Lead"],
+            &["Drum+Bass", "vocals"],
+        ] {
+            assert!(read(titles).is_err(), "{titles:?}");
+        }
+    }
 }

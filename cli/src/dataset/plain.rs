@@ -1,66 +1,70 @@
-//! Plain folders: the file names say which stem a file is. MUSDB18-HQ is laid out like this, below `train` and `test`.
+//! Plain folders: the file names say which stem a file is, or a `stems.toml` beside them does. MUSDB18-HQ is laid out like
+//! this, below `train` and `test`.
 
 use std::path::Path;
 
 use anyhow::Result;
 use tributary_dsp::Stem;
 
-use super::{Search, SongFiles, Source, audio_name, file_name, sorted_entries};
+use super::assignment::{Assignment, FILE_NAME, Rule, Use, assign};
+use super::{Search, SongFiles, Source, Unused, file_name, sorted_entries};
 
-/// File names that hold the human-made mix, in lower case and without ending.
-const MIXTURE_NAMES: [&str; 2] = ["mixture", "mix"];
-
-/// What a file is to its song.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// One of the stems.
-    Stem(Stem),
-    /// The human-made mix.
-    Mixture,
+/// The folder itself, when its files are named like stems. The folder that the user named may have a single part of one.
+pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
+    let assignment = match assign(folder, &[]) {
+        Ok(assignment) => assignment,
+        // One song's file cannot be used: the others go on.
+        Err(error) if folder.join(FILE_NAME).is_file() => {
+            return Ok(vec![SongFiles::of_folder(folder).with_problem(format!("{error:#}"))]);
+        }
+        Err(error) => return Err(error),
+    };
+    let named = folder == search.root;
+    let song = of_assignment(folder, assignment, named);
+    let there = song.as_ref().is_some_and(|song| !song.is_empty() || song.problem.is_some());
+    Ok(song.filter(|_| there).into_iter().collect())
 }
 
-impl Role {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Stem(Stem::Vocals) => "the vocals stem",
-            Role::Stem(Stem::Bass) => "the bass stem",
-            Role::Stem(Stem::Drums) => "the drums stem",
-            Role::Stem(Stem::Other) => "the other stem",
-            Role::Mixture => "the human mix",
+/// Reads a folder by these rules and its names; it has no stems when it is no song.
+pub fn song(folder: &Path, rules: &[Rule]) -> Result<SongFiles> {
+    Ok(of_assignment(folder, assign(folder, rules)?, true).unwrap_or_else(|| SongFiles::of_folder(folder)))
+}
+
+/// The song that an assignment makes of a folder; none when it does not look like one, unless it was `named` as one.
+fn of_assignment(folder: &Path, assignment: Assignment, named: bool) -> Option<SongFiles> {
+    if !named && !assignment.is_song() {
+        return None;
+    }
+    let mut song = SongFiles::of_folder(folder);
+    song.stems = Stem::ALL.map(|stem| assignment.sources(stem));
+    if assignment.from_file {
+        song.documents.push(folder.join(FILE_NAME));
+    }
+    song.problem = assignment.problem;
+    for file in assignment.files {
+        match (file.goes, file.why) {
+            (Use::Mixture, _) => song.mixture = Some(Source::File(file.path)),
+            (Use::Unused, Some(why)) => song.unused.push(Unused { path: file.path, why }),
+            (Use::Stem(_), Some(why)) => song.remarks.push(format!("{} {why}", file_name(&file.path))),
+            // Said by the user, or plain.
+            (Use::Unused | Use::Stem(_), None) => {}
         }
     }
+    Some(song)
 }
 
-/// What a file of this name is, in lower case and without ending; none for all others.
-pub fn role(name: &str) -> Option<Role> {
-    let mixture = MIXTURE_NAMES.contains(&name).then_some(Role::Mixture);
-    Stem::from_name(name).map(Role::Stem).or(mixture)
-}
-
-/// The folder itself, when it has a file named like a stem.
-pub fn songs(_: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
-    let song = song(folder)?;
-    Ok(if song.is_empty() && song.problem.is_none() { Vec::new() } else { vec![song] })
-}
-
-/// Reads a folder; it has no stems when it is no song.
-pub fn song(folder: &Path) -> Result<SongFiles> {
+/// The stems of a folder in which all other files are something else: only the very names of the stems count.
+pub fn exact_song(folder: &Path) -> Result<SongFiles> {
     let mut song = SongFiles::of_folder(folder);
-    for path in sorted_entries(folder)? {
-        match audio_name(&path).as_deref().and_then(role) {
-            Some(Role::Stem(stem)) => {
-                let sources = &mut song.stems[stem.index()];
-                if let Some(other) = sources.first() {
-                    let (one, two) = (file_name(other.path()), file_name(&path));
-                    let problem = format!("{one} and {two} are both the {stem} stem; keep one");
-                    return Ok(song.with_problem(problem));
-                }
-                sources.push(Source::File(path));
-            }
-            Some(Role::Mixture) if song.mixture.is_none() => song.mixture = Some(Source::File(path)),
-            Some(Role::Mixture) | None => {}
+    for path in sorted_entries(folder)?.into_iter().filter(|path| super::is_audio(path) && path.is_file()) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+        let Some(stem) = Stem::from_name(&name) else { continue };
+        let sources = &mut song.stems[stem.index()];
+        if let Some(other) = sources.first() {
+            let (one, two) = (file_name(other.path()), file_name(&path));
+            return Ok(song.with_problem(format!("{one} and {two} are both the {stem} stem; keep one")));
         }
+        sources.push(Source::File(path));
     }
     Ok(song)
 }

@@ -1,6 +1,6 @@
 //! Where mixes lie: one song named by its files, or a folder with one folder a song.
 //!
-//! | file in a song's folder (WAV or FLAC) | is |
+//! | audio file in a song's folder | is |
 //! |---|---|
 //! | `reference`, `mixture` or `human_mix` | the human mix; the first of these that exists |
 //! | `vocals`, `bass`, `drums`, `other` | a stem; any may be missing |
@@ -12,13 +12,10 @@ use anyhow::{Context, Result, bail};
 use tributary_dsp::Stem;
 
 use super::song::Entry;
-use crate::dataset::{self, SongFiles};
+use crate::dataset::{self, Rule, SongFiles};
 
 /// Names of the human mix, the preferred first.
 const REFERENCE_NAMES: [&str; 3] = ["reference", "mixture", "human_mix"];
-/// Endings that are read.
-const ENDINGS: [&str; 2] = ["wav", "flac"];
-
 /// Finds the songs of a set, sorted by name; folders without a human mix are not songs. `folder` may be a song itself.
 ///
 /// # Errors
@@ -49,8 +46,11 @@ fn song_in(folder: &Path) -> Result<Option<Entry>> {
     };
     let is_stem = |name: &str| Stem::from_name(name).is_some();
     let mixes = files.iter().filter(|(name, _)| !is_stem(name) && !REFERENCE_NAMES.contains(&name.as_str()));
-    let stems =
-        if files.iter().any(|(name, _)| is_stem(name)) { Some(dataset::song_in(folder)?) } else { None };
+    let stems = if files.iter().any(|(name, _)| is_stem(name)) {
+        Some(dataset::exact_song_in(folder)?)
+    } else {
+        None
+    };
     Ok(Some(Entry {
         name: dataset::file_name(folder),
         reference: reference.1.clone(),
@@ -63,19 +63,18 @@ fn song_in(folder: &Path) -> Result<Option<Entry>> {
 ///
 /// # Errors
 /// The folder cannot be listed or holds no stem.
-pub fn stems_in(folder: &Path) -> Result<SongFiles> {
-    let files = dataset::song_in(folder)?;
+pub fn stems_in(folder: &Path, rules: &[Rule]) -> Result<SongFiles> {
+    let files = dataset::song_by(folder, rules)?;
     if files.is_empty() {
-        bail!("{} holds no stem: expected vocals, bass, drums or other as .wav or .flac", folder.display());
+        bail!("{} holds no stem: expected vocals, bass, drums or other as audio files", folder.display());
     }
     Ok(files)
 }
 
 /// File name without its ending, if it is audio.
 fn audio_name(path: &Path) -> Option<String> {
-    let ending = path.extension()?.to_str()?.to_lowercase();
     let name = path.file_stem()?.to_str()?;
-    (ENDINGS.contains(&ending.as_str()) && path.is_file() && !name.starts_with('.')).then(|| name.to_owned())
+    (dataset::is_audio(path) && path.is_file() && !name.starts_with('.')).then(|| name.to_owned())
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -61,6 +61,8 @@ pub struct Settings<'a> {
     pub max_lag_s: f64,
     /// Mixes judged at the same time.
     pub jobs: usize,
+    /// Whether audio of the stems' folder that is not used is an error.
+    pub strict: bool,
     /// Built-in mixes of the stems.
     pub baselines: Vec<Baseline>,
     /// What the normalized sum does.
@@ -156,7 +158,7 @@ pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)
     let reference = read(&entry.reference, &mut notes)?;
     let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
     let mut stems = match &entry.stems {
-        Some(files) => Some(AlignedStems::read(files, &reference, max_lag, &mut notes)?),
+        Some(files) => Some(AlignedStems::read(files, &reference, max_lag, settings.strict, &mut notes)?),
         None => None,
     };
     if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
@@ -290,9 +292,13 @@ impl AlignedStems {
         files: &SongFiles,
         reference: &StereoBuffer,
         max_lag: usize,
+        strict: bool,
         notes: &mut Vec<String>,
     ) -> Result<Self> {
         let song = Song::read(files, Rate::Hz(RATE_HZ))?;
+        if strict {
+            song.check_complete()?;
+        }
         notes.extend(song.notes.iter().cloned());
         let stems = song.stems.each_ref().map(Option::as_ref);
         let sum = Baseline::RawSum.mix(stems, &Recipe::default(), &Targets::default())?;

@@ -137,7 +137,7 @@ pub struct Song {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum Source {
-    /// A WAV or FLAC file.
+    /// An audio file.
     File(PathBuf),
     /// The sum of a folder's stems.
     Stems(Stems),
