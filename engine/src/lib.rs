@@ -20,6 +20,7 @@
 
 mod analysis;
 mod anchor;
+mod atomics;
 pub mod bundle;
 mod capture;
 pub mod contract;

@@ -19,9 +19,9 @@
 
 #![warn(clippy::disallowed_methods)]
 
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use crate::atomics::{AtomicBool, AtomicI64, AtomicU64};
 
 /// Where no stream starts: the first one has not been declared.
 pub(crate) const NO_STREAM: u64 = u64::MAX;
