@@ -2,7 +2,7 @@
 //! signal and applies smoothed gains; everything that takes time happens in `worker.rs`. It allocates nothing, takes no
 //! lock, makes no system call that waits and never wakes the worker in real time – the worker sleeps just until the
 //! frames it lacks can have arrived. The one exception is a host that renders a file, where it waits for the worker:
-//! `render_mode.rs` decides when and how long, [`AudioSide::wait`] does it.
+//! `render_mode.rs` decides when and how long, `AudioSide::wait` does it.
 
 #![warn(clippy::disallowed_methods)]
 

@@ -2,7 +2,7 @@
 //!
 //! The framework answers `get_extension` from a fixed list and makes its table of functions before anybody can change it. So
 //! the host gets a table of ours: it carries the framework's data and functions, and the few entries that are replaced
-//! here. That is where an extension the framework lacks goes: one arm in [`get_extension`].
+//! here. That is where an extension the framework lacks goes: one arm in `get_extension`.
 //!
 //! Replaced are: `activate`, which tells the host of a new latency as CLAP means it – inside the activation, without the
 //! further restart that the framework asks for; the window's calls, which refuse sizes below the minimum and survive null

@@ -2,7 +2,7 @@
 //! now. And what the host says apart from them: whether it renders a file.
 //!
 //! The framework has no call for the first and answers the second with a restart too many. So the two factories,
-//! [`clap`](crate::clap) and [`vst3`](crate::vst3), give each instance a [`Voice`] of their format; without one – in tests
+//! [`clap`](crate::clap) and [`vst3`](crate::vst3), give each instance a `Voice` of their format; without one – in tests
 //! of the shell alone – nothing is said. A change may be noticed on any thread, the host hears of it on its main thread.
 
 use std::any::Any;

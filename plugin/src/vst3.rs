@@ -6,10 +6,10 @@
 //! - It bounds its loop over auxiliary *inputs* by the number of *outputs* (upstream issue nih-plug #212): of four
 //!   sidechains only the first arrives, and with fewer buses than it expects it reads past the host's array.
 //! - It takes the offline flag from the previous `setupProcessing`.
-//! - It forgets what a host sets while processing, until a block brings it ([`held`]).
+//! - It forgets what a host sets while processing, until a block brings it (`held.rs`).
 //! - It asks for a restart after each activation with another latency, and cannot say that the project has changed
-//!   ([`handler`]).
-//! - It takes a size below the minimum ([`view`]), and reads a value's text to the letter ([`controller`]).
+//!   (`handler.rs`).
+//! - It takes a size below the minimum (`view.rs`), and reads a value's text to the letter (`controller.rs`).
 #![allow(unsafe_code)] // A COM factory and table entries are raw pointers by definition.
 #![allow(non_snake_case)]
 

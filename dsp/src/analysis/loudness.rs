@@ -49,7 +49,7 @@ impl KWeighting {
 }
 
 /// Meter: integrated loudness of a complete stem or one of its sides, in LUFS; `None` when nothing passes the gates.
-/// The published rules measure the file between two stretches of [`PADDING_FRAMES`] zeros.
+/// The published rules measure the file between two stretches of `PADDING_FRAMES` zeros.
 ///
 /// # Errors
 /// The store's reason.

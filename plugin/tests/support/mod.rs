@@ -14,12 +14,23 @@ use tributary_dsp::StereoBuffer;
 const BLOCK: usize = 512;
 
 /// What a host's wrapper gives a plug-in.
-#[derive(Default)]
 pub struct Host {
+    /// It does not say where in the song it is.
+    transport: Transport,
     /// The latency that was reported.
     pub latency_samples: Cell<Option<u32>>,
     /// How often a restart was asked for.
     pub restarts: Cell<u32>,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            transport: Transport::new(44_100.0),
+            latency_samples: Cell::default(),
+            restarts: Cell::default(),
+        }
+    }
 }
 
 impl ActivateContext<Tributary> for Host {
@@ -46,7 +57,7 @@ impl ProcessContext<Tributary> for Host {
     fn execute_gui(&self, _: tributary::Task) {}
 
     fn transport(&self) -> &Transport {
-        unreachable!("the plug-in does not follow the transport")
+        &self.transport
     }
 
     fn next_event(&mut self) -> Option<PluginNoteEvent<Tributary>> {

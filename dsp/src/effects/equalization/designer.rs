@@ -66,7 +66,7 @@ impl FilterDesigner {
     }
 
     /// The linear-phase filter whose square has the response `curve_db × amount`: frequency sampling with a Hamming
-    /// window, as SciPy's `firwin2` does it. Returns [`FILTER_TAPS`] values.
+    /// window, as SciPy's `firwin2` does it. Returns `FILTER_TAPS` values.
     pub fn single_pass(&mut self, curve_db: &[f32], amount: f64) -> &[f64] {
         const NEPERS_PER_DB: f64 = std::f64::consts::LN_10 / 20.0;
         for ((bin, turn), point_db) in self.bins.iter_mut().zip(&self.turns).zip(curve_db) {

@@ -108,7 +108,7 @@ impl ImpulseResponse {
     /// sample is cut off, as published.
     ///
     /// # Errors
-    /// No, unequal or too many samples, or values beyond ±[`LARGEST_TAP`].
+    /// No, unequal or too many samples, or values beyond ±`LARGEST_TAP`.
     pub fn new(
         mut left: Vec<f32>,
         mut right: Vec<f32>,
