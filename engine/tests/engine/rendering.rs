@@ -157,12 +157,13 @@ fn a_render_whose_engine_fails_goes_on_at_once_and_tells_from_where() {
     let report = handle.report();
     assert_eq!(report.state, "failed");
     let render = report.render.unwrap();
-    // Ten hops of 100 ms are there; all that has come through of the rest is not.
+    // Ten hops of 100 ms were made. The engine fails right after the tenth, and when that is noticed nothing of it may have
+    // been played: nine hops, less a block and the fade to the dry signal.
     let [from, to] = render.lost_s[0];
     let end = (stems[0].len() - audio.latency_frames()) as f64 / 44_100.0;
     assert!(render.announced && render.lost_s.len() == 1, "{render:?}");
-    assert!((0.9..1.1).contains(&from) && (to - end).abs() < 0.05, "{render:?}, to {end}");
-    assert!(render.words().unwrap().contains("from 0:01.0"), "{render:?}");
+    assert!((0.88..1.02).contains(&from) && (to - end).abs() < 0.05, "{render:?}, to {end}");
+    assert!(render.words().unwrap().contains(&format!("from 0:0{from:.1}")), "{render:?}");
 }
 
 #[test]
