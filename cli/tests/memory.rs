@@ -26,7 +26,7 @@ fn commands(root: &Path, seconds: f64) -> Vec<(&'static str, f64)> {
     write(&song.join("drums.wav"), 2, Wav { seconds, rate_hz: 48_000, channels: 1, ..Wav::CD });
     let path = |name: &str| root.join(format!("{name}-{seconds}")).to_str().expect("plain").to_owned();
     let (set, song) = (path("set"), song.to_str().expect("plain").to_owned());
-    let mix = path("mix.wav");
+    let mix = format!("{}.wav", path("mix"));
     let results = vec![
         ("normalize", highest_mib(&["normalize", &set, "-o", &path("normalized"), "--jobs", "1"])),
         ("analyze", highest_mib(&["analyze", &set, "-o", &path("targets.json"), "--jobs", "1"])),
