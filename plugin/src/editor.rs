@@ -9,6 +9,7 @@ pub mod latency;
 pub mod learning;
 pub mod meters;
 pub mod model_status;
+mod open_window;
 pub mod size;
 pub mod stem_strip;
 pub mod theme;

@@ -2,6 +2,7 @@
 //!
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
+use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
 use super::size::EditorSize;
 use super::{Control, Copies, Edit, MIN_SIZE};
 use crate::models::ModelChoice;
@@ -15,8 +16,7 @@ use nice_plug::editor::{
 use nice_plug::params::Param;
 use nice_plug::prelude::{AtomicF32, ParamSetter};
 use nice_plug_egui::{
-    EguiEditorHandle, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview,
-    create_egui_editor,
+    EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview, create_egui_editor,
 };
 use std::error::Error;
 use std::sync::Arc;
@@ -31,6 +31,8 @@ const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The editor's window.
 struct Window {
+    /// Until the window is built.
+    life: Option<Life>,
     params: Arc<TributaryParams>,
     monitor: Arc<Monitor>,
     context: Option<GuiContext>,
@@ -59,7 +61,7 @@ impl WindowEditor {
 }
 
 impl Editor for WindowEditor {
-    type Handle = EguiEditorHandle;
+    type Handle = OpenWindowHandle;
 
     fn spawn(
         &self,
@@ -73,16 +75,19 @@ impl Editor for WindowEditor {
             .with_tile("Tributary")
             .with_resize_hint(self.resize_hint())
             .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
+        let (life, ended) = life();
         let window = Window {
+            life: Some(life),
             params: Arc::clone(&self.params),
             monitor: Arc::clone(&self.monitor),
             context: None,
             scale: Arc::clone(&self.scale),
         };
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
-        create_egui_editor(state, RepaintNotifier::new(), settings, window)
+        let spawned = create_egui_editor(state, RepaintNotifier::new(), settings, window)
             .ok_or("the framework has no editor")?
-            .spawn(parent, wait_for_parent, fallback_scale_factor, context, host)
+            .spawn(parent, wait_for_parent, fallback_scale_factor, context, host)?;
+        Ok(OpenWindow::new(spawned, ended))
     }
 
     fn size(&self) -> NativeSize<u32> {
@@ -105,6 +110,7 @@ impl NiceEguiApp for Window {
         context: GuiContext,
         _frame: &mut Frame,
     ) -> Result<(), baseview::HandlerError> {
+        self.life = self.life.take().and_then(Life::of_this_thread);
         ctx.set_theme(egui::Theme::Dark);
         self.context = Some(context);
         self.monitor.list_models();
