@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Targets};
 use tributary_engine::bundle::MODEL_VARIABLE;
-use tributary_engine::contract::ContractLimiter;
 use tributary_engine::{
-    LatencyMode, MixModel, ModelBundle, ModelName, NormalizedStems, Progress, Provider, Statistics, SumModel,
-    WindowGeometry,
+    ContractLimiter, LatencyMode, LoadedModel, ModelBundle, ModelName, NormalizedStems, Progress, Provider,
+    Statistics, SumModel, WindowGeometry,
 };
 
 /// Where models lie below a folder that may hold some.
@@ -70,12 +69,12 @@ impl ModelChoice {
     ///
     /// # Errors
     /// ONNX Runtime is missing, or a graph is damaged or of another shape.
-    pub fn load(&self) -> Result<Box<dyn MixModel>> {
+    pub fn load(&self) -> Result<LoadedModel> {
         match self {
             Self::Bundle(bundle) => bundle
                 .find_library_and_load(None)
                 .with_context(|| format!("the model in {} cannot be loaded", bundle.folder().display())),
-            Self::PlainSum => Ok(Box::new(SumModel::new(SUM_GEOMETRY))),
+            Self::PlainSum => Ok(LoadedModel { model: Box::new(SumModel::new(SUM_GEOMETRY)), remark: None }),
         }
     }
 

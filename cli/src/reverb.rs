@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tributary_dsp::recipe::{ReverbSetting, RoomFile, SendLevels};
 use tributary_dsp::reverb::{ImpulseResponse, ReverbDraw, RoomName};
 use tributary_dsp::{Recipe, Stem};
-use tributary_engine::room;
+use tributary_engine::impulse_response;
 
 /// What is sent to a reverb, and where to.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -70,7 +70,7 @@ fn read_own(setting: &mut ReverbSetting, base: Option<&Path>, sample_rate_hz: u3
         return Ok(());
     };
     let path = base.join(&wanted.file);
-    let (response, found) = room::read(&path, sample_rate_hz)?;
+    let (response, found) = impulse_response::read(&path, sample_rate_hz)?;
     if found.sha256 != wanted.sha256 {
         bail!("{} does not have the checksum that the recipe names", path.display());
     }
@@ -113,7 +113,7 @@ impl Room {
                 continue;
             }
             for path in files_of(Path::new(text))? {
-                let (response, file) = room::read(&path, sample_rate_hz)?;
+                let (response, file) = impulse_response::read(&path, sample_rate_hz)?;
                 rooms.push(Room::File(file, Arc::new(response)));
             }
         }

@@ -18,11 +18,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, StemsBlock};
-use tributary_engine::meters::MeterBank;
+use tributary_engine::pipeline::MeterBank;
 use tributary_engine::resample::Resampler;
 use tributary_engine::{
-    Engine, EngineConfig, MixHop, MixModel, ModelBundle, ModelSource, Pipeline, Settings, StemWindow,
-    SumModel,
+    Engine, EngineConfig, LoadedModel, MixHop, MixModel, ModelBundle, ModelSource, Pipeline, Settings,
+    StemWindow, SumModel,
 };
 
 const HOST_RATE_HZ: f64 = 48_000.0;
@@ -40,7 +40,7 @@ fn main() {
     };
     parts(&bundle, &mut results);
     match bundle.find_library_and_load(None) {
-        Ok(model) => default_network(&bundle, model, &mut results),
+        Ok(loaded) => default_network(&bundle, loaded.model, &mut results),
         Err(error) => eprintln!("SKIPPED: network: {error}"),
     }
     published_size::published_size(&mut results);
@@ -224,7 +224,7 @@ fn default_network(bundle: &ModelBundle, mut model: Box<dyn MixModel>, results: 
     results.push(("network_rtf_default", network_rtf(&mut *model, SECONDS)));
     let loud = stems(SECONDS * HOST_RATE_HZ as usize);
     results.push(("engine_rtf_default", run_pipeline(bundle, model, true, &loud)));
-    if let Ok(model) = bundle.find_library_and_load(None) {
+    if let Ok(LoadedModel { model, .. }) = bundle.find_library_and_load(None) {
         let silence: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; SECONDS * 48_000]);
         results.push(("idle_rtf", run_pipeline(bundle, model, true, &silence)));
     }

@@ -2,23 +2,28 @@
 //! the small files only – contract, targets, an impulse response – so that a plug-in knows its latency at once; graphs
 //! are read, hashed and handed to ONNX Runtime later, on the worker thread, by [`ModelBundle::load_model`].
 
-use std::io::Read;
+pub(crate) mod contract;
+pub(crate) mod files;
+pub mod impulse_response;
+pub(crate) mod parity;
+pub(crate) mod statistics;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tributary_dsp::{CHANNELS, Recipe, Targets};
 
-use crate::contract::{
+use contract::{
     CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, LatencyMode, Network,
     TARGETS_LIMIT_BYTES, WindowGeometry,
 };
-use crate::error::{BundleError, ModelError};
-use crate::model::{MixModel, SumModel};
-use crate::onnx::{OnnxLibrary, Provider};
-use crate::regular_file;
-use crate::room::{self, ROOM_LIMIT_BYTES};
-use crate::statistics::Prior;
+use files::{read_checked, read_limited, read_samples, sha256_hex};
+use impulse_response::RESPONSE_LIMIT_BYTES;
+use parity::ParityVectors;
+use statistics::{Prior, Statistics};
+
+use crate::error::BundleError;
+use crate::onnx::provider::Provider;
 
 /// The environment variable that names a folder with a bundle to use instead of the shipped default model.
 pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
@@ -56,8 +61,9 @@ impl ModelBundle {
         let rate_hz = contract.sample_rate_hz;
         let reverb = &mut contract.recipe.reverb;
         if let (true, Some(wanted)) = (reverb.enabled, &reverb.impulse_response) {
-            let bytes = read_checked(&folder, &wanted.into(), ROOM_LIMIT_BYTES)?;
-            reverb.room = Some(Arc::new(room::decode(&folder.join(&wanted.file), bytes, rate_hz)?));
+            let bytes = read_checked(&folder, &wanted.into(), RESPONSE_LIMIT_BYTES)?;
+            reverb.room =
+                Some(Arc::new(impulse_response::decode(&folder.join(&wanted.file), bytes, rate_hz)?));
         }
         Ok(Self {
             folder,
@@ -130,6 +136,19 @@ impl ModelBundle {
         self.mode != LatencyMode::Monitor && !matches!(self.contract.network, Network::Sum {})
     }
 
+    /// Whether the network averages something over a song.
+    pub fn has_statistics(&self) -> bool {
+        matches!(self.contract.network, Network::Incremental { .. })
+    }
+
+    /// Whether these can be this network's statistics.
+    pub fn accepts(&self, statistics: &Statistics) -> bool {
+        match &self.contract.network {
+            Network::Incremental { norms, filters, .. } => statistics.fits(*norms, *filters),
+            _ => false,
+        }
+    }
+
     /// Reads a graph, checks its length and checksum.
     pub(crate) fn read_graph(&self, reference: &FileReference) -> Result<Vec<u8>, BundleError> {
         read_checked(&self.folder, reference, GRAPH_LIMIT_BYTES)
@@ -162,99 +181,4 @@ impl ModelBundle {
         let output = read_samples(&self.folder.join(&parity.output), 2 * parity.frames)?;
         Ok(Some(ParityVectors { frames: parity.frames, tolerance: parity.tolerance, input, output }))
     }
-
-    /// Loads the network: checksums, sessions, shapes, one warm-up run. Takes up to seconds; never call it on the
-    /// audio or GUI thread. A bundle that needs no library ignores `library`.
-    ///
-    /// # Errors
-    /// [`ModelError`] with the reason in plain words.
-    pub fn load_model(&self, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
-        if self.needs_library() {
-            crate::onnx::load(self, library)
-        } else {
-            Ok(Box::new(SumModel::new(self.geometry())))
-        }
-    }
-
-    /// Finds ONNX Runtime only when the network needs it, then loads the model. `library` names the file to use; when
-    /// it is `None` the usual places are searched.
-    ///
-    /// # Errors
-    /// As [`Self::load_model`], and when the library is missing or too old.
-    pub fn find_library_and_load(&self, library: Option<&Path>) -> Result<Box<dyn MixModel>, ModelError> {
-        if self.needs_library() {
-            self.load_model(&OnnxLibrary::find(library)?)
-        } else {
-            Ok(Box::new(SumModel::new(self.geometry())))
-        }
-    }
-}
-
-/// Input and expected output of a whole network, planar.
-pub(crate) struct ParityVectors {
-    pub(crate) frames: usize,
-    tolerance: f64,
-    /// (8, frames).
-    pub(crate) input: Vec<f32>,
-    /// (2, frames).
-    output: Vec<f32>,
-}
-
-impl ParityVectors {
-    /// Compares a result, (2, frames), with what the network's author got.
-    pub(crate) fn compare(&self, mix: &[f32]) -> Result<(), ModelError> {
-        let differences = mix.iter().zip(&self.output).map(|(a, b)| f64::from((a - b).abs()));
-        // A NaN must not pass, so the largest difference is found with a comparison that NaN wins.
-        let largest = differences.fold(0.0, |worst, d| if d <= worst { worst } else { d });
-        if mix.len() == self.output.len() && largest <= self.tolerance {
-            return Ok(());
-        }
-        Err(ModelError::Parity { largest, tolerance: self.tolerance })
-    }
-}
-
-/// Reads exactly `count` little-endian f32 samples.
-fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, BundleError> {
-    let bytes = read_limited(path, 4 * count as u64)?;
-    if bytes.len() != 4 * count {
-        let reason = format!("it holds {} bytes, expected {}", bytes.len(), 4 * count);
-        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason });
-    }
-    Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
-}
-
-/// Reads a whole file of at most `limit_bytes`. The limit holds for what is read, not for what the file system claims.
-pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
-    let unreadable =
-        |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.to_string() };
-    let file = regular_file::open(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => BundleError::Missing { path: path.to_path_buf() },
-        _ => unreadable(e),
-    })?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    let too_large =
-        |actual_bytes| BundleError::TooLarge { path: path.to_path_buf(), actual_bytes, limit_bytes };
-    if metadata.len() > limit_bytes {
-        return Err(too_large(metadata.len()));
-    }
-    let mut bytes = Vec::with_capacity(metadata.len() as usize);
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
-}
-
-fn read_checked(folder: &Path, reference: &FileReference, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
-    let path = folder.join(&reference.file);
-    let bytes = read_limited(&path, limit_bytes)?;
-    if sha256_hex(&bytes) != reference.sha256 {
-        return Err(BundleError::Checksum { path });
-    }
-    Ok(bytes)
-}
-
-/// Lower-case hexadecimal SHA-256.
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,9 +5,9 @@
 use serde::{Deserialize, Serialize};
 use tributary_dsp::FxNormalizer;
 
-use crate::contract::WindowGeometry;
+use crate::bundle::contract::WindowGeometry;
 use crate::error::EngineError;
-use crate::limiter;
+use crate::pipeline::limiter;
 use crate::resample;
 
 /// One reason for latency.

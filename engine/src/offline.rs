@@ -5,8 +5,8 @@
 use tributary_dsp::{CHANNELS, StereoBuffer};
 
 use crate::error::EngineError;
-use crate::meters::Loudness;
 use crate::pipeline::Pipeline;
+use crate::pipeline::meters::Loudness;
 
 /// Frames per piece.
 const PIECE_FRAMES: usize = 4096;

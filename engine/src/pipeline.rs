@@ -6,20 +6,33 @@
 //! [`Pipeline::push`] does everything. The worker uses the pieces instead, so that the normalized sum is out before the
 //! network starts: [`Pipeline::ingest`], then [`Pipeline::run_hop`] or [`Pipeline::skip_hop`] while a hop is due.
 
+pub(crate) mod anchor;
+pub(crate) mod intake;
+pub(crate) mod join;
+pub(crate) mod limiter;
+pub(crate) mod meters;
+pub(crate) mod normalize;
+pub(crate) mod output;
+mod sum;
+pub(crate) mod window;
+
 use tributary_dsp::{CHANNELS, Corrections, ProfileSource, Recipe, StemReading, Targets};
 
-use crate::anchor::Anchor;
-use crate::contract::{ContractLimiter, WindowGeometry};
-use crate::crossfade::HopCrossfade;
+pub use meters::{Loudness, MeterBank};
+pub use window::{HOPS_SHOWN, StemWindow};
+
+use anchor::Anchor;
+use intake::{Block, Intake, PUSH_FRAMES};
+use join::HopJoin;
+use normalize::{Normalize, StemListener, build_normalizer};
+use output::HostOutput;
+use sum::StemSum;
+
+use crate::bundle::contract::{ContractLimiter, WindowGeometry};
+use crate::bundle::statistics::Statistics;
 use crate::error::{EngineError, ModelError};
-use crate::intake::{Intake, PUSH_FRAMES, build_normalizer};
 use crate::latency::{LatencyReport, pipeline_latency};
-use crate::meters::MeterBank;
 use crate::model::{MixHop, MixModel};
-use crate::output::HostOutput;
-use crate::statistics::Statistics;
-use crate::tap::Tap;
-use crate::window::StemWindow;
 
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.
 const REST_LINEAR: f32 = 1e-6;
@@ -40,9 +53,13 @@ pub struct Pipeline {
     geometry: WindowGeometry,
     latency: LatencyReport,
     intake: Intake,
+    normalize: Normalize,
+    sum: StemSum,
+    sum_output: HostOutput,
+    meters: Option<MeterBank>,
     window: StemWindow,
     model: Box<dyn MixModel>,
-    crossfade: HopCrossfade,
+    crossfade: HopJoin,
     mix: [Vec<f32>; 2],
     mix_peak: f32,
     resting: bool,
@@ -76,10 +93,14 @@ impl Pipeline {
         Ok(Self {
             geometry,
             latency,
-            intake: Intake::new(normalizer, host_rate_hz, model_rate_hz)?,
+            intake: Intake::new(host_rate_hz, model_rate_hz)?,
+            normalize: Normalize::new(normalizer),
+            sum: StemSum::default(),
+            sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
+            meters: None,
             window: StemWindow::new(geometry),
             model,
-            crossfade: HopCrossfade::new(geometry),
+            crossfade: HopJoin::new(geometry),
             mix: [mix(), mix()],
             mix_peak: 0.0,
             resting: false,
@@ -92,18 +113,18 @@ impl Pipeline {
 
     /// The same pipeline with loudness meters running ([`Self::meters`]).
     pub fn with_meters(mut self) -> Self {
-        self.intake.set_meters(MeterBank::new(self.geometry.sample_rate_hz));
+        self.meters = MeterBank::new(self.geometry.sample_rate_hz);
         self
     }
 
     /// The same pipeline with meters of its stems only ([`Self::meters`]): whoever writes the mix to a file measures that.
     pub fn with_stem_meters(mut self) -> Self {
-        self.intake.set_meters(MeterBank::of_stems(self.geometry.sample_rate_hz));
+        self.meters = MeterBank::of_stems(self.geometry.sample_rate_hz);
         self
     }
 
     /// The same pipeline on two cores, if the model can make use of them: it makes a hop once the next ones are there as
-    /// well, with the same bits. Output comes so many hops ([`crate::window::HOPS_SHOWN`]) later than [`Self::latency`]
+    /// well, with the same bits. Output comes so many hops ([`crate::pipeline::window::HOPS_SHOWN`]) later than [`Self::latency`]
     /// says, so this is for offline work.
     pub fn on_two_cores(mut self) -> Self {
         if self.model.look_ahead() {
@@ -112,30 +133,25 @@ impl Pipeline {
         self
     }
 
-    /// What the user should know about how the model runs.
-    pub fn remark(&self) -> Option<&str> {
-        self.model.remark()
-    }
-
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
-        self.intake.meters()
+        self.meters.as_ref()
     }
 
     /// The corrections the normalizer applies at present, in stem order.
     pub fn normalizer_readings(&self) -> [StemReading; 4] {
-        self.intake.normalizer().normalize_readings()
+        self.normalize.normalizer().normalize_readings()
     }
 
-    /// Copies what enters the normalizer from now on; `None` ends that.
-    pub(crate) fn set_tap(&mut self, tap: Option<Tap>) {
-        self.intake.set_tap(tap);
+    /// Lets somebody hear what enters the normalizer from now on; `None` ends that.
+    pub(crate) fn set_listener(&mut self, listener: Option<Box<dyn StemListener>>) {
+        self.normalize.set_listener(listener);
     }
 
     /// Lets other corrections take over: at once when no frame of the stream has come in, otherwise as
     /// [`tributary_dsp::FxNormalizer::glide_to`] does.
     pub fn glide_to(&mut self, corrections: Corrections) {
-        self.intake.normalizer_mut().glide_to(corrections);
+        self.normalize.normalizer_mut().glide_to(corrections);
         if self.intake.pushed_frames() == 0 {
             self.start_at(self.song_frame);
         }
@@ -144,8 +160,8 @@ impl Pipeline {
     /// Whether nothing is left to be done until the next sound: every stage has decayed and passes silence on. Where that
     /// begins follows from the stream alone.
     pub fn is_resting(&self) -> bool {
-        let meters = self.intake.meters().is_none_or(MeterBank::are_resting);
-        self.resting && self.intake.normalizer().is_resting() && meters
+        let meters = self.meters.as_ref().is_none_or(MeterBank::are_resting);
+        self.resting && self.normalize.normalizer().is_resting() && meters
     }
 
     /// Holds what the model averages over a song, or lets it follow the stream again, from the next hop on – from the
@@ -154,7 +170,11 @@ impl Pipeline {
     /// # Errors
     /// [`ModelError::Statistics`] when they are not this model's; nothing has then changed.
     pub fn freeze_statistics(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
-        self.model.freeze_statistics(statistics)?;
+        match (self.model.learner(), statistics) {
+            (Some(learner), statistics) => learner.freeze(statistics)?,
+            (None, None) => {}
+            (None, Some(_)) => return Err(ModelError::Statistics),
+        }
         if self.intake.pushed_frames() == 0 {
             self.model.reset();
         }
@@ -189,7 +209,10 @@ impl Pipeline {
         self.window.reset();
         self.window.lead_in(anchor.window_frames);
         self.lead_frames = anchor.window_frames;
-        self.intake.start_at(anchor, &mut self.window);
+        self.normalize.start_after(anchor.normalizer_frames);
+        self.sum_output.start_after(anchor.host_frames);
+        self.meters.iter_mut().for_each(MeterBank::reset);
+        self.take_stems(|intake, behind| intake.start_at(anchor, behind));
         self.model.reset();
         self.crossfade.reset();
         self.mix_output.start_after(anchor.host_frames);
@@ -217,7 +240,27 @@ impl Pipeline {
 
     /// Takes stems as far as the window: resampled, normalized, and their sum put out. Makes no hop.
     pub fn ingest(&mut self, stems: [&[f32]; CHANNELS]) {
-        self.intake.ingest(stems, &mut self.window);
+        self.take_stems(|intake, behind| intake.take(stems, behind));
+    }
+
+    /// Lets the intake take stems, and leads its blocks through what lies behind it, as far as the window.
+    fn take_stems(&mut self, take: impl FnOnce(&mut Intake, &mut dyn FnMut(&mut Block, usize))) {
+        let Self { intake, normalize, sum, sum_output, meters, window, .. } = self;
+        take(intake, &mut |block, lead_frames| {
+            if let Some(meters) = meters {
+                meters.add_stems_before(block.each_ref().map(|channel| &channel[lead_frames..]));
+            }
+            let stems = normalize.process(block, lead_frames);
+            if stems[0].is_empty() {
+                return;
+            }
+            let sum = sum.of(stems);
+            if let Some(meters) = meters {
+                meters.add_stems_after(stems, sum);
+            }
+            sum_output.take(sum);
+            window.append(stems);
+        });
     }
 
     /// Whether the window of the next hop is complete.
@@ -248,7 +291,10 @@ impl Pipeline {
         let precedes = self.window.precedes_sound();
         let outcome = if precedes || silent && (self.resting || self.mix_peak < REST_LINEAR) {
             if !self.resting {
-                self.model.rest();
+                match self.model.learner() {
+                    Some(learner) => learner.rest(),
+                    None => self.model.reset(),
+                }
                 self.resting = true;
             }
             self.mix.iter_mut().for_each(|side| side.fill(0.0));
@@ -272,7 +318,7 @@ impl Pipeline {
         }
         let made = std::mem::take(&mut self.lead_frames)..self.geometry.hop_frames;
         let made = self.mix.each_ref().map(|side| &side[made.clone()]);
-        if let Some(meters) = self.intake.meters_mut() {
+        if let Some(meters) = &mut self.meters {
             meters.add_mix(made);
         }
         self.mix_output.take(made);
@@ -302,10 +348,11 @@ impl Pipeline {
     pub fn finish(&mut self) -> Result<(), EngineError> {
         let wanted = self.intake.pushed_frames();
         let silence = [0.0; 1024];
-        while self.mix_output.made_frames() < wanted || self.intake.sum_output().made_frames() < wanted {
+        while self.mix_output.made_frames() < wanted || self.sum_output.made_frames() < wanted {
             self.push([&silence; CHANNELS])?;
         }
         self.mix_output.truncate(wanted);
+        self.sum_output.truncate(wanted);
         self.intake.end_at(wanted);
         Ok(())
     }
@@ -317,7 +364,7 @@ impl Pipeline {
 
     /// Frames of the normalized sum that can be pulled.
     pub fn sum_ready_frames(&self) -> usize {
-        self.intake.sum_output().ready_frames()
+        self.sum_output.ready_frames()
     }
 
     /// Pulls up to `out[0].len()` mix frames in order and returns how many were written.
@@ -327,7 +374,7 @@ impl Pipeline {
 
     /// Pulls up to `out[0].len()` frames of the plain sum of the normalized stems and returns how many were written.
     pub fn pull_sum(&mut self, out: &mut [&mut [f32]; 2]) -> usize {
-        self.intake.sum_output_mut().pull(out)
+        self.sum_output.pull(out)
     }
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tributary_dsp::{Recipe, Targets};
 
-use crate::contract::WindowGeometry;
+use crate::bundle::contract::WindowGeometry;
 use crate::error::ModelError;
-use crate::model::{MixHop, MixModel, SumModel};
-use crate::start::ModelSource;
-use crate::window::StemWindow;
+use crate::live::model_source::ModelSource;
+use crate::model::{MixHop, MixModel, SongLearner, SumModel};
+use crate::pipeline::window::StemWindow;
 
 /// A small window: 1024 frames of context, hop 512, lookahead 512, crossfade 128, at 44.1 kHz.
 pub const SMALL_GEOMETRY: WindowGeometry = WindowGeometry {
@@ -77,6 +77,10 @@ impl MixModel for SlowModel {
 
     fn reset(&mut self) {
         self.inner.reset();
+    }
+
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {

@@ -8,10 +8,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 #![allow(dead_code, reason = "not every word of the protocol is needed here")]
 
-#[path = "../src/protocol.rs"]
+#[path = "../src/live/protocol.rs"]
 mod protocol;
 
-/// What `protocol.rs` finds as `crate::atomics` here.
+/// What `protocol.rs` finds as `super::atomics` here.
 mod atomics {
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 }

@@ -28,7 +28,7 @@ from .model import CRAFx2, transparent_network
 from .runtime import of_contract, session
 
 RUNS = 9
-#: Frames that either end handles in one run: `engine/src/onnx/ends.rs`.
+#: Frames that either end handles in one run: `engine/src/crafx2/front_end.rs`.
 PIECE_FRAMES = 4_096
 #: The graphs of a step, in their order.
 PARTS = ("front", "temporal", "recurrent", "back")

@@ -20,7 +20,7 @@ from .runtime import run_back, session, shipped_statistics
 
 Array = NDArray[np.float32]
 #: The engine's running statistics: what the shipped ones are worth, and how long the exponential mean is, in latent
-#: frames (`engine/src/statistics.rs`).
+#: frames (`engine/src/crafx2/averages.rs`).
 PRIOR_FRAMES, MEMORY_FRAMES = (seconds * SAMPLE_RATE_HZ / FRAME_RATIO for seconds in (8.0, 60.0))
 
 
@@ -158,7 +158,7 @@ class SplitStream(Stream):
 
 
 class IncrementalStream(Stream):
-    """Every latent frame goes through the latent mixer once; the engine's `onnx/incremental.rs` in few lines."""
+    """Every latent frame goes through the latent mixer once; the engine's `crafx2/incremental.rs` in few lines."""
 
     #: Statistics to hold instead of following the song's.
     frozen: Statistics | None = None

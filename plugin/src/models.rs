@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tributary_engine::bundle::MODEL_VARIABLE;
-use tributary_engine::onnx::library::own_binary;
+use tributary_engine::onnx::own_binary;
 
 /// Name of the model that is used when none was chosen.
 pub const DEFAULT: &str = "default";

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use tributary_dsp::{Stem, StemReading};
-use tributary_engine::telemetry::HEARD_THRESHOLD;
+use tributary_engine::HEARD_THRESHOLD;
 use tributary_engine::{
     Deck, EngineHandle, EngineState, LatencyMode, LatencyReport, LearnedProfile, Learning, LearningPhase,
     ModelName, RenderReport, Report, Telemetry,

@@ -70,13 +70,13 @@ fn song_fidelity(bundle: &ModelBundle, folder: &Path) -> Vec<(&'static str, f64)
         (LatencyMode::Standard, "stream_sdr_db_standard"),
         (LatencyMode::High, "stream_sdr_db_high"),
     ] {
-        let mut model = bundle.clone().in_mode(mode).find_library_and_load(None).unwrap();
+        let mut model = bundle.clone().in_mode(mode).find_library_and_load(None).unwrap().model;
         found.push((key, sdr_db(&stream(&mut *model, &channels), &wanted)));
     }
     let stores = normalized.each_mut().map(|stem| Some(stem as &mut dyn StemStore));
     let learned = bundle.song_statistics(None, stores, true, &mut |_| Ok(())).unwrap();
-    let mut model = bundle.find_library_and_load(None).unwrap();
-    model.freeze_statistics(learned).unwrap();
+    let mut model = bundle.find_library_and_load(None).unwrap().model;
+    model.learner().unwrap().freeze(learned).unwrap();
     found.push(("stream_sdr_db_learned", sdr_db(&stream(&mut *model, &channels), &wanted)));
     found
 }
@@ -98,18 +98,18 @@ fn whole_song(bundle: &ModelBundle, channels: &Channels) -> Mix {
         "crossfade_frames": 64,
     });
     std::fs::write(&contract, json.to_string()).unwrap();
-    let mut model = ModelBundle::open(&folder).unwrap().find_library_and_load(None).unwrap();
+    let mut model = ModelBundle::open(&folder).unwrap().find_library_and_load(None).unwrap().model;
     let mut held: Option<Statistics> = None;
     for pass in 0.. {
         let mix = stream(&mut *model, channels);
-        let learned = model.statistics();
+        let learned = model.learner().unwrap().learned();
         if learned == held {
             std::fs::remove_dir_all(&folder).unwrap();
             println!("  statistics stay after {pass} passes");
             return mix;
         }
         assert!(pass < MOST_PASSES, "the statistics do not settle");
-        model.freeze_statistics(learned.clone()).unwrap();
+        model.learner().unwrap().freeze(learned.clone()).unwrap();
         held = learned;
     }
     unreachable!("the loop returns or panics")

@@ -242,7 +242,7 @@ fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer
     let statistics = choice.song_statistics(normalized, &mut |_| Ok(()))?;
     let source = ProfileSource::Fixed(profile);
     let limiter = choice.limiter();
-    let mut pipeline = Pipeline::new(choice.load()?, &recipe, &targets, source, limiter, rate_hz)?;
+    let mut pipeline = Pipeline::new(choice.load()?.model, &recipe, &targets, source, limiter, rate_hz)?;
     pipeline.freeze_statistics(statistics)?;
     Ok(mix_song(&mut pipeline, stems, &mut |_| Ok(()))?.mix)
 }

@@ -143,13 +143,14 @@ pub fn run(args: &Args) -> Result<()> {
         (model.join().unwrap_or_else(|panic| resume_unwind(panic)), statistics)
     });
     let (model, statistics) = (model?, statistics?);
-    model.remark().iter().for_each(|remark| report::note(remark));
+    model.remark.iter().for_each(|remark| report::note(remark));
     let source =
         measured.map_or(ProfileSource::Adaptive, |(profile, _normalized)| ProfileSource::Fixed(profile));
     let profile_s = started.elapsed().as_secs_f64();
     let (limiter, rate_hz) = (choice.limiter(), f64::from(song.sample_rate_hz));
-    let mut pipeline =
-        Pipeline::new(model, &recipe, &targets, source, limiter, rate_hz)?.with_stem_meters().on_two_cores();
+    let mut pipeline = Pipeline::new(model.model, &recipe, &targets, source, limiter, rate_hz)?
+        .with_stem_meters()
+        .on_two_cores();
     let learned = statistics.is_some();
     pipeline.freeze_statistics(statistics)?;
     let (figures, loudness) = write_mix(&mut pipeline, &mut song, &args.output, args.bits)?;
@@ -403,6 +404,6 @@ fn assignment_table(files: &SongFiles) -> Option<Table> {
 }
 
 /// The integrated loudness of a meter, or none for silence.
-fn audible(meter: &tributary_engine::meters::Loudness) -> Option<f64> {
+fn audible(meter: &tributary_engine::Loudness) -> Option<f64> {
     (meter.integrated_lufs > SILENCE_LUFS).then_some(meter.integrated_lufs)
 }

@@ -35,6 +35,6 @@ pub fn published_size(results: &mut Results) {
 
 fn load(folder: PathBuf) -> Result<(ModelBundle, Box<dyn MixModel>), String> {
     let bundle = ModelBundle::open(&folder).map_err(|error| error.to_string())?;
-    let model = bundle.find_library_and_load(None).map_err(|error| error.to_string())?;
+    let model = bundle.find_library_and_load(None).map_err(|error| error.to_string())?.model;
     Ok((bundle, model))
 }

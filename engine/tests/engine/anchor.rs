@@ -13,7 +13,7 @@ use tributary_dsp::{
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
     AudioSide, Deck, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelBundle, ModelError, Pipeline,
-    Retired, Settings, StemWindow, SumModel, WindowGeometry,
+    Retired, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 /// Rates at which a resampler's phases repeat exactly.
@@ -29,6 +29,9 @@ impl MixModel for Sloping {
         self.0.geometry()
     }
     fn reset(&mut self) {}
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.0.run(window, mix)?;
         for side in [&mut *mix.left, &mut *mix.right] {
@@ -313,7 +316,7 @@ fn a_learned_mix_is_the_same_from_any_start() {
     let stores = normalized.each_mut().map(|stem| Some(stem as &mut dyn StemStore));
     let statistics = bundle.song_statistics(None, stores, false, &mut |_| Ok(())).unwrap();
     for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
-        let model = bundle.find_library_and_load(None).unwrap();
+        let model = bundle.find_library_and_load(None).unwrap().model;
         let limiter = bundle.contract().limiter;
         let source = ProfileSource::Fixed(profile.clone());
         let mut pipeline = Pipeline::new(model, recipe, targets, source, limiter, rate_hz).unwrap();
@@ -344,7 +347,7 @@ fn silence_before_an_adaptive_mix_changes_nothing() {
     }
     let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
     for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
-        let model = bundle.find_library_and_load(None).unwrap();
+        let model = bundle.find_library_and_load(None).unwrap().model;
         let (recipe, targets) = (bundle.recipe(), bundle.targets());
         let limiter = bundle.contract().limiter;
         let source = ProfileSource::Adaptive;

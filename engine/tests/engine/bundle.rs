@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tributary_dsp::reverb::{ImpulseResponse, RoomName};
-use tributary_engine::{BundleError, Contract, ModelBundle, room};
+use tributary_engine::{BundleError, Contract, ModelBundle, impulse_response};
 
 use crate::common::{TemporaryFolder, repository};
 
@@ -216,7 +216,7 @@ fn impulse_responses_of_any_rate_reach_the_normalizer() {
 fn the_files_of_our_rooms_hold_what_the_normalizer_generates() {
     for name in RoomName::ALL {
         let path = repository("assets/ir").join(name.name()).with_extension("wav");
-        let (read, file) = room::read(&path, 44_100).unwrap();
+        let (read, file) = impulse_response::read(&path, 44_100).unwrap();
         assert_eq!(file.file, format!("{}.wav", name.name()));
         // What precedes the largest sample is cut off a file.
         let generated = ImpulseResponse::generate(&name.room(), 44_100.0);

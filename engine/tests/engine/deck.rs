@@ -7,7 +7,7 @@ use tributary_dsp::{CHANNELS, ProfileSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
     AudioSide, Deck, DeckControl, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelError,
-    ModelSource, Retired, StemWindow, SumModel, WindowGeometry,
+    ModelSource, Retired, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 use crate::alloc::allocations;
@@ -31,6 +31,10 @@ impl MixModel for Half {
     }
 
     fn reset(&mut self) {}
+
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         if self.broken.load(Ordering::Relaxed) {

@@ -1,7 +1,7 @@
 //! Rest: after enough silence a pipeline passes silence on without work, and nobody can hear that it did.
 
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
-use tributary_engine::contract::ContractLimiter;
+use tributary_engine::ContractLimiter;
 use tributary_engine::test_support::SMALL_GEOMETRY;
 use tributary_engine::{Pipeline, SumModel};
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use tributary_dsp::CHANNELS;
-use tributary_engine::{MixModel, ModelError, Statistics, StemWindow};
+use tributary_engine::{MixModel, ModelError, SongLearner, Statistics, StemWindow};
 
 use crate::common::{TemporaryFolder, difference, noise_stems, part};
 use crate::networks::{bundle, library, load, run};
@@ -88,16 +88,20 @@ pub fn sdr_db(found: &[Vec<f32>; 2], wanted: &[Vec<f32>; 2]) -> f64 {
     10.0 * (signal / error.max(1e-30)).log10()
 }
 
+fn learner(model: &mut dyn MixModel) -> &mut dyn SongLearner {
+    model.learner().expect("an incremental network averages over a song")
+}
+
 /// Runs over the song until the statistics stay: deeper norms depend on those before them.
 fn learn(model: &mut dyn MixModel, stems: &[Vec<f32>; CHANNELS]) -> Statistics {
-    model.freeze_statistics(None).unwrap();
+    learner(model).freeze(None).unwrap();
     for _ in 0..4 {
         stream(model, stems, |_| false);
-        let learned = model.statistics().unwrap();
-        model.freeze_statistics(Some(learned)).unwrap();
+        let learned = learner(&mut *model).learned().unwrap();
+        learner(&mut *model).freeze(Some(learned)).unwrap();
     }
     stream(model, stems, |_| false);
-    model.statistics().unwrap()
+    learner(&mut *model).learned().unwrap()
 }
 
 #[test]
@@ -127,8 +131,8 @@ fn the_length_of_hops_does_not_matter() {
     let mut short = load(&incremental("short", 1024, LOOKAHEAD_FRAMES), &library).unwrap();
     let mut long = load(&incremental("long", 4096, LOOKAHEAD_FRAMES), &library).unwrap();
     let learned = learn(&mut *short, &stems);
-    short.freeze_statistics(Some(learned.clone())).unwrap();
-    long.freeze_statistics(Some(learned)).unwrap();
+    learner(&mut *short).freeze(Some(learned.clone())).unwrap();
+    learner(&mut *long).freeze(Some(learned)).unwrap();
     let (first, second) = (stream(&mut *short, &stems, |_| false), stream(&mut *long, &stems, |_| false));
     let sdr = sdr_db(&first, &second);
     assert!(sdr > 60.0, "{sdr}");
@@ -142,7 +146,7 @@ fn skipped_hops_are_caught_up_and_long_gaps_start_anew() {
     let stems = song(73);
     let mut model = load(&incremental("skips", 1024, LOOKAHEAD_FRAMES), &library).unwrap();
     let learned = learn(&mut *model, &stems);
-    model.freeze_statistics(Some(learned)).unwrap();
+    learner(&mut *model).freeze(Some(learned)).unwrap();
     let steady = stream(&mut *model, &stems, |_| false);
     let skipping = stream(&mut *model, &stems, |hop| [3, 4, 9].contains(&hop));
     let after =
@@ -175,12 +179,12 @@ fn a_reset_is_a_fresh_start_and_a_rest_keeps_the_averages() {
     let stems = song(75);
     let folder = incremental("rest", 1024, LOOKAHEAD_FRAMES);
     let mut model = load(&folder, &library).unwrap();
-    assert_eq!(model.statistics(), None);
+    assert_eq!(learner(&mut *model).learned(), None);
     let first = stream(&mut *model, &stems, |_| false);
-    let learned = model.statistics().unwrap();
+    let learned = learner(&mut *model).learned().unwrap();
     assert_eq!(first, stream(&mut *model, &stems, |_| false));
-    model.rest();
-    assert_eq!(model.statistics(), Some(learned.clone()));
+    learner(&mut *model).rest();
+    assert_eq!(learner(&mut *model).learned(), Some(learned.clone()));
     // What follows a rest is a stream's start with other running statistics: near, but not the same.
     let mut window = StemWindow::new(model.geometry());
     window.append(part(&stems, 0..SONG_FRAMES));
@@ -188,10 +192,10 @@ fn a_reset_is_a_fresh_start_and_a_rest_keeps_the_averages() {
     let worst = difference(&woken[0][..1024], &first[0][..1024]);
     assert!(worst > 0.0 && worst < 0.05, "{worst}");
     model.reset();
-    assert_eq!(model.statistics(), None);
+    assert_eq!(learner(&mut *model).learned(), None);
 
     let foreign = Statistics { gate: vec![0.1; 3], ..learned };
-    assert_eq!(model.freeze_statistics(Some(foreign)), Err(ModelError::Statistics));
+    assert_eq!(learner(&mut *model).freeze(Some(foreign)), Err(ModelError::Statistics));
     assert_eq!(stream(&mut *model, &stems, |_| false), first);
 }
 
@@ -235,7 +239,7 @@ fn looking_ahead_changes_no_bit() {
             let (wanted, found) = (stream(&mut *plain, &stems, skip), stream(&mut *ahead, &stems, skip));
             assert!(wanted[0].iter().any(|x| x.abs() > 0.01));
             assert_eq!(found, wanted);
-            assert_eq!(ahead.statistics(), plain.statistics());
+            assert_eq!(learner(&mut *ahead).learned(), learner(&mut *plain).learned());
         }
         // Given up in the middle: what was made ahead belongs to another stream.
         let mut window = StemWindow::new(ahead.geometry());

@@ -54,7 +54,7 @@ fn offline(bundle: &ModelBundle, stems: &[Vec<f32>; CHANNELS]) -> (SongProfile, 
 
 fn pipeline(bundle: &ModelBundle, profile: &SongProfile, statistics: Option<&Statistics>) -> Pipeline {
     let (model, source) =
-        (bundle.find_library_and_load(None).unwrap(), ProfileSource::Fixed(profile.clone()));
+        (bundle.find_library_and_load(None).unwrap().model, ProfileSource::Fixed(profile.clone()));
     let (recipe, targets) = (bundle.recipe(), bundle.targets());
     let mut pipeline = Pipeline::new(model, recipe, targets, source, None, RATE_HZ).unwrap();
     pipeline.freeze_statistics(statistics.cloned()).unwrap();

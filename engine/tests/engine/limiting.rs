@@ -3,7 +3,7 @@
 
 use crate::common::{Noise, noise_stems, part, pull, run_pipeline};
 use tributary_dsp::{CHANNELS, ProfileSource, Targets};
-use tributary_engine::contract::ContractLimiter;
+use tributary_engine::ContractLimiter;
 use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{Pipeline, SumModel};
 

@@ -77,7 +77,7 @@ pub fn whole_bundle(name: &str, graph_file: &str, context_frames: usize) -> Temp
 }
 
 pub fn load(folder: &TemporaryFolder, library: &OnnxLibrary) -> Result<Box<dyn MixModel>, ModelError> {
-    ModelBundle::open(&folder.0).unwrap().load_model(library)
+    ModelBundle::open(&folder.0).unwrap().load_model(library).map(|loaded| loaded.model)
 }
 
 /// One run of a model, hop and crossfade.
@@ -167,7 +167,7 @@ fn shipped_networks_prove_themselves() {
     // Loading runs the parity vectors.
     let bundle = ModelBundle::open(&folder).unwrap();
     assert!(bundle.contract().parity.is_some());
-    let mut model = bundle.load_model(&library).unwrap();
+    let mut model = bundle.load_model(&library).unwrap().model;
     let mut window = StemWindow::new(model.geometry());
     let frames = model.geometry().window_frames();
     window.append(part(&noise_stems(frames, 52), 0..frames));
@@ -295,12 +295,13 @@ fn a_gpu_that_is_not_there_is_replaced_by_the_cpu() {
     let folder = split_bundle("provider", 4096);
     let load_on = |provider| ModelBundle::open(&folder.0).unwrap().on(provider).load_model(&library).unwrap();
     let (mut cpu, mut cuda) = (load_on(Provider::Cpu), load_on(Provider::Cuda));
-    assert_eq!(cpu.remark(), None);
+    assert_eq!(cpu.remark, None);
+    let (cpu, remark, cuda) = (&mut *cpu.model, cuda.remark, &mut *cuda.model);
     let mut window = StemWindow::new(cpu.geometry());
     let frames = cpu.geometry().window_frames();
     window.append(part(&noise_stems(frames, 53), 0..frames));
-    let (wanted, found) = (run(&mut *cpu, &window), run(&mut *cuda, &window));
-    match cuda.remark() {
+    let (wanted, found) = (run(cpu, &window), run(cuda, &window));
+    match remark {
         Some(remark) => {
             assert!(
                 remark.starts_with("The network runs on the CPU, because CUDA was asked for and failed: ")

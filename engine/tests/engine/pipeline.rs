@@ -7,7 +7,9 @@ use crate::common::{difference, neutral_pipeline, noise_stems, part, plain_sum, 
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 use tributary_engine::pipeline::{HopOutcome, is_missing};
 use tributary_engine::test_support::SMALL_GEOMETRY;
-use tributary_engine::{MixHop, MixModel, ModelError, Pipeline, StemWindow, SumModel, WindowGeometry};
+use tributary_engine::{
+    MixHop, MixModel, ModelError, Pipeline, SongLearner, StemWindow, SumModel, WindowGeometry,
+};
 
 const RATES_HZ: [f64; 9] =
     [8_000.0, 32_000.0, 44_056.0, 44_100.0, 47_999.0, 48_000.0, 88_200.0, 96_000.0, 192_000.0];
@@ -116,6 +118,9 @@ impl MixModel for Disagreeing {
         SMALL_GEOMETRY
     }
     fn reset(&mut self) {}
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
     fn run(&mut self, _: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.0 = !self.0;
         mix.left.fill(if self.0 { 1.0 } else { 0.0 });
@@ -185,6 +190,9 @@ impl MixModel for Counting {
         self.0.geometry()
     }
     fn reset(&mut self) {}
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.0.run(window, mix)
@@ -230,6 +238,9 @@ impl MixModel for Broken {
         self.0.geometry()
     }
     fn reset(&mut self) {}
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.1 += 1;
         self.0.run(window, mix)?;
@@ -281,6 +292,10 @@ impl MixModel for Looking {
     }
 
     fn reset(&mut self) {}
+
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
 
     fn look_ahead(&mut self) -> bool {
         true

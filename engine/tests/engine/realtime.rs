@@ -9,7 +9,7 @@ use tributary_dsp::{CHANNELS, ProfileSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, SlowModel, Slowness, custom_source};
 use tributary_engine::{
     AudioSide, DrySource, Engine, EngineConfig, EngineHandle, EngineState, MixHop, MixModel, ModelError,
-    ModelSource, Settings, StemWindow, SumModel, WindowGeometry,
+    ModelSource, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 use crate::alloc::allocations;
@@ -454,6 +454,10 @@ impl MixModel for Laborious {
     }
 
     fn reset(&mut self) {}
+
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let mut noise = Noise(1);

@@ -9,7 +9,7 @@ use tributary_dsp::{CHANNELS, ProfileSource};
 use tributary_engine::test_support::{SlowModel, neutral_recipe};
 use tributary_engine::{
     AudioSide, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelError, ModelSource, Settings,
-    StemWindow, SumModel, WindowGeometry,
+    SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 use crate::common::{neutral_pipeline, noise_stems, part, run_pipeline};
@@ -139,6 +139,10 @@ impl MixModel for Breaking {
     }
 
     fn reset(&mut self) {}
+
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        None
+    }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.1 += 1;

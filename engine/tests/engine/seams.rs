@@ -75,7 +75,7 @@ fn seams_db(signal: &[f32], hop_frames: usize) -> f64 {
 fn a_stationary_sound_shows_no_hops() {
     let Some(library) = library("seams::a_stationary_sound_shows_no_hops") else { return };
     let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
-    let model = bundle.load_model(&library).unwrap();
+    let model = bundle.load_model(&library).unwrap().model;
     let hop_frames = bundle.geometry().hop_frames;
     assert_eq!(hop_frames % PERIOD_FRAMES, 0);
     let (recipe, targets, limiter) = (bundle.recipe(), bundle.targets(), bundle.contract().limiter);

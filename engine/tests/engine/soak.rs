@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
-use tributary_engine::realtime::Time;
+use tributary_engine::Time;
 use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{
     AudioSide, DrySource, Engine, EngineConfig, EngineHandle, ModelSource, Settings, SumModel,

@@ -1,0 +1,12 @@
+//! An engine in real time: what runs on the audio thread, the worker behind it, and what both share. The folder
+//! [`audio_thread`] holds all that the audio thread calls, and nothing in it may wait; whatever takes time is the worker's.
+
+mod atomics;
+pub(crate) mod audio_thread;
+pub(crate) mod engine;
+mod fallback;
+pub(crate) mod model_source;
+mod output_meter;
+pub(crate) mod protocol;
+pub(crate) mod telemetry;
+mod worker;

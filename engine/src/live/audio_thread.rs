@@ -1,0 +1,13 @@
+//! Everything that the audio thread calls, and all it may call: arithmetic, copies, the `rtrb` rings and atomics of the two
+//! files beside this folder that it shares with others, `protocol.rs` and `telemetry.rs`. It allocates nothing, takes no
+//! lock, makes no system call that waits. The one exception is a host that renders a file, where it waits for the worker.
+//! What must not be called is listed in `clippy.toml`, and this attribute has it checked in every file of the folder.
+#![warn(clippy::disallowed_methods)]
+
+pub(crate) mod audio_side;
+pub(crate) mod deck;
+pub(crate) mod delay_line;
+pub(crate) mod faded_stream;
+pub(crate) mod render_mode;
+pub(crate) mod render_record;
+pub(crate) mod settings;

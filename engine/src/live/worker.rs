@@ -1,0 +1,447 @@
+//! The worker thread of one engine: loads the model, then turns input frames into the normalized sum and the mix for as
+//! long as the engine lives. It owns the [`Pipeline`] and everything that may allocate or take time. Nobody wakes it in
+//! real time: having worked off what there is, it sleeps until the frames it lacks can have arrived.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use rtrb::{Consumer, Producer};
+use tributary_dsp::{CHANNELS, ProfileSource, Stem};
+
+use crate::error::EngineError;
+use crate::learn::state::Command;
+use crate::live::fallback::Fallback;
+use crate::live::model_source::ModelSource;
+use crate::live::output_meter::OutputMeter;
+use crate::live::protocol::{NO_STREAM, Shared};
+use crate::live::telemetry::Telemetry;
+use crate::pipeline::meters::MeterBank;
+use crate::pipeline::{HopOutcome, Pipeline};
+use crate::silence;
+
+/// Frames taken from the input ring at a time.
+const TAKE_FRAMES: usize = 1024;
+static SILENCE: [f32; TAKE_FRAMES] = [0.0; TAKE_FRAMES];
+/// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
+const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
+/// Longest sleep while there is nothing to do. Half a hop at most, however short hops are, so that the hop after it keeps
+/// half of its time.
+const REST_MS: f64 = 125.0;
+/// Sleep of a worker that has failed and only measures.
+const FAILED_SLEEP: Duration = Duration::from_millis(50);
+/// A host that has sent nothing for this long has stopped.
+const STOPPED_MS: f64 = 500.0;
+/// Frames between two publications of the meters: 50 ms at 48 kHz.
+const PUBLISH_FRAMES: u64 = 2400;
+/// Weight of the newest hop in the smoothed load.
+const LOAD_WEIGHT: f32 = 0.1;
+/// Signals quieter than this do not move the fallback gains.
+const AUDIBLE_LUFS: f64 = -60.0;
+/// Fallback gains stay within these bounds.
+const FALLBACK_GAIN_RANGE_DB: (f64, f64) = (-40.0, 20.0);
+
+/// What a worker is given.
+pub(crate) struct WorkerConfig {
+    pub(crate) model: ModelSource,
+    pub(crate) profile: ProfileSource,
+    pub(crate) host_rate_hz: f64,
+    pub(crate) latency_frames: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) telemetry: Arc<Telemetry>,
+    pub(crate) rings: WorkerRings,
+    pub(crate) commands: Receiver<Command>,
+}
+
+/// The worker's ends of the rings.
+pub(crate) struct WorkerRings {
+    /// Stems from the audio side, eight interleaved channels.
+    pub(crate) input: Consumer<f32>,
+    /// The mix for the audio side, two interleaved channels.
+    pub(crate) mix: Producer<f32>,
+    /// The normalized sum for the audio side, two interleaved channels.
+    pub(crate) sum: Producer<f32>,
+}
+
+/// The running worker.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    telemetry: Arc<Telemetry>,
+    input: Consumer<f32>,
+    mix: OutputRing,
+    sum: OutputRing,
+    commands: Receiver<Command>,
+    pipeline: Pipeline,
+    fallback: Fallback,
+    latency_frames: u64,
+    /// Absolute frames taken from the input ring.
+    taken: u64,
+    /// Absolute frame with which the capture ends.
+    capture_end: Option<u64>,
+    /// The stream being worked on.
+    stream: u64,
+    planar: [Vec<f32>; CHANNELS],
+    published: u64,
+    /// The figures of a resting pipeline are out.
+    published_rest: bool,
+    busy: Duration,
+    /// How long it has slept without finding a frame, in ms.
+    waited_ms: f64,
+}
+
+/// A ring the worker writes interleaved stereo frames to.
+struct OutputRing {
+    ring: Producer<f32>,
+    written: u64,
+    planar: [Vec<f32>; 2],
+    interleaved: Vec<f32>,
+}
+
+/// What one round of the worker found to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Round {
+    Busy,
+    Idle,
+}
+
+impl Worker {
+    /// The thread's body: loads, works, and turns every failure, panics included, into a state the editor can show.
+    pub(crate) fn main(config: WorkerConfig, mut meter: OutputMeter) {
+        let shared = Arc::clone(&config.shared);
+        let telemetry = Arc::clone(&config.telemetry);
+        if telemetry.is_failed() {
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let mut worker = Self::load(config)?;
+            worker.telemetry.set_ready();
+            worker.run(&mut meter)
+        }));
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => telemetry.set_failed(reason),
+            Err(_) => telemetry.set_failed("The engine stopped because of an internal error.".into()),
+        }
+        // The dry signal passes, and that is measured too.
+        while !shared.should_stop() {
+            meter.follow();
+            std::thread::park_timeout(FAILED_SLEEP);
+        }
+    }
+
+    fn load(config: WorkerConfig) -> Result<Self, String> {
+        let fallback = Fallback::new(config.model.limiter(), config.host_rate_hz);
+        let WorkerConfig { model, profile, host_rate_hz, latency_frames, shared, telemetry, rings, commands } =
+            config;
+        let (pipeline, remark) = build_pipeline(model, profile, host_rate_hz, &|share| {
+            telemetry.set_loading(share);
+            shared.advance();
+        })?;
+        if let Some(remark) = remark {
+            telemetry.set_remark(remark);
+        }
+        // The audio side relies on it: what the host was told must cover what the pipeline needs.
+        if pipeline.latency().total_frames() > latency_frames {
+            return Err("The model's window is longer than its contract says.".into());
+        }
+        Ok(Self {
+            shared,
+            telemetry,
+            input: rings.input,
+            mix: OutputRing::new(rings.mix),
+            sum: OutputRing::new(rings.sum),
+            commands,
+            pipeline,
+            fallback,
+            latency_frames: latency_frames as u64,
+            taken: 0,
+            capture_end: None,
+            stream: NO_STREAM,
+            planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
+            published: 0,
+            published_rest: false,
+            busy: Duration::ZERO,
+            waited_ms: 0.0,
+        })
+    }
+
+    fn run(&mut self, meter: &mut OutputMeter) -> Result<(), String> {
+        while !self.shared.should_stop() {
+            meter.follow();
+            if self.round()? == Round::Busy {
+                self.waited_ms = 0.0;
+            } else {
+                let sleep_ms = self.sleep_ms();
+                self.waited_ms += sleep_ms;
+                std::thread::park_timeout(Duration::from_secs_f64(sleep_ms * 1e-3));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows stream changes, takes all input there is, makes at most one hop.
+    fn round(&mut self) -> Result<Round, String> {
+        let started = Instant::now();
+        // The order of these two looks is the protocol: see `protocol.rs`.
+        let filled = self.input.slots() / CHANNELS;
+        self.follow_commands();
+        let requested = self.shared.requested_stream();
+        if requested != self.stream {
+            self.begin_stream(requested);
+        }
+        let stale = self.stream.saturating_sub(self.taken).min(filled as u64) as usize;
+        self.discard(stale);
+        let fresh = filled - stale;
+        self.take(fresh);
+        if self.capture_end.is_some_and(|end| self.taken >= end) {
+            self.capture_end = None;
+            self.pipeline.set_listener(None);
+        }
+        if filled > 0 {
+            self.shared.advance();
+        }
+        if fresh > 0 {
+            let Self { fallback, pipeline, sum, .. } = self;
+            fallback.pass(|out| pipeline.pull_sum(out), |piece| sum.write(piece));
+            self.publish();
+        }
+        self.busy += started.elapsed();
+        if self.pipeline.hop_is_due() {
+            self.make_hop()?;
+            return Ok(Round::Busy);
+        }
+        Ok(if filled > 0 { Round::Busy } else { Round::Idle })
+    }
+
+    /// Does what the main thread asks for. A capture begins before, and ends after, the frames that were pushed before
+    /// it was asked for; so what was played between two commands is captured to the frame.
+    fn follow_commands(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Capture(chunks) => {
+                    self.capture_end = None;
+                    self.pipeline.set_listener(Some(Box::new(chunks)));
+                }
+                Command::EndCapture => {
+                    let waiting = (self.input.slots() / CHANNELS) as u64;
+                    self.capture_end = Some(self.taken + waiting);
+                }
+                Command::Glide(corrections, statistics) => {
+                    self.pipeline.glide_to(corrections);
+                    // The monitor path has no network that could hold them.
+                    let _ = self.pipeline.freeze_statistics(statistics);
+                }
+            }
+        }
+    }
+
+    fn begin_stream(&mut self, stream: u64) {
+        self.pipeline.start_at(self.shared.song_frame());
+        self.fallback.start();
+        self.stream = stream;
+        self.published = 0;
+        self.published_rest = false;
+        self.busy = Duration::ZERO;
+        self.telemetry.load_peak.set(0.0);
+        self.shared.acknowledge(stream, self.mix.written, self.sum.written);
+    }
+
+    fn discard(&mut self, frames: usize) {
+        if let Ok(chunk) = self.input.read_chunk(frames * CHANNELS) {
+            chunk.commit_all();
+            self.taken += frames as u64;
+        }
+    }
+
+    /// Hands frames of the current stream to the pipeline.
+    fn take(&mut self, frames: usize) {
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(TAKE_FRAMES);
+            let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
+            let (head, tail) = chunk.as_slices();
+            let silent = silence::is_silent(head) && silence::is_silent(tail);
+            if !silent {
+                self.planar.iter_mut().for_each(Vec::clear);
+                for (i, &sample) in head.iter().chain(tail).enumerate() {
+                    self.planar[i % CHANNELS].push(sample);
+                }
+            }
+            chunk.commit_all();
+            self.taken += count as u64;
+            self.pipeline.ingest(if silent {
+                [&SILENCE[..count]; CHANNELS]
+            } else {
+                std::array::from_fn(|channel| &self.planar[channel][..])
+            });
+            left -= count;
+        }
+    }
+
+    /// Makes the due hop, or gives it up when its last frame has been due already.
+    fn make_hop(&mut self) -> Result<(), String> {
+        let started = Instant::now();
+        let overdue = self.pipeline.next_hop_end_frame() <= self.due_frame();
+        if overdue && !self.shared.is_patient() {
+            self.pipeline.skip_hop();
+            self.telemetry.skipped_hops.fetch_add(1, Relaxed);
+        } else {
+            match self.pipeline.run_hop().map_err(|e| e.to_string())? {
+                HopOutcome::Mixed => self.telemetry.hops.fetch_add(1, Relaxed),
+                HopOutcome::Rested => 0,
+                HopOutcome::Discarded => self.telemetry.skipped_hops.fetch_add(1, Relaxed),
+            };
+            self.busy += started.elapsed();
+            self.publish_load();
+        }
+        self.mix.drain(|out| self.pipeline.pull_mix(out));
+        self.shared.advance();
+        Ok(())
+    }
+
+    /// The stream frame the audio side puts out next: all it wrote, less the latency.
+    fn due_frame(&self) -> u64 {
+        let waiting = (self.input.slots() / CHANNELS) as u64;
+        (self.taken + waiting).saturating_sub(self.stream).saturating_sub(self.latency_frames)
+    }
+
+    /// Until the missing frames can have arrived; longer when there is nothing to do, or nobody sends frames.
+    fn sleep_ms(&self) -> f64 {
+        let geometry = self.pipeline.geometry();
+        let ms = |frames: usize| 1000.0 * frames as f64 / f64::from(geometry.sample_rate_hz);
+        let (shortest, longest) = SLEEP_RANGE_MS;
+        let rest_ms = (0.5 * ms(geometry.hop_frames)).clamp(shortest, REST_MS);
+        if self.waited_ms > STOPPED_MS {
+            return rest_ms;
+        }
+        let longest = if self.pipeline.is_resting() { rest_ms.max(longest) } else { longest };
+        ms(self.pipeline.missing_frames()).clamp(shortest, longest)
+    }
+
+    fn publish_load(&mut self) {
+        let geometry = self.pipeline.geometry();
+        let available_s = geometry.hop_frames as f64 / f64::from(geometry.sample_rate_hz);
+        let load = (self.busy.as_secs_f64() / available_s) as f32;
+        self.busy = Duration::ZERO;
+        let smoothed = self.telemetry.load.get();
+        let first = self.telemetry.hops.load(Relaxed) <= 1;
+        let weight = if first { 1.0 } else { LOAD_WEIGHT };
+        self.telemetry.load.set(smoothed + weight * (load - smoothed));
+        self.telemetry.load_peak.set(self.telemetry.load_peak.get().max(load));
+    }
+
+    fn publish(&mut self) {
+        let pushed = self.pipeline.pushed_frames();
+        if pushed < self.published + PUBLISH_FRAMES {
+            return;
+        }
+        self.published = pushed;
+        // Nothing has changed since the last time.
+        if std::mem::replace(&mut self.published_rest, self.pipeline.is_resting()) && self.published_rest {
+            return;
+        }
+        if let Some(meters) = self.pipeline.meters() {
+            publish_meters(&self.telemetry, meters);
+            let mix = meters.mix().recent_lufs;
+            if let Some(gain) = gain_between(meters.sum().recent_lufs, mix) {
+                self.fallback.set_gain(gain);
+            }
+            if let Some(gain) = gain_between(meters.raw_sum().recent_lufs, mix) {
+                self.telemetry.raw_gain.set(gain);
+            }
+        }
+        for (stem, reading) in Stem::ALL.into_iter().zip(self.pipeline.normalizer_readings()) {
+            self.telemetry.set_correction(stem, &reading);
+        }
+    }
+}
+
+/// Loads the model and builds the pipeline around it; what the user should know about how the model runs comes with it.
+fn build_pipeline(
+    model: ModelSource,
+    profile: ProfileSource,
+    host_rate_hz: f64,
+    progress: &dyn Fn(f32),
+) -> Result<(Pipeline, Option<String>), String> {
+    progress(0.05);
+    let limiter = model.limiter();
+    let built = match model {
+        ModelSource::Missing { reason } => return Err(reason),
+        ModelSource::Bundle { bundle, library } => {
+            bundle.find_library_and_load(library.as_deref()).map_err(EngineError::from).and_then(|loaded| {
+                let (recipe, targets) = (bundle.recipe(), bundle.targets());
+                let pipeline = Pipeline::new(loaded.model, recipe, targets, profile, limiter, host_rate_hz)?;
+                Ok((pipeline, loaded.remark))
+            })
+        }
+        ModelSource::Custom { recipe, targets, load, .. } => {
+            load(progress).map_err(EngineError::from).and_then(|model| {
+                let pipeline = Pipeline::new(model, &recipe, &targets, profile, limiter, host_rate_hz)?;
+                Ok((pipeline, None))
+            })
+        }
+    };
+    progress(1.0);
+    built.map(|(pipeline, remark)| (pipeline.with_meters(), remark)).map_err(|e| e.to_string())
+}
+
+fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
+    let (before, after) = (meters.before(), meters.after());
+    for (i, stem) in telemetry.stems.iter().enumerate() {
+        stem.before_lufs.set(before[i].momentary_lufs as f32);
+        stem.after_lufs.set(after[i].momentary_lufs as f32);
+        stem.before_integrated_lufs.set(before[i].integrated_lufs as f32);
+        stem.after_integrated_lufs.set(after[i].integrated_lufs as f32);
+    }
+}
+
+/// Linear gain from one loudness to another, within bounds; `None` when either is nearly silent.
+fn gain_between(from_lufs: f64, to_lufs: f64) -> Option<f32> {
+    let (least, most) = FALLBACK_GAIN_RANGE_DB;
+    let gain_db = (to_lufs - from_lufs).clamp(least, most);
+    (from_lufs > AUDIBLE_LUFS && to_lufs > AUDIBLE_LUFS).then(|| 10.0_f64.powf(gain_db / 20.0) as f32)
+}
+
+impl OutputRing {
+    fn new(ring: Producer<f32>) -> Self {
+        Self {
+            ring,
+            written: 0,
+            planar: [vec![0.0; TAKE_FRAMES], vec![0.0; TAKE_FRAMES]],
+            interleaved: Vec::with_capacity(2 * TAKE_FRAMES),
+        }
+    }
+
+    /// Moves everything `pull` yields into the ring. The ring holds a whole latency and more, so it has room unless
+    /// the stream was given up; what does not fit then is dropped, and only counted frames are ever in the ring.
+    fn drain(&mut self, mut pull: impl FnMut(&mut [&mut [f32]; 2]) -> usize) {
+        loop {
+            let [left, right] = &mut self.planar;
+            let count = pull(&mut [left, right]);
+            if count == 0 {
+                return;
+            }
+            let Self { ring, written, planar, interleaved } = self;
+            push(ring, written, interleaved, planar.each_ref().map(|side| &side[..count]));
+        }
+    }
+
+    /// Writes planar frames, or none of them.
+    fn write(&mut self, piece: [&[f32]; 2]) {
+        push(&mut self.ring, &mut self.written, &mut self.interleaved, piece);
+    }
+}
+
+fn push(ring: &mut Producer<f32>, written: &mut u64, interleaved: &mut Vec<f32>, [left, right]: [&[f32]; 2]) {
+    interleaved.clear();
+    interleaved.extend(left.iter().zip(right).flat_map(|(&left, &right)| [left, right]));
+    if ring.push_entire_slice(interleaved).is_ok() {
+        *written += left.len() as u64;
+    }
+}
+
+#[cfg(test)]
+#[path = "simulation_tests.rs"]
+mod simulation;

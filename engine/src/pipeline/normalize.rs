@@ -1,0 +1,86 @@
+//! The normalizer within the pipeline: Fx-normalized stems out, aligned with those that go in, because its delay is dropped
+//! at the start of every stream. Who listens to the stems, to learn from them, hears them on their way in.
+
+use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemsBlock, Targets};
+
+use super::intake::{BLOCK_FRAMES, Block, clean};
+use crate::error::EngineError;
+
+/// Hears the stems as they enter the normalizer.
+pub(crate) trait StemListener: Send {
+    /// Frames of the stream, eight planar slices of equal length.
+    fn hear(&mut self, stems: [&[f32]; CHANNELS]);
+
+    /// Another stream begins.
+    fn restart(&mut self);
+}
+
+/// Builds the normalizer a pipeline uses. Also gives the engine its latency before a model exists.
+pub(crate) fn build_normalizer(
+    recipe: &Recipe,
+    targets: &Targets,
+    source: ProfileSource,
+    sample_rate_hz: f64,
+) -> Result<FxNormalizer, EngineError> {
+    FxNormalizer::new(recipe, targets, source, sample_rate_hz, BLOCK_FRAMES)
+        .map_err(|e| EngineError::Normalizer { reason: e.to_string() })
+}
+
+/// See the module documentation.
+pub(crate) struct Normalize {
+    normalizer: FxNormalizer,
+    /// Frames of the normalizer's delay that still have to be dropped.
+    delay_left_frames: usize,
+    listener: Option<Box<dyn StemListener>>,
+}
+
+impl Normalize {
+    pub(crate) fn new(normalizer: FxNormalizer) -> Self {
+        Self { delay_left_frames: normalizer.latency_samples(), normalizer, listener: None }
+    }
+
+    pub(crate) fn normalizer(&self) -> &FxNormalizer {
+        &self.normalizer
+    }
+
+    pub(crate) fn normalizer_mut(&mut self) -> &mut FxNormalizer {
+        &mut self.normalizer
+    }
+
+    pub(crate) fn set_listener(&mut self, listener: Option<Box<dyn StemListener>>) {
+        self.listener = listener;
+    }
+
+    /// Back to the start of a stream that begins `frames` after a grid point of the song.
+    pub(crate) fn start_after(&mut self, frames: usize) {
+        if let Some(listener) = &mut self.listener {
+            listener.restart();
+        }
+        self.normalizer.reset();
+        self.delay_left_frames = self.normalizer.latency_samples() + frames;
+        let mut left = frames;
+        while left > 0 {
+            let count = left.min(BLOCK_FRAMES);
+            let mut silence = [[0.0; BLOCK_FRAMES]; CHANNELS];
+            self.normalizer.process(&mut StemsBlock {
+                channels: silence.each_mut().map(|channel| &mut channel[..count]),
+            });
+            // It has put out as many frames, all of them silence.
+            self.delay_left_frames -= count;
+            left -= count;
+        }
+    }
+
+    /// Normalizes a block in place, of which the first `lead_frames` lie ahead of the stream; returns the frames that are
+    /// not part of the delay.
+    pub(crate) fn process<'a>(&mut self, block: &'a mut Block, lead_frames: usize) -> [&'a [f32]; CHANNELS] {
+        if let Some(listener) = &mut self.listener {
+            listener.hear(block.each_ref().map(|channel| &channel[lead_frames..]));
+        }
+        self.normalizer.process(&mut StemsBlock { channels: block.each_mut().map(Vec::as_mut_slice) });
+        let dropped = self.delay_left_frames.min(block[0].len());
+        self.delay_left_frames -= dropped;
+        block.iter_mut().for_each(|channel| clean(channel));
+        block.each_ref().map(|channel| &channel[dropped..])
+    }
+}
