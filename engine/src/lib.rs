@@ -16,6 +16,7 @@
 //! | `live/audio_thread` | all that the audio thread calls, and what it may call |
 //! | `learn` | captures the song while it plays, analyzes it, and puts what was learned in force |
 //! | `latency`, `error` | what hosts are told, and what users are |
+#![warn(clippy::too_many_lines)]
 
 pub mod bundle;
 mod crafx2;
@@ -47,12 +48,13 @@ pub use learn::learning::Learning;
 pub use learn::song_averages::{NormalizedStems, Progress};
 pub use learn::stem_file::{StemFile, StemFileError};
 pub use live::audio_thread::audio_side::{AudioSide, Time};
-pub use live::audio_thread::deck::{Deck, DeckControl, Retired};
+pub use live::audio_thread::engine_player::{EnginePlayer, PlayerControl, Retired};
 pub use live::audio_thread::render_record::RenderReport;
 pub use live::audio_thread::settings::{DrySource, Settings};
 pub use live::engine::{Engine, EngineConfig, EngineHandle};
 pub use live::model_source::ModelSource;
-pub use live::telemetry::{EngineState, HEARD_THRESHOLD, ModelName, Report, StemReport, Telemetry};
+pub use live::report::{ModelName, Report, StemReport};
+pub use live::telemetry::{EngineState, HEARD_THRESHOLD, OutputLevels, StemLevels, StemTelemetry, Telemetry};
 pub use loader::LoadedModel;
 pub use model::{MixHop, MixModel, SongLearner, SumModel};
 pub use offline::{OfflineMix, mix_song};

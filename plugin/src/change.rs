@@ -10,13 +10,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tributary_engine::{
-    AudioSide, DeckControl, EngineHandle, EngineState, LearnedProfile, LearningPhase, Retired,
+    AudioSide, EngineHandle, EngineState, LearnedProfile, LearningPhase, PlayerControl, Retired,
 };
 
 /// The main thread's side of an active plug-in.
 pub(crate) struct Playing {
     pub(crate) activation: Activation,
-    pub(crate) control: DeckControl,
+    pub(crate) control: PlayerControl,
     pub(crate) change: Option<Change>,
     /// Number of the activation.
     pub(crate) number: u64,

@@ -31,14 +31,14 @@ use params::TributaryParams;
 use setting::SettingField;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tributary_engine::{Deck, LatencyMode, Settings};
+use tributary_engine::{EnginePlayer, LatencyMode, Settings};
 
 /// The plug-in.
 pub struct Tributary {
     params: Arc<TributaryParams>,
     monitor: Arc<Monitor>,
     /// Present while the host keeps the plug-in active.
-    deck: Option<Deck>,
+    deck: Option<EnginePlayer>,
     /// What the format's factory keeps here.
     _shelf: Arc<Shelf>,
 }

@@ -16,11 +16,11 @@ use crate::session::Source;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
-use tributary_dsp::{Stem, StemReading};
+use tributary_dsp::StemReading;
 use tributary_engine::HEARD_THRESHOLD;
 use tributary_engine::{
-    Deck, EngineHandle, EngineState, LatencyMode, LatencyReport, LearnedProfile, Learning, LearningPhase,
-    ModelName, RenderReport, Report, Telemetry,
+    EngineHandle, EnginePlayer, EngineState, LatencyMode, LatencyReport, LearnedProfile, Learning,
+    LearningPhase, ModelName, RenderReport, Report, StemLevels, StemTelemetry, Telemetry,
 };
 
 /// Loudness at or below this is shown as silence.
@@ -168,13 +168,13 @@ impl Monitor {
         activation: Activation,
         instance: Instance,
         learned: &LearnedField,
-    ) -> Deck {
+    ) -> EnginePlayer {
         let Instance { audio, handle, facts } = instance;
         let refused = learned.take_over().and_then(|profile| handle.learning().restore(profile).err());
         learned.set_notice(refused);
         self.list_models();
         self.forgiven_underruns.store(0, Relaxed);
-        let (deck, control) = Deck::new(audio, activation.sample_rate_hz, activation.max_block);
+        let (deck, control) = EnginePlayer::new(audio, activation.sample_rate_hz, activation.max_block);
         let mut state = self.lock();
         state.notice = None;
         state.last_render = state.render();
@@ -257,13 +257,14 @@ impl Monitor {
         let remarks = [run.facts.notice.clone(), run.telemetry.remark().map(str::to_owned)];
         let notices = params.session.notices(&run.model).into_iter().chain(others.chain(remarks).flatten());
         let telemetry = &run.telemetry;
+        let (levels, output) = (telemetry.levels(), telemetry.output());
         Copies {
-            stems: std::array::from_fn(|index| stem(telemetry, Stem::ALL[index])),
+            stems: std::array::from_fn(|index| stem(&telemetry.stems[index], &levels[index])),
             mix: MixCopy {
-                momentary_lufs: audible(telemetry.output_momentary_lufs.get()),
-                integrated_lufs: audible(telemetry.output_integrated_lufs.get()),
+                momentary_lufs: audible(output.momentary_lufs),
+                integrated_lufs: audible(output.integrated_lufs),
                 peak_db: peak_db(telemetry.output_peak.get()),
-                true_peak_db: audible(telemetry.output_true_peak_db.get()),
+                true_peak_db: audible(output.true_peak_db),
             },
             model: ModelCopy {
                 name: run.model.name.clone(),
@@ -353,17 +354,15 @@ fn state(run: &Run) -> ModelState {
     }
 }
 
-fn stem(telemetry: &Telemetry, stem: Stem) -> StemCopy {
-    let values = &telemetry.stems[stem.index()];
-    let signal = values.input_peak.get() > HEARD_THRESHOLD;
-    let heard = values.heard.load(Relaxed) || audible(values.before_integrated_lufs.get()).is_some();
-    let reading = telemetry.correction(stem);
+fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
+    let signal = arriving.input_peak.get() > HEARD_THRESHOLD;
+    let heard = arriving.heard.load(Relaxed) || audible(levels.before_integrated_lufs).is_some();
     StemCopy {
         signal,
         seen: signal || heard,
-        before_lufs: audible(values.before_lufs.get()),
-        after_lufs: audible(values.after_lufs.get()),
-        corrections: corrections(&reading),
+        before_lufs: audible(levels.before_lufs),
+        after_lufs: audible(levels.after_lufs),
+        corrections: corrections(&levels.correction),
     }
 }
 
@@ -432,7 +431,8 @@ mod tests {
             width: Some(WidthReading { added_side: 0.25 }),
             loudness: Some(LoudnessReading { gain_db: 6.0 }),
         };
-        let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
+        let values: Vec<String> =
+            corrections(&reading).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "−12.0 dB side", "+6.0 dB"]);
     }
 

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that are looked at, and how many files of each may still stand in circles. These figures only ever fall.
-const ALLOWED: [(&str, usize); 3] = [("dsp", 0), ("engine", ENGINE_FILES), ("plugin", PLUGIN_FILES)];
-const ENGINE_FILES: usize = 9;
+const ALLOWED: [(&str, usize); 3] = [("dsp", 0), ("engine", 0), ("plugin", PLUGIN_FILES)];
 const PLUGIN_FILES: usize = 14;
 
 /// A module's path without the crate: empty for the root.

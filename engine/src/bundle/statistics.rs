@@ -79,7 +79,7 @@ const SETTLE_LIMIT: f64 = 1.0;
 /// the mean, lies from what is right. Each norm answers only to those before it, so one walk in their order solves for all.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Response {
-    rows: Vec<f32>,
+    pub(crate) rows: Vec<f32>,
 }
 
 impl Response {

@@ -5,9 +5,12 @@
 #![warn(clippy::disallowed_methods)]
 
 pub(crate) mod audio_side;
-pub(crate) mod deck;
+mod blend;
 pub(crate) mod delay_line;
-pub(crate) mod faded_stream;
+pub(crate) mod engine_player;
+mod faded_stream;
+mod output_copy;
+pub(crate) mod parts;
 pub(crate) mod render_mode;
 pub(crate) mod render_record;
 pub(crate) mod settings;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use rtrb::{Consumer, RingBuffer};
 use tributary_dsp::{CHANNELS, ProfileSource};
 
-use super::audio_thread::audio_side::{AudioRings, AudioSide, MAX_BLOCK_LIMIT};
+use super::audio_thread::audio_side::{AudioRings, AudioSide};
+use super::audio_thread::parts::MAX_BLOCK_LIMIT;
 use super::model_source::ModelSource;
 use super::output_meter::OutputMeter;
 use super::protocol::Shared;
-use super::telemetry::{ModelName, Report, Telemetry};
+use super::report::{ModelName, Report};
+use super::telemetry::Telemetry;
 use super::worker::{Worker, WorkerConfig, WorkerRings};
 use crate::error::EngineError;
 use crate::latency::LatencyReport;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tributary_dsp::{ProfileSource, Recipe, Targets};
 
 use super::audio_thread::audio_side::fade_frames;
-use super::telemetry::ModelName;
+use super::report::ModelName;
 use crate::bundle::ModelBundle;
 use crate::bundle::contract::{ContractLimiter, LatencyMode, WindowGeometry};
 use crate::error::{EngineError, ModelError};

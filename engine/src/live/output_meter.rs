@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rtrb::Consumer;
 
 use crate::live::protocol::Shared;
-use crate::live::telemetry::Telemetry;
+use crate::live::telemetry::{OutputLevels, Telemetry};
 use crate::pipeline::meters::Meter;
 
 /// Seconds between two publications.
@@ -89,7 +89,12 @@ impl OutputMeter {
             self.unpublished_frames = 0;
             // Of a resting meter nothing has changed since the last time.
             if !(std::mem::replace(&mut self.published_rest, meter.is_resting()) && self.published_rest) {
-                self.telemetry.set_output(meter.loudness(), meter.true_peak_db());
+                let (loudness, true_peak_db) = (meter.loudness(), meter.true_peak_db());
+                self.telemetry.set_output(OutputLevels {
+                    momentary_lufs: loudness.momentary_lufs as f32,
+                    integrated_lufs: loudness.integrated_lufs as f32,
+                    true_peak_db: true_peak_db as f32,
+                });
             }
         }
     }

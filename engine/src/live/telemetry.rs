@@ -1,20 +1,19 @@
-//! What the engine lets others see while it runs: levels, loudness, load, underruns, state. The audio and worker
-//! threads write, the editor reads, and nobody ever waits: every value is one atomic, and values that belong together
-//! may for a moment stem from neighboring blocks, which no eye can tell. [`Report`] is the same as plain data, built on
-//! the main thread for the plug-in's state and for tests.
+//! What the engine lets others see while it runs: levels, loudness, load, underruns, state. What the audio thread writes,
+//! and what it reads, is one plain atomic each, and nobody ever waits for it. What the worker measures it publishes whole, a
+//! struct at a time: such a cell is too large for an atomic and may hold up one of its two sides for a moment, so the audio
+//! thread touches none. [`Report`] is the same as plain data, built on the main thread for the plug-in's state and for tests.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use serde::{Deserialize, Serialize};
-use tributary_dsp::{
-    DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, Stem, StemReading, WidthReading,
-};
+use crossbeam_utils::atomic::AtomicCell;
+use tributary_dsp::{Stem, StemReading};
 
+use super::audio_thread::render_record::{RenderReport, SharedRecord};
+use super::report::{ModelName, Report, StemReport};
 use crate::latency::LatencyReport;
-use crate::live::audio_thread::render_record::{RenderReport, SharedRecord};
 use crate::pipeline::meters::{Loudness, SILENCE_DB};
 
 /// An `f32` that threads share without waiting.
@@ -55,21 +54,72 @@ pub enum EngineState {
     },
 }
 
-/// One stem's live values.
+/// What the audio thread sees of one stem.
 #[derive(Debug)]
 pub struct StemTelemetry {
     /// Largest input sample of both channels, linear, falling by [`PEAK_FALL_PER_SECOND`]. 0 when no signal arrives.
     pub input_peak: AtomicF32,
-    /// Momentary loudness as it arrives.
-    pub before_lufs: AtomicF32,
-    /// Momentary loudness after normalization.
-    pub after_lufs: AtomicF32,
-    /// Integrated loudness as it arrives.
-    pub before_integrated_lufs: AtomicF32,
-    /// Integrated loudness after normalization.
-    pub after_integrated_lufs: AtomicF32,
     /// Signal has arrived since the engine started. Stays true through resets and silence.
     pub heard: AtomicBool,
+}
+
+/// What the worker measures of one stem, all of it at the same time. [`SILENCE_DB`] for nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StemLevels {
+    /// Momentary loudness as it arrives.
+    pub before_lufs: f32,
+    /// Momentary loudness after normalization.
+    pub after_lufs: f32,
+    /// Integrated loudness as it arrives.
+    pub before_integrated_lufs: f32,
+    /// Integrated loudness after normalization.
+    pub after_integrated_lufs: f32,
+    /// The corrections the normalizer applies.
+    pub correction: StemReading,
+}
+
+impl Default for StemLevels {
+    fn default() -> Self {
+        let silence = SILENCE_DB as f32;
+        Self {
+            before_lufs: silence,
+            after_lufs: silence,
+            before_integrated_lufs: silence,
+            after_integrated_lufs: silence,
+            correction: StemReading::default(),
+        }
+    }
+}
+
+impl StemLevels {
+    /// From a stem's two meters and its reading.
+    pub(super) fn new(before: Loudness, after: Loudness, correction: StemReading) -> Self {
+        Self {
+            before_lufs: before.momentary_lufs as f32,
+            after_lufs: after.momentary_lufs as f32,
+            before_integrated_lufs: before.integrated_lufs as f32,
+            after_integrated_lufs: after.integrated_lufs as f32,
+            correction,
+        }
+    }
+}
+
+/// What the worker measures of what leaves the plug-in, since the last reset. [`SILENCE_DB`] for nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputLevels {
+    /// Momentary loudness.
+    pub momentary_lufs: f32,
+    /// Integrated loudness.
+    pub integrated_lufs: f32,
+    /// The largest true peak.
+    pub true_peak_db: f32,
+}
+
+impl Default for OutputLevels {
+    fn default() -> Self {
+        let silence = SILENCE_DB as f32;
+        Self { momentary_lufs: silence, integrated_lufs: silence, true_peak_db: silence }
+    }
 }
 
 /// A stem is heard above this sample value (−60 dB of full scale).
@@ -82,59 +132,6 @@ impl StemTelemetry {
         if peak > HEARD_THRESHOLD {
             self.heard.store(true, Relaxed);
         }
-    }
-}
-
-/// What the normalizer does to one stem, as [`StemReading`] says it; NaN where an effect has no reading.
-#[derive(Debug)]
-struct SharedReading {
-    equalization_gain_db: AtomicF32,
-    gain_reduction_db: AtomicF32,
-    threshold_db: AtomicF32,
-    ratio: AtomicF32,
-    pan_side: AtomicF32,
-    added_side: AtomicF32,
-    loudness_gain_db: AtomicF32,
-}
-
-impl SharedReading {
-    fn nothing() -> Self {
-        let nothing = || AtomicF32::new(f32::NAN);
-        Self {
-            equalization_gain_db: nothing(),
-            gain_reduction_db: nothing(),
-            threshold_db: nothing(),
-            ratio: nothing(),
-            pan_side: nothing(),
-            added_side: nothing(),
-            loudness_gain_db: nothing(),
-        }
-    }
-
-    fn get(&self) -> StemReading {
-        let value = |shared: &AtomicF32| Some(shared.get()).filter(|value| !value.is_nan());
-        StemReading {
-            equalization: value(&self.equalization_gain_db).map(|gain_db| EqualizationReading { gain_db }),
-            dynamics: value(&self.gain_reduction_db).map(|gain_reduction_db| DynamicsReading {
-                gain_reduction_db,
-                threshold_db: self.threshold_db.get(),
-                ratio: self.ratio.get(),
-            }),
-            panning: value(&self.pan_side).map(|side| PanningReading { side }),
-            width: value(&self.added_side).map(|added_side| WidthReading { added_side }),
-            loudness: value(&self.loudness_gain_db).map(|gain_db| LoudnessReading { gain_db }),
-        }
-    }
-
-    fn set(&self, reading: &StemReading) {
-        let set = |shared: &AtomicF32, value: Option<f32>| shared.set(value.unwrap_or(f32::NAN));
-        set(&self.equalization_gain_db, reading.equalization.map(|reading| reading.gain_db));
-        set(&self.threshold_db, reading.dynamics.map(|reading| reading.threshold_db));
-        set(&self.ratio, reading.dynamics.map(|reading| reading.ratio));
-        set(&self.gain_reduction_db, reading.dynamics.map(|reading| reading.gain_reduction_db));
-        set(&self.pan_side, reading.panning.map(|reading| reading.side));
-        set(&self.added_side, reading.width.map(|reading| reading.added_side));
-        set(&self.loudness_gain_db, reading.loudness.map(|reading| reading.gain_db));
     }
 }
 
@@ -152,14 +149,9 @@ pub struct Telemetry {
     remark: OnceLock<String>,
     /// Per stem, in stem order.
     pub stems: [StemTelemetry; 4],
-    /// Corrections in effect, per stem, as [`Telemetry::correction`] returns them.
-    corrections: [SharedReading; Stem::COUNT],
-    /// Momentary loudness of what leaves the plug-in.
-    pub output_momentary_lufs: AtomicF32,
-    /// Its integrated loudness since the last reset.
-    pub output_integrated_lufs: AtomicF32,
-    /// Its largest true peak since the last reset.
-    pub output_true_peak_db: AtomicF32,
+    /// What was measured last, published whole.
+    levels: AtomicCell<[StemLevels; Stem::COUNT]>,
+    output: AtomicCell<OutputLevels>,
     /// Largest output sample, linear, falling by [`PEAK_FALL_PER_SECOND`].
     pub output_peak: AtomicF32,
     /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
@@ -184,25 +176,15 @@ pub struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        let silence = || AtomicF32::new(SILENCE_DB as f32);
-        let stem = |_| StemTelemetry {
-            input_peak: AtomicF32::new(0.0),
-            before_lufs: silence(),
-            after_lufs: silence(),
-            before_integrated_lufs: silence(),
-            after_integrated_lufs: silence(),
-            heard: AtomicBool::new(false),
-        };
+        let stem = |_| StemTelemetry { input_peak: AtomicF32::new(0.0), heard: AtomicBool::new(false) };
         Self {
             is_loaded: AtomicBool::new(false),
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
             remark: OnceLock::new(),
             stems: std::array::from_fn(stem),
-            corrections: std::array::from_fn(|_| SharedReading::nothing()),
-            output_momentary_lufs: silence(),
-            output_integrated_lufs: silence(),
-            output_true_peak_db: silence(),
+            levels: AtomicCell::default(),
+            output: AtomicCell::default(),
             output_peak: AtomicF32::new(0.0),
             load: AtomicF32::new(0.0),
             load_peak: AtomicF32::new(0.0),
@@ -244,20 +226,22 @@ impl Telemetry {
         self.failure.get().is_some()
     }
 
-    /// The corrections the normalizer applies to a stem at present. Real-time safe.
-    pub fn correction(&self, stem: Stem) -> StemReading {
-        self.corrections[stem.index()].get()
+    /// What was measured of the stems last, in stem order. Not for the audio thread.
+    pub fn levels(&self) -> [StemLevels; Stem::COUNT] {
+        self.levels.load()
     }
 
-    pub(crate) fn set_correction(&self, stem: Stem, reading: &StemReading) {
-        self.corrections[stem.index()].set(reading);
+    pub(super) fn set_levels(&self, levels: [StemLevels; Stem::COUNT]) {
+        self.levels.store(levels);
     }
 
-    /// Publishes what was measured of the output.
-    pub(crate) fn set_output(&self, loudness: Loudness, true_peak_db: f64) {
-        self.output_momentary_lufs.set(loudness.momentary_lufs as f32);
-        self.output_integrated_lufs.set(loudness.integrated_lufs as f32);
-        self.output_true_peak_db.set(true_peak_db as f32);
+    /// What was measured of the output last. Not for the audio thread.
+    pub fn output(&self) -> OutputLevels {
+        self.output.load()
+    }
+
+    pub(super) fn set_output(&self, levels: OutputLevels) {
+        self.output.store(levels);
     }
 
     pub(crate) fn set_loading(&self, progress: f32) {
@@ -289,6 +273,7 @@ impl Telemetry {
             EngineState::Ready => ("ready", self.remark().unwrap_or_default().to_owned()),
             EngineState::Failed { reason } => ("failed", reason),
         };
+        let (levels, output) = (self.levels(), self.output());
         Report {
             state: state.into(),
             reason,
@@ -303,11 +288,11 @@ impl Telemetry {
             load_peak: self.load_peak.get(),
             stems: std::array::from_fn(|i| StemReport {
                 name: Stem::ALL[i].name().into(),
-                before_lufs: self.stems[i].before_integrated_lufs.get(),
-                after_lufs: self.stems[i].after_integrated_lufs.get(),
+                before_lufs: levels[i].before_integrated_lufs,
+                after_lufs: levels[i].after_integrated_lufs,
             }),
-            output_lufs: self.output_integrated_lufs.get(),
-            output_true_peak_db: self.output_true_peak_db.get(),
+            output_lufs: output.integrated_lufs,
+            output_true_peak_db: output.true_peak_db,
             render: self.render(latency.rate_hz),
         }
     }
@@ -318,88 +303,37 @@ impl Telemetry {
     }
 }
 
-/// Which model an engine runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ModelName {
-    /// Name from the contract.
-    pub name: String,
-    /// Version from the contract.
-    pub version: String,
-    /// Checksum of the contract.
-    pub sha256: String,
-}
-
-/// One stem of a [`Report`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct StemReport {
-    /// "vocals", "bass", "drums" or "other".
-    pub name: String,
-    /// Integrated loudness as it arrived, −120 for none.
-    pub before_lufs: f32,
-    /// Integrated loudness after normalization, −120 for none.
-    pub after_lufs: f32,
-}
-
-/// The last run in figures. Saved with the plug-in's state; unknown fields are ignored and missing ones default, so
-/// that states travel between versions.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Report {
-    /// "loading", "ready" or "failed".
-    pub state: String,
-    /// Why it failed, one sentence.
-    pub reason: String,
-    /// The model.
-    pub model: ModelName,
-    /// Latency in host frames.
-    pub latency_frames: usize,
-    /// Latency in milliseconds.
-    pub latency_ms: f64,
-    /// The host's sample rate.
-    pub rate_hz: f64,
-    /// Hops made.
-    pub hops: u64,
-    /// Underruns.
-    pub underruns: u64,
-    /// Hops given up.
-    pub skipped_hops: u64,
-    /// Time used / time available.
-    pub load: f32,
-    /// Largest load of a single hop.
-    pub load_peak: f32,
-    /// Per stem, in stem order.
-    pub stems: [StemReport; 4],
-    /// Integrated loudness of what left the plug-in, −120 for none.
-    pub output_lufs: f32,
-    /// Its true peak, −120 for none.
-    pub output_true_peak_db: f32,
-    /// How the last render went; absent before the first.
-    pub render: Option<RenderReport>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_effect_is_read_whatever_the_others_do() {
+    fn what_is_published_together_is_read_together() {
+        const TIMES: u32 = 200_000;
         let telemetry = Telemetry::default();
-        assert_eq!(telemetry.correction(Stem::Bass), StemReading::default());
-        let everything = StemReading {
-            equalization: Some(EqualizationReading { gain_db: -1.0 }),
-            dynamics: Some(DynamicsReading { gain_reduction_db: 2.0, threshold_db: -20.0, ratio: 4.0 }),
-            panning: Some(PanningReading { side: 0.0 }),
-            width: Some(WidthReading { added_side: 0.25 }),
-            loudness: Some(LoudnessReading { gain_db: 6.0 }),
-        };
-        let without_equalization = StemReading { equalization: None, ..everything };
-        let only_width = StemReading { width: everything.width, ..StemReading::default() };
-        for reading in [everything, without_equalization, only_width, StemReading::default()] {
-            telemetry.set_correction(Stem::Bass, &reading);
-            assert_eq!(telemetry.correction(Stem::Bass), reading);
-            assert_eq!(telemetry.correction(Stem::Drums), StemReading::default());
-        }
+        assert_eq!(telemetry.levels(), [StemLevels::default(); Stem::COUNT]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for time in 0..TIMES {
+                    let loudness = |lufs| Loudness {
+                        momentary_lufs: lufs,
+                        integrated_lufs: lufs,
+                        ..Loudness::default()
+                    };
+                    let lufs = f64::from(time);
+                    let levels = StemLevels::new(loudness(lufs), loudness(lufs), StemReading::default());
+                    telemetry.set_levels([levels; Stem::COUNT]);
+                }
+            });
+            let mut last = -1.0;
+            while last < f64::from(TIMES - 1) as f32 {
+                let read = telemetry.levels();
+                let one = read[0];
+                assert!(read.iter().all(|levels| *levels == one), "{read:?}");
+                assert_eq!(one.before_lufs, one.after_integrated_lufs);
+                assert!(one.before_lufs >= last || one == StemLevels::default(), "never back in time");
+                last = one.before_lufs.max(last);
+            }
+        });
     }
 }

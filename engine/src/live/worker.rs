@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use rtrb::{Consumer, Producer};
-use tributary_dsp::{CHANNELS, ProfileSource, Stem};
+use tributary_dsp::{CHANNELS, ProfileSource};
 
+use super::fallback::Fallback;
+use super::model_source::ModelSource;
+use super::output_meter::OutputMeter;
+use super::output_ring::OutputRing;
+use super::protocol::{NO_STREAM, Shared};
+use super::publication::Publication;
+use super::telemetry::Telemetry;
 use crate::error::EngineError;
 use crate::learn::state::Command;
-use crate::live::fallback::Fallback;
-use crate::live::model_source::ModelSource;
-use crate::live::output_meter::OutputMeter;
-use crate::live::protocol::{NO_STREAM, Shared};
-use crate::live::telemetry::Telemetry;
-use crate::pipeline::meters::MeterBank;
 use crate::pipeline::{HopOutcome, Pipeline};
 use crate::silence;
 
@@ -34,14 +35,6 @@ const REST_MS: f64 = 125.0;
 const FAILED_SLEEP: Duration = Duration::from_millis(50);
 /// A host that has sent nothing for this long has stopped.
 const STOPPED_MS: f64 = 500.0;
-/// Frames between two publications of the meters: 50 ms at 48 kHz.
-const PUBLISH_FRAMES: u64 = 2400;
-/// Weight of the newest hop in the smoothed load.
-const LOAD_WEIGHT: f32 = 0.1;
-/// Signals quieter than this do not move the fallback gains.
-const AUDIBLE_LUFS: f64 = -60.0;
-/// Fallback gains stay within these bounds.
-const FALLBACK_GAIN_RANGE_DB: (f64, f64) = (-40.0, 20.0);
 
 /// What a worker is given.
 pub(crate) struct WorkerConfig {
@@ -83,20 +76,9 @@ pub(crate) struct Worker {
     /// The stream being worked on.
     stream: u64,
     planar: [Vec<f32>; CHANNELS],
-    published: u64,
-    /// The figures of a resting pipeline are out.
-    published_rest: bool,
-    busy: Duration,
+    publication: Publication,
     /// How long it has slept without finding a frame, in ms.
     waited_ms: f64,
-}
-
-/// A ring the worker writes interleaved stereo frames to.
-struct OutputRing {
-    ring: Producer<f32>,
-    written: u64,
-    planar: [Vec<f32>; 2],
-    interleaved: Vec<f32>,
 }
 
 /// What one round of the worker found to do.
@@ -146,6 +128,7 @@ impl Worker {
         if pipeline.latency().total_frames() > latency_frames {
             return Err("The model's window is longer than its contract says.".into());
         }
+        let publication = Publication::new(Arc::clone(&telemetry));
         Ok(Self {
             shared,
             telemetry,
@@ -160,9 +143,7 @@ impl Worker {
             capture_end: None,
             stream: NO_STREAM,
             planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
-            published: 0,
-            published_rest: false,
-            busy: Duration::ZERO,
+            publication,
             waited_ms: 0.0,
         })
     }
@@ -205,9 +186,11 @@ impl Worker {
         if fresh > 0 {
             let Self { fallback, pipeline, sum, .. } = self;
             fallback.pass(|out| pipeline.pull_sum(out), |piece| sum.write(piece));
-            self.publish();
+            if let Some(gain) = self.publication.publish(&self.pipeline) {
+                self.fallback.set_gain(gain);
+            }
         }
-        self.busy += started.elapsed();
+        self.publication.add_work(started.elapsed());
         if self.pipeline.hop_is_due() {
             self.make_hop()?;
             return Ok(Round::Busy);
@@ -241,11 +224,8 @@ impl Worker {
         self.pipeline.start_at(self.shared.song_frame());
         self.fallback.start();
         self.stream = stream;
-        self.published = 0;
-        self.published_rest = false;
-        self.busy = Duration::ZERO;
-        self.telemetry.load_peak.set(0.0);
-        self.shared.acknowledge(stream, self.mix.written, self.sum.written);
+        self.publication.restart();
+        self.shared.acknowledge(stream, self.mix.written(), self.sum.written());
     }
 
     fn discard(&mut self, frames: usize) {
@@ -293,8 +273,8 @@ impl Worker {
                 HopOutcome::Rested => 0,
                 HopOutcome::Discarded => self.telemetry.skipped_hops.fetch_add(1, Relaxed),
             };
-            self.busy += started.elapsed();
-            self.publish_load();
+            self.publication.add_work(started.elapsed());
+            self.publication.publish_load(self.pipeline.geometry());
         }
         self.mix.drain(|out| self.pipeline.pull_mix(out));
         self.shared.advance();
@@ -318,43 +298,6 @@ impl Worker {
         }
         let longest = if self.pipeline.is_resting() { rest_ms.max(longest) } else { longest };
         ms(self.pipeline.missing_frames()).clamp(shortest, longest)
-    }
-
-    fn publish_load(&mut self) {
-        let geometry = self.pipeline.geometry();
-        let available_s = geometry.hop_frames as f64 / f64::from(geometry.sample_rate_hz);
-        let load = (self.busy.as_secs_f64() / available_s) as f32;
-        self.busy = Duration::ZERO;
-        let smoothed = self.telemetry.load.get();
-        let first = self.telemetry.hops.load(Relaxed) <= 1;
-        let weight = if first { 1.0 } else { LOAD_WEIGHT };
-        self.telemetry.load.set(smoothed + weight * (load - smoothed));
-        self.telemetry.load_peak.set(self.telemetry.load_peak.get().max(load));
-    }
-
-    fn publish(&mut self) {
-        let pushed = self.pipeline.pushed_frames();
-        if pushed < self.published + PUBLISH_FRAMES {
-            return;
-        }
-        self.published = pushed;
-        // Nothing has changed since the last time.
-        if std::mem::replace(&mut self.published_rest, self.pipeline.is_resting()) && self.published_rest {
-            return;
-        }
-        if let Some(meters) = self.pipeline.meters() {
-            publish_meters(&self.telemetry, meters);
-            let mix = meters.mix().recent_lufs;
-            if let Some(gain) = gain_between(meters.sum().recent_lufs, mix) {
-                self.fallback.set_gain(gain);
-            }
-            if let Some(gain) = gain_between(meters.raw_sum().recent_lufs, mix) {
-                self.telemetry.raw_gain.set(gain);
-            }
-        }
-        for (stem, reading) in Stem::ALL.into_iter().zip(self.pipeline.normalizer_readings()) {
-            self.telemetry.set_correction(stem, &reading);
-        }
     }
 }
 
@@ -385,61 +328,6 @@ fn build_pipeline(
     };
     progress(1.0);
     built.map(|(pipeline, remark)| (pipeline.with_meters(), remark)).map_err(|e| e.to_string())
-}
-
-fn publish_meters(telemetry: &Telemetry, meters: &MeterBank) {
-    let (before, after) = (meters.before(), meters.after());
-    for (i, stem) in telemetry.stems.iter().enumerate() {
-        stem.before_lufs.set(before[i].momentary_lufs as f32);
-        stem.after_lufs.set(after[i].momentary_lufs as f32);
-        stem.before_integrated_lufs.set(before[i].integrated_lufs as f32);
-        stem.after_integrated_lufs.set(after[i].integrated_lufs as f32);
-    }
-}
-
-/// Linear gain from one loudness to another, within bounds; `None` when either is nearly silent.
-fn gain_between(from_lufs: f64, to_lufs: f64) -> Option<f32> {
-    let (least, most) = FALLBACK_GAIN_RANGE_DB;
-    let gain_db = (to_lufs - from_lufs).clamp(least, most);
-    (from_lufs > AUDIBLE_LUFS && to_lufs > AUDIBLE_LUFS).then(|| 10.0_f64.powf(gain_db / 20.0) as f32)
-}
-
-impl OutputRing {
-    fn new(ring: Producer<f32>) -> Self {
-        Self {
-            ring,
-            written: 0,
-            planar: [vec![0.0; TAKE_FRAMES], vec![0.0; TAKE_FRAMES]],
-            interleaved: Vec::with_capacity(2 * TAKE_FRAMES),
-        }
-    }
-
-    /// Moves everything `pull` yields into the ring. The ring holds a whole latency and more, so it has room unless
-    /// the stream was given up; what does not fit then is dropped, and only counted frames are ever in the ring.
-    fn drain(&mut self, mut pull: impl FnMut(&mut [&mut [f32]; 2]) -> usize) {
-        loop {
-            let [left, right] = &mut self.planar;
-            let count = pull(&mut [left, right]);
-            if count == 0 {
-                return;
-            }
-            let Self { ring, written, planar, interleaved } = self;
-            push(ring, written, interleaved, planar.each_ref().map(|side| &side[..count]));
-        }
-    }
-
-    /// Writes planar frames, or none of them.
-    fn write(&mut self, piece: [&[f32]; 2]) {
-        push(&mut self.ring, &mut self.written, &mut self.interleaved, piece);
-    }
-}
-
-fn push(ring: &mut Producer<f32>, written: &mut u64, interleaved: &mut Vec<f32>, [left, right]: [&[f32]; 2]) {
-    interleaved.clear();
-    interleaved.extend(left.iter().zip(right).flat_map(|(&left, &right)| [left, right]));
-    if ring.push_entire_slice(interleaved).is_ok() {
-        *written += left.len() as u64;
-    }
 }
 
 #[cfg(test)]

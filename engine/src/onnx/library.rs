@@ -43,8 +43,7 @@ impl OnnxLibrary {
         if let Some(Ok(library)) = LOADED.get() {
             return Ok(library.clone());
         }
-        let path = explicit.map_or_else(locate, |path| Ok(path.to_path_buf()))?;
-        let library = load(&path)?;
+        let library = load(explicit.map_or_else(locate, looked_through)?)?;
         let _ = LOADED.set(Ok(library.clone()));
         Ok(library)
     }
@@ -59,9 +58,12 @@ impl OnnxLibrary {
     }
 }
 
-fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
-    let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
-    refuse_collector(path)?;
+/// A library that does not report to its vendor, as its bytes have shown. Nothing else is loaded.
+#[derive(Debug, PartialEq)]
+struct PrivateLibrary(PathBuf);
+
+fn load(PrivateLibrary(path): PrivateLibrary) -> Result<OnnxLibrary, LibraryError> {
+    let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason };
     let path = path.canonicalize().map_err(|e| unusable(e.to_string()))?;
     let environment = ort::init_from(&path)
         .map_err(|e| unusable(e.to_string()))?
@@ -74,8 +76,8 @@ fn load(path: &Path) -> Result<OnnxLibrary, LibraryError> {
     Ok(OnnxLibrary { path, environment })
 }
 
-/// Fails when the library would report to its vendor. None of its code has run by then.
-fn refuse_collector(path: &Path) -> Result<(), LibraryError> {
+/// Looks through a library's bytes; fails when it would report to its vendor. None of its code has run by then.
+fn looked_through(path: &Path) -> Result<PrivateLibrary, LibraryError> {
     let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
     let library = regular_file::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => unusable("there is no such file".into()),
@@ -84,14 +86,14 @@ fn refuse_collector(path: &Path) -> Result<(), LibraryError> {
     if collector::is_in(library).map_err(|e| unusable(e.to_string()))? {
         return Err(LibraryError::Reports { path: path.to_path_buf(), version: RUNTIME_VERSION });
     }
-    Ok(())
+    Ok(PrivateLibrary(path.to_path_buf()))
 }
 
 /// The first library in the usual places that keeps to itself. When all of them report to their vendor, that is what is
 /// said.
-fn locate() -> Result<PathBuf, LibraryError> {
+fn locate() -> Result<PrivateLibrary, LibraryError> {
     if let Some(path) = std::env::var_os(LIBRARY_VARIABLE).filter(|path| !path.is_empty()) {
-        return Ok(PathBuf::from(path));
+        return looked_through(Path::new(&path));
     }
     let mut folders = Vec::new();
     let executable = std::env::current_exe().ok();
@@ -110,11 +112,11 @@ fn locate() -> Result<PathBuf, LibraryError> {
 }
 
 /// The first library that does not report to its vendor; otherwise why the first one was refused.
-fn first_private(found: impl Iterator<Item = PathBuf>) -> Result<PathBuf, LibraryError> {
+fn first_private(found: impl Iterator<Item = PathBuf>) -> Result<PrivateLibrary, LibraryError> {
     let mut refused = None;
     for path in found {
-        match refuse_collector(&path) {
-            Ok(()) => return Ok(path),
+        match looked_through(&path) {
+            Ok(library) => return Ok(library),
             Err(reason) => refused = refused.or(Some(reason)),
         }
     }
@@ -210,10 +212,10 @@ mod tests {
         std::fs::write(&private, b"\x7fELF ...").unwrap();
 
         let both = [reporting.clone(), private.clone()];
-        assert_eq!(first_private(both.into_iter()), Ok(private));
+        assert_eq!(first_private(both.into_iter()), Ok(PrivateLibrary(private)));
         let refused = first_private([reporting.clone()].into_iter()).unwrap_err();
         assert_eq!(refused, LibraryError::Reports { path: reporting.clone(), version: RUNTIME_VERSION });
-        let sentence = load(&reporting).unwrap_err().to_string();
+        let sentence = looked_through(&reporting).unwrap_err().to_string();
         assert!(sentence.contains("reports") && sentence.contains(RUNTIME_VERSION), "{sentence}");
         std::fs::remove_dir_all(&folder).unwrap();
     }

@@ -12,8 +12,8 @@ use tributary_dsp::{
 };
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
-    AudioSide, Deck, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelBundle, ModelError, Pipeline,
-    Retired, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
+    AudioSide, Engine, EngineConfig, EngineHandle, EnginePlayer, MixHop, MixModel, ModelBundle, ModelError,
+    Pipeline, Retired, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 /// Rates at which a resampler's phases repeat exactly.
@@ -264,8 +264,8 @@ fn a_loop_in_the_middle_of_sound_goes_on_without_a_gap() {
 #[test]
 fn another_engine_on_the_deck_has_the_same_anchor() {
     let (side, _first) = sloping_engine();
-    let (mut deck, mut control) = Deck::new(side, RATE_HZ, 1_000);
-    let latency = deck.latency_frames();
+    let (mut player, mut control) = EnginePlayer::new(side, RATE_HZ, 1_000);
+    let latency = player.latency_frames();
     let song = noise_stems(12 * 48_000, 24);
     let wanted = wanted(&song, 77_777, latency);
     let mut second = None;
@@ -279,7 +279,7 @@ fn another_engine_on_the_deck_has_the_same_anchor() {
             second = Some(handle);
         }
         let range = at..at + 960;
-        deck.process([&mut out[range.clone()], &mut other[range.clone()]], part(&song, range), &settings);
+        player.process([&mut out[range.clone()], &mut other[range.clone()]], part(&song, range), &settings);
     }
     assert!(matches!(control.collect(), Some(Retired::Replaced(_))));
     assert!(second.is_some());

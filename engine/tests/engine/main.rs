@@ -6,7 +6,7 @@ mod alloc;
 mod anchor;
 mod bundle;
 mod common;
-mod deck;
+mod engine_player;
 mod hostile;
 mod idle;
 mod incremental;

@@ -16,6 +16,7 @@ use tributary_engine::{
 };
 
 use crate::common::Noise;
+use crate::realtime::OFFLINE;
 
 const DEFAULT_SECONDS: f64 = 600.0;
 const RATES_HZ: [f64; 5] = [44_100.0, 48_000.0, 88_200.0, 96_000.0, 47_999.0];
@@ -23,14 +24,6 @@ const RATES_HZ: [f64; 5] = [44_100.0, 48_000.0, 88_200.0, 96_000.0, 47_999.0];
 /// Growth of memory that is no leak, in MiB: alone, and while other tests share the process. One engine's rings left behind
 /// per life would be far more.
 const GROWTH_MIB: (f64, f64) = (16.0, 200.0);
-const OFFLINE: Settings = Settings {
-    mix: 1.0,
-    output_gain: 1.0,
-    bypass: false,
-    dry_source: DrySource::Bus,
-    offline: true,
-    song_frame: None,
-};
 
 thread_local! {
     /// The hosts' time.

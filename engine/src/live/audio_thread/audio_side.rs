@@ -11,31 +11,25 @@ use std::time::{Duration, Instant};
 use rtrb::{Consumer, Producer};
 use tributary_dsp::CHANNELS;
 
+use super::blend::{Blend, bounded};
+use super::faded_stream::FadedStream;
+use super::output_copy::OutputCopy;
+use super::parts::in_parts;
+use super::render_mode::{Pace, Patience, RenderMode};
+use super::render_record::RenderRecord;
+use super::settings::Settings;
 use crate::bundle::contract::ContractLimiter;
 use crate::latency::LatencyReport;
-use crate::live::audio_thread::delay_line::{DryDelay, HeldPeak, Ramp};
-use crate::live::audio_thread::faded_stream::FadedStream;
-use crate::live::audio_thread::render_mode::{Pace, Patience, RenderMode};
-use crate::live::audio_thread::render_record::RenderRecord;
-use crate::live::audio_thread::settings::{DrySource, Settings};
 use crate::live::protocol::Shared;
 use crate::live::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 use crate::silence;
 
 /// Length of the crossfade between mix and fallback. At least 5 ms keeps it free of clicks.
 const FADE_MS: f64 = 6.0;
-/// Time in which mix, output gain and bypass move to a new value.
-const SMOOTHING_MS: f64 = 20.0;
-/// How far samples of the plain sum stay below the ceiling when that sum stands in for everything else: what lies between
-/// them exceeds a tone's samples by 3 dB at most up to a quarter of the rate.
-const RAW_MARGIN_DB: f64 = 3.0;
 /// Hosts round positions, and some count them in beats: less is no jump.
 const POSITION_SLACK_MS: f64 = 1.0;
 /// Pause between two looks while waiting.
 const WAIT_STEP: Duration = Duration::from_micros(200);
-/// Largest block handled in one go; longer ones are cut.
-pub(crate) const MAX_BLOCK_LIMIT: usize = 65_536;
-
 /// Frames of the crossfade between mix and fallback.
 pub(crate) fn fade_frames(rate_hz: f64) -> usize {
     (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
@@ -54,23 +48,6 @@ pub struct Time {
 /// The machine's own time.
 #[expect(clippy::disallowed_methods, reason = "only `AudioSide::wait` sleeps")]
 const REAL_TIME: Time = Time { now: Instant::now, sleep: std::thread::sleep };
-
-/// Cuts a block into parts of at most `longest` frames. A stem shorter than `main` is shorter, or empty, in the last ones.
-pub(crate) fn in_parts(
-    [left, right]: [&mut [f32]; 2],
-    stems: [&[f32]; CHANNELS],
-    longest: usize,
-    mut take: impl FnMut([&mut [f32]; 2], [&[f32]; CHANNELS]),
-) {
-    let frames = left.len().min(right.len());
-    let mut from = 0;
-    while from < frames {
-        let to = frames.min(from + longest);
-        let part = |stem: &'_ [f32]| from.min(stem.len())..to.min(stem.len());
-        take([&mut left[from..to], &mut right[from..to]], stems.map(|stem| &stem[part(stem)]));
-        from = to;
-    }
-}
 
 /// The audio side's ends of the four rings.
 pub(crate) struct AudioRings {
@@ -91,9 +68,7 @@ pub struct AudioSide {
     worker: Option<Thread>,
     input: Producer<f32>,
     interleaved: Vec<f32>,
-    output: Producer<f32>,
-    /// Absolute frames written to the output ring.
-    output_written: u64,
+    output: OutputCopy,
     /// Absolute frames written to the input ring.
     written: u64,
     /// Input was lost because the ring was full; the stream starts anew as soon as there is room.
@@ -113,22 +88,10 @@ pub struct AudioSide {
     computing_frames: i64,
     mix: FadedStream,
     sum: FadedStream,
-    dry: DryDelay,
     max_block: usize,
     rate_hz: f64,
     peaks: [f32; 4],
-    output_peak: f32,
-    mix_gain: Ramp,
-    output_gain: Ramp,
-    bypass: Ramp,
-    bus: Ramp,
-    ready: Ramp,
-    raw_gain: Ramp,
-    /// Largest sample of the plain sum that is to be heard, and the largest one that is on its way.
-    raw_limit: f32,
-    raw_peak: HeldPeak,
-    /// Gains have had their first value.
-    settled: bool,
+    blend: Blend,
     /// The current stream follows silence (start, reset), not an overflow.
     fresh: bool,
     /// A mix has come through: from now on gaps are bridged by the fallback instead of the dry signal.
@@ -154,15 +117,13 @@ impl AudioSide {
         let (latency_frames, rate_hz) = (latency.total_frames(), latency.rate_hz);
         let fade_frames = fade_frames(rate_hz);
         let first_due_frames = latency_frames.saturating_sub(fade_frames + max_block);
-        let smoothing_frames = (SMOOTHING_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)) as usize;
         Self {
             shared,
             telemetry,
             worker,
             input: rings.input,
             interleaved: vec![0.0; max_block * CHANNELS],
-            output: rings.output,
-            output_written: 0,
+            output: OutputCopy::new(rings.output, max_block, rate_hz),
             written: 0,
             overflowed: false,
             stream: None,
@@ -174,22 +135,10 @@ impl AudioSide {
             computing_frames: latency.part_frames("computing") as i64,
             mix: FadedStream::new(rings.mix, fade_frames, max_block),
             sum: FadedStream::new(rings.sum, fade_frames, max_block),
-            dry: DryDelay::new(latency_frames),
             max_block,
             rate_hz,
             peaks: [0.0; 4],
-            output_peak: 0.0,
-            mix_gain: Ramp::new(1.0, smoothing_frames),
-            output_gain: Ramp::new(1.0, smoothing_frames),
-            bypass: Ramp::new(0.0, smoothing_frames),
-            bus: Ramp::new(1.0, smoothing_frames),
-            ready: Ramp::new(0.0, smoothing_frames),
-            raw_gain: Ramp::new(1.0, smoothing_frames),
-            raw_limit: limiter.map_or(f32::INFINITY, |limiter| {
-                10f64.powf((limiter.ceiling_dbtp - RAW_MARGIN_DB) / 20.0) as f32
-            }),
-            raw_peak: HeldPeak::new(latency_frames + max_block),
-            settled: false,
+            blend: Blend::new(latency_frames, max_block, rate_hz, limiter),
             fresh: true,
             mixed: false,
             time: REAL_TIME,
@@ -233,11 +182,9 @@ impl AudioSide {
     fn start_over(&mut self) {
         self.overflowed = false;
         self.end_stream(true);
-        self.dry.reset();
-        self.raw_peak.reset();
-        self.shared.start_output(self.output_written);
+        self.blend.reset();
+        self.shared.start_output(self.output.written());
         self.quiet_frames = self.latency_frames;
-        self.settled = false;
     }
 
     /// Processes one block in place: `main` holds the main input and receives the output; `stems` are eight planar
@@ -246,13 +193,7 @@ impl AudioSide {
     /// for the worker: where [`Settings::offline`] says so as long as the worker makes progress, and at most 100 ms a
     /// call where only the host's pace does.
     pub fn process(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
-        let mut settings = settings.sanitized();
-        self.begin_call(main[0].len().min(main[1].len()), &settings);
-        in_parts(main, stems, self.max_block, |[left, right], stems| {
-            self.process_part([&mut *left, &mut *right], stems, &settings);
-            self.show([left, right]);
-            settings = settings.after(left.len());
-        });
+        self.process_call(main, stems, settings, true);
     }
 
     /// [`Self::process`] of a side whose output is not what leaves the plug-in: that must be [shown](Self::show) to it.
@@ -262,12 +203,24 @@ impl AudioSide {
         stems: [&[f32]; CHANNELS],
         settings: &Settings,
     ) {
+        self.process_call(main, stems, settings, false);
+    }
+
+    fn process_call(
+        &mut self,
+        main: [&mut [f32]; 2],
+        stems: [&[f32]; CHANNELS],
+        settings: &Settings,
+        leaves: bool,
+    ) {
         let mut settings = settings.sanitized();
         self.begin_call(main[0].len().min(main[1].len()), &settings);
-        in_parts(main, stems, self.max_block, |main, stems| {
-            let frames = main[0].len();
-            self.process_part(main, stems, &settings);
-            settings = settings.after(frames);
+        in_parts(main, stems, self.max_block, |[left, right], stems| {
+            self.process_part([&mut *left, &mut *right], stems, &settings);
+            if leaves {
+                self.show([left, right]);
+            }
+            settings = settings.after(left.len());
         });
     }
 
@@ -279,23 +232,9 @@ impl AudioSide {
         self.record.begin_call(self.pace, self.render_mode.plays(), now, &self.telemetry.render);
     }
 
-    /// Has what leaves the plug-in measured. When the worker is so far behind that there is no room, a part is not.
-    pub(crate) fn show(&mut self, [left, right]: [&[f32]; 2]) {
-        let fall = PEAK_FALL_PER_SECOND.powf(left.len() as f32 / self.rate_hz as f32);
-        let largest = |side: &[f32]| side.iter().fold(0f32, |peak, x| peak.max(x.abs()));
-        self.output_peak = (self.output_peak * fall).max(largest(left)).max(largest(right));
-        self.telemetry.output_peak.set(self.output_peak);
-        // No block is longer than the one `interleaved` is made for, and it has room for more channels than these.
-        let longest = self.interleaved.len() / 2;
-        for (left, right) in left.chunks(longest).zip(right.chunks(longest)) {
-            let copy = &mut self.interleaved[..2 * left.len()];
-            for (frame, (&left, &right)) in copy.chunks_exact_mut(2).zip(left.iter().zip(right)) {
-                frame.copy_from_slice(&[left, right]);
-            }
-            if self.output.push_entire_slice(copy).is_ok() {
-                self.output_written += left.len() as u64;
-            }
-        }
+    /// Has what leaves the plug-in measured.
+    pub(crate) fn show(&mut self, output: [&[f32]; 2]) {
+        self.output.take(output, &self.telemetry);
     }
 
     fn process_part(&mut self, main: [&mut [f32]; 2], stems: [&[f32]; CHANNELS], settings: &Settings) {
@@ -350,7 +289,7 @@ impl AudioSide {
                 *peak *= fall;
             }
             for (frame, &sample) in self.interleaved.chunks_exact_mut(CHANNELS).zip(samples.iter()) {
-                let clean = clean(sample);
+                let clean = bounded(sample);
                 *peak = peak.max(clean.abs());
                 frame[channel] = clean;
             }
@@ -456,69 +395,22 @@ impl AudioSide {
         self.render_mode.waited(now.saturating_duration_since(began));
     }
 
+    /// What of the model is to be heard. A model that has just been loaded has made no mix yet, and no loudness is known to
+    /// bring a fallback to: the dry signal stays until the mix is there.
     fn set_gains(&mut self, settings: &Settings) {
         // Before a fresh stream comes through nothing is heard, so gains need not move smoothly – and an offline render
         // must not depend on when the model became ready. After an overflow the dry signal goes on being heard.
         let unheard = self.fresh && self.position < 0;
-        let jump = !self.settled || unheard;
-        let on = |yes: bool| if yes { 1.0 } else { 0.0 };
-        self.mix_gain.set(settings.mix, !self.settled);
-        self.output_gain.set(settings.output_gain, !self.settled);
-        self.bypass.set(on(settings.bypass), !self.settled);
-        self.bus.set(on(settings.dry_source == DrySource::Bus), !self.settled);
-        // A model that has just been loaded has made no mix yet, and no loudness is known to bring a fallback to: the
-        // dry signal stays until the mix is there.
         let comes = (unheard || self.position >= 0) && self.mix.has_until(self.position.max(0) + 1);
         self.mixed = self.telemetry.is_ready() && (self.mixed || comes);
-        self.ready.set(on(self.mixed), jump);
-        // The gain is down before a peak comes out of the delay.
-        let most = self.raw_limit / self.raw_peak.held().max(f32::MIN_POSITIVE);
-        self.raw_gain.set(self.telemetry.raw_gain.get().min(most), jump);
-        self.settled = true;
+        let raw_gain = self.telemetry.raw_gain.get();
+        self.blend.set_gains(settings, self.mixed, raw_gain, unheard);
     }
 
-    /// Delays the dry signals and writes the output. Returns whether there is a frame that is not the mix, or not only.
+    /// Writes the output. Returns whether there is a frame that is not the mix, or not only.
     fn write(&mut self, main: [&mut [f32]; 2]) -> bool {
-        let [left, right] = main;
-        let mut lacks_mix = false;
-        let heard_from = if self.fresh { -self.position } else { 0 };
-        let (mut raw_peak, frames) = (0f32, left.len());
-        for (i, (left, right)) in left.iter_mut().zip(right.iter_mut()).enumerate() {
-            let stems = &self.interleaved[i * CHANNELS..(i + 1) * CHANNELS];
-            let raw = |side: usize| stems[side] + stems[side + 2] + stems[side + 4] + stems[side + 6];
-            let raw = [raw(0), raw(1)];
-            raw_peak = raw_peak.max(raw[0].abs()).max(raw[1].abs());
-            let delayed = self.dry.step([clean(*left), clean(*right), raw[0], raw[1]]);
-            let mix_share = self.mix_gain.next();
-            let gain = self.output_gain.next();
-            let bypass = self.bypass.next();
-            let bus = self.bus.next();
-            let ready = self.ready.next();
-            let raw_gain = self.raw_gain.next();
-            let mix = [self.mix.left[i], self.mix.right[i]];
-            let sum = [self.sum.left[i], self.sum.right[i]];
-            let (mix_weight, sum_weight) = (self.mix.weights[i], self.sum.weights[i]);
-            lacks_mix |= (mix_weight < 1.0 || ready < 1.0) && i as i64 >= heard_from;
-            for (side, out) in [left, right].into_iter().enumerate() {
-                let (main, raw) = (delayed[side], delayed[side + 2]);
-                let dry = blend(raw, main, bus);
-                let fallback = blend(raw * raw_gain, sum[side], sum_weight);
-                let wet = blend(dry, blend(fallback, mix[side], mix_weight), ready);
-                *out = blend(blend(dry, wet, mix_share) * gain, main, bypass);
-            }
-        }
-        self.raw_peak.take(raw_peak, frames);
-        lacks_mix
+        let heard_from = if self.fresh { (-self.position).max(0) as usize } else { 0 };
+        let stems = &self.interleaved[..main[0].len() * CHANNELS];
+        self.blend.write(main, stems, &self.mix, &self.sum, heard_from)
     }
-}
-
-/// What is not a number becomes silence, and what is beyond audio (+120 dB full scale) stops there, so that no sum or
-/// gain overflows. Everything else passes bit for bit.
-fn clean(x: f32) -> f32 {
-    if x.is_nan() { 0.0 } else { x.clamp(-1e6, 1e6) }
-}
-
-/// `a` at weight 0, `b` at weight 1, each exactly.
-fn blend(a: f32, b: f32, weight: f32) -> f32 {
-    a * (1.0 - weight) + b * weight
 }

@@ -1,4 +1,4 @@
-//! One engine after another without a gap: a [`Deck`] plays the audio side of an engine and, when the main thread offers
+//! One engine after another without a gap: a [`EnginePlayer`] plays the audio side of an engine and, when the main thread offers
 //! that of another, lets it listen along until its mix has come through and its running estimates have settled, then
 //! crossfades to it. Both have the same latency, so every frame of one belongs to the same frame of the other.
 //!
@@ -7,8 +7,9 @@
 use rtrb::{Consumer, Producer, RingBuffer};
 use tributary_dsp::CHANNELS;
 
-use crate::live::audio_thread::audio_side::{AudioSide, MAX_BLOCK_LIMIT, in_parts};
-use crate::live::audio_thread::settings::Settings;
+use super::audio_side::AudioSide;
+use super::parts::{MAX_BLOCK_LIMIT, in_parts};
+use super::settings::Settings;
 
 /// How long another engine's mix runs unheard, as long as finished corrections listen along
 /// (`tributary_dsp::transition`).
@@ -22,8 +23,8 @@ struct Numbered {
     side: AudioSide,
 }
 
-/// The audio thread's end: call [`Deck::process`] for every block.
-pub struct Deck {
+/// The audio thread's end: call [`EnginePlayer::process`] for every block.
+pub struct EnginePlayer {
     current: Numbered,
     next: Option<Numbered>,
     /// Frames for which the next one's mix has come through, then frames of the crossfade.
@@ -36,7 +37,7 @@ pub struct Deck {
 }
 
 /// The main thread's end.
-pub struct DeckControl {
+pub struct PlayerControl {
     offer: Producer<Numbered>,
     retired: Consumer<Numbered>,
     latency_frames: usize,
@@ -53,14 +54,14 @@ pub enum Retired {
     Refused(AudioSide),
 }
 
-impl Deck {
-    /// A deck that plays `side`, whose engine runs at `rate_hz` and announced blocks of at most `max_block` frames.
+impl EnginePlayer {
+    /// A player that plays `side`, whose engine runs at `rate_hz` and announced blocks of at most `max_block` frames.
     /// Allocates.
-    pub fn new(side: AudioSide, rate_hz: f64, max_block: usize) -> (Self, DeckControl) {
+    pub fn new(side: AudioSide, rate_hz: f64, max_block: usize) -> (Self, PlayerControl) {
         let (offer, offered) = RingBuffer::new(1);
         let (retired, collected) = RingBuffer::new(1);
         let frames = |seconds: f64| (seconds * rate_hz.clamp(1.0, 768e3)) as usize;
-        let control = DeckControl {
+        let control = PlayerControl {
             offer,
             retired: collected,
             latency_frames: side.latency_frames(),
@@ -68,7 +69,7 @@ impl Deck {
             playing: 0,
         };
         let scratch = vec![0.0; max_block.clamp(1, MAX_BLOCK_LIMIT)];
-        let deck = Self {
+        let player = Self {
             current: Numbered { number: 0, side },
             next: None,
             heard_frames: 0,
@@ -78,7 +79,7 @@ impl Deck {
             retired,
             scratch: [scratch.clone(), scratch],
         };
-        (deck, control)
+        (player, control)
     }
 
     /// Frames between an input and its output; the same for every engine that plays here.
@@ -174,8 +175,8 @@ impl Deck {
     }
 }
 
-impl DeckControl {
-    /// Offers another engine's side. It must have the deck's latency (see [`crate::Engine::start_at_latency`]), and the offer
+impl PlayerControl {
+    /// Offers another engine's side. It must have the player's latency (see [`crate::Engine::start_at_latency`]), and the offer
     /// before it must have been [collected](Self::collect).
     ///
     /// # Errors

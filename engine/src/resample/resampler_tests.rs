@@ -1,6 +1,9 @@
 //! Alignment, quality and partition independence of the resampler.
 
+use tributary_dsp::StereoBuffer;
+
 use super::*;
+use crate::resample::{convert, lookahead_frames};
 
 /// Rates hosts use, and some nobody should.
 const RATES_HZ: [f64; 14] = [
