@@ -30,8 +30,9 @@ use nice_plug::wrapper::clap::{
 };
 
 use crate::Tributary;
-use crate::host::{Parts, Voice};
+use crate::host::Voice;
 use crate::params::DrySource;
+use crate::parts::Parts;
 use crate::text;
 
 /// The host's table for the instance. Its pointer is the host's, and in a call it is the framework's or ours alike: both
@@ -116,7 +117,7 @@ unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: the host gives back what `create_plugin` gave it, once.
     unsafe {
         let Some(of) = instance(plugin) else { return };
-        of.parts.monitor.host().set_voice(None);
+        of.parts.engines.host().set_voice(None);
         if let Some(destroy) = of.framework.destroy {
             destroy(plugin);
         }
@@ -284,7 +285,7 @@ unsafe extern "C" fn render_set(plugin: *const clap_plugin, mode: clap_plugin_re
     let Some(wrapper) = of.voice.wrapper.upgrade() else { return false };
     // What the next activation is told.
     wrapper.current_process_mode.store(mode);
-    of.parts.monitor.host().says_offline(mode == ProcessMode::Offline);
+    of.parts.engines.host().says_offline(mode == ProcessMode::Offline);
     true
 }
 
@@ -294,7 +295,7 @@ unsafe extern "C" fn state_save(plugin: *const clap_plugin, stream: *const clap_
     // SAFETY: the host's own arguments.
     unsafe {
         let Some(of) = instance(plugin) else { return false };
-        of.parts.monitor.host().saved();
+        of.parts.engines.host().saved();
         !stream.is_null() && save(plugin, stream)
     }
 }
@@ -332,7 +333,7 @@ unsafe extern "C" fn create_plugin(
             wrapper: Arc::downgrade(&wrapper),
             latency_changed: AtomicBool::new(false),
         });
-        parts.monitor.host().set_voice(Some(voice.clone()));
+        parts.engines.host().set_voice(Some(voice.clone()));
         let table = clap_plugin {
             destroy: Some(destroy),
             activate: Some(activate),

@@ -1,180 +1,36 @@
 //! The editor: a pure function from parameters and copies of the meters to pixels and edits.
 //!
-//! [`draw`] reads nothing but its arguments and changes nothing; [`window`] is the only file that knows the framework. So
+//! [`draw`] reads nothing but its arguments and changes nothing; `window.rs` is the only file that knows the framework. So
 //! every state of the editor, including those that are hard to reach in a host, can be drawn in a test.
 
-pub mod controls;
-pub mod curves;
-pub mod latency;
-pub mod learning;
-pub mod meters;
-pub mod model_status;
+mod controls;
+pub(crate) mod copies;
+mod curves;
+mod edit;
+mod latency;
+mod learning;
+mod meters;
+mod model_status;
 mod open_window;
-pub mod size;
-pub mod stem_strip;
-pub mod theme;
-pub mod window;
+pub(crate) mod size;
+mod stem_strip;
+pub(crate) mod theme;
+pub(crate) mod window;
+
+pub use copies::{Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+pub use edit::{Control, Edit, LearningAction};
+pub use size::{MIN_SIZE, SIZE};
 
 use crate::params::{DrySource, TributaryParams};
 use egui::{Align2, Rect, Ui, pos2, vec2};
-use learning::{LearningAction, LearningCopy};
 use nice_plug::prelude::Param;
 use theme::GAP;
 use tributary_dsp::Stem;
-use tributary_engine::LatencyMode;
-
-/// Size of the window when first opened, in points.
-pub const SIZE: [u32; 2] = [960, 684];
-/// Smallest size at which everything is legible, in points.
-pub const MIN_SIZE: [u32; 2] = [820, 604];
 
 const HEADER: f32 = 42.0;
 const FOOTER: f32 = 26.0;
 const CURVES: f32 = 74.0;
 const MIX_PANEL: f32 = 258.0;
-
-/// A parameter, as the editor addresses it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Control {
-    /// Mix.
-    Mix,
-    /// Output gain.
-    Gain,
-    /// Bypass.
-    Bypass,
-    /// Dry source.
-    DrySource,
-}
-
-/// What the user did. Values are normalized, 0–1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Edit {
-    /// A gesture begins: hosts write automation between begin and end.
-    Begin(Control),
-    /// A new value.
-    Set(Control, f32),
-    /// The gesture ends.
-    End(Control),
-    /// Count underruns from here.
-    ResetUnderruns,
-    /// Learn a profile, or stop.
-    Learning(LearningAction),
-    /// Another latency mode.
-    Latency(LatencyMode),
-    /// Another model, by its place in [`ModelCopy::choices`].
-    Model(usize),
-}
-
-impl Edit {
-    /// A whole gesture.
-    pub fn once(control: Control, value: f32) -> [Self; 3] {
-        [Self::Begin(control), Self::Set(control, value), Self::End(control)]
-    }
-}
-
-/// Meters of one stem.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct StemCopy {
-    /// Signal arrives now.
-    pub signal: bool,
-    /// Signal has arrived since activation, before any reset.
-    pub seen: bool,
-    /// Momentary loudness before normalization.
-    pub before_lufs: Option<f32>,
-    /// Momentary loudness after normalization.
-    pub after_lufs: Option<f32>,
-    /// Corrections in force: name and value with its unit. At most [`CORRECTIONS_MAX`].
-    pub corrections: Vec<(&'static str, String)>,
-}
-
-/// Rows of corrections a strip has room for.
-pub const CORRECTIONS_MAX: usize = 5;
-
-/// Meters of the mix.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct MixCopy {
-    /// Momentary loudness.
-    pub momentary_lufs: Option<f32>,
-    /// Integrated loudness since the last reset.
-    pub integrated_lufs: Option<f32>,
-    /// Peak of the output now, in dB of full scale.
-    pub peak_db: Option<f32>,
-    /// Highest true peak of the mix since the last reset, in dBTP.
-    pub true_peak_db: Option<f32>,
-}
-
-/// Where the model is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum ModelState {
-    /// The host has not activated the plug-in.
-    #[default]
-    Idle,
-    /// Being read and checked, 0–1.
-    Loading(f32),
-    /// In use.
-    Ready,
-    /// Cannot be used; the sentence says why and what to do.
-    Failed(String),
-}
-
-/// The model.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ModelCopy {
-    /// Name in the contract.
-    pub name: String,
-    /// Version in the contract.
-    pub version: String,
-    /// What it was trained on, one sentence.
-    pub trained_on: String,
-    /// Its state.
-    pub state: ModelState,
-    /// Names of the models to choose from.
-    pub choices: Vec<String>,
-    /// The name of the chosen one.
-    pub choice: String,
-    /// Another one is coming in.
-    pub changing: bool,
-}
-
-/// The latency and its parts, in host frames, and its mode.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LatencyCopy {
-    /// Host rate; 0 before activation.
-    pub sample_rate_hz: f64,
-    /// As reported to the host.
-    pub total_samples: usize,
-    /// Names and lengths, in order of the signal.
-    pub parts: Vec<(String, usize)>,
-    /// The mode that was chosen.
-    pub mode: LatencyMode,
-    /// Modes that the model has, in the order of [`LatencyMode::ALL`].
-    pub offered: [bool; 4],
-    /// The chosen mode waits for the host to restart the plug-in.
-    pub pending: bool,
-    /// The host is not asked yet, because a song is being learned.
-    pub held: bool,
-}
-
-/// Everything the editor shows beside the parameters.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Copies {
-    /// In the order of [`Stem::ALL`].
-    pub stems: [StemCopy; 4],
-    /// The mix.
-    pub mix: MixCopy,
-    /// The model.
-    pub model: ModelCopy,
-    /// The latency.
-    pub latency: LatencyCopy,
-    /// Where the corrections come from.
-    pub learning: LearningCopy,
-    /// Time the worker used over the time it had.
-    pub load_ratio: f32,
-    /// Since the last reset.
-    pub underruns: u64,
-    /// Sentences about the loaded project.
-    pub notices: Vec<String>,
-}
 
 /// Draws the editor over the whole of `ui` and returns what the user did.
 pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {

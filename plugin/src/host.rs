@@ -2,16 +2,11 @@
 //! now. And what the host says apart from them: whether it renders a file.
 //!
 //! The framework has no call for the first and answers the second with a restart too many. So the two factories,
-//! [`clap`](crate::clap) and [`vst3`](crate::vst3), give each instance a `Voice` of their format; without one – in tests
+//! `clap.rs` and `vst3.rs`, give each instance a `Voice` of their format; without one – in tests
 //! of the shell alone – nothing is said. A change may be noticed on any thread, the host hears of it on its main thread.
 
-use std::any::Any;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
-
-use crate::monitor::Monitor;
-use crate::params::TributaryParams;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A format's way to reach the host.
 pub(crate) trait Voice: Send + Sync {
@@ -124,45 +119,6 @@ impl HostLink {
     /// Only the first call counts.
     pub(crate) fn set_wake(&self, wake: Wake) {
         let _ = self.wake.set(wake);
-    }
-}
-
-/// What a factory puts into a plug-in, to end with it.
-pub(crate) type Shelf = Mutex<Option<Box<dyn Any + Send + Sync>>>;
-
-/// The parts of a plug-in that a factory works with; the framework keeps the plug-in itself to itself.
-pub(crate) struct Parts {
-    pub(crate) params: Arc<TributaryParams>,
-    pub(crate) monitor: Arc<Monitor>,
-    shelf: Weak<Shelf>,
-}
-
-type WeakParts = (Weak<TributaryParams>, Weak<Monitor>, Weak<Shelf>);
-
-thread_local! {
-    static LATEST: RefCell<Option<WeakParts>> = const { RefCell::new(None) };
-}
-
-impl Parts {
-    /// The plug-in under construction on this thread has these parts.
-    pub(crate) fn note(params: &Arc<TributaryParams>, monitor: &Arc<Monitor>, shelf: &Arc<Shelf>) {
-        let parts = (Arc::downgrade(params), Arc::downgrade(monitor), Arc::downgrade(shelf));
-        LATEST.with(|latest| *latest.borrow_mut() = Some(parts));
-    }
-
-    /// Puts something into the plug-in.
-    pub(crate) fn keep(&self, what: Box<dyn Any + Send + Sync>) {
-        if let Some(shelf) = self.shelf.upgrade() {
-            *shelf.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
-        }
-    }
-
-    /// Lets the framework build its wrapper and returns it with the parts of the plug-in inside.
-    pub(crate) fn of<W>(build: impl FnOnce() -> W) -> Option<(W, Self)> {
-        LATEST.with(|latest| *latest.borrow_mut() = None);
-        let wrapper = build();
-        let (params, monitor, shelf) = LATEST.with(|latest| latest.borrow_mut().take())?;
-        Some((wrapper, Self { params: params.upgrade()?, monitor: monitor.upgrade()?, shelf }))
     }
 }
 

@@ -1,63 +1,68 @@
 //! Tributary: the vocals, bass, drums and other stems of a song on four sidechains, a finished mix on the main bus.
 //!
-//! This crate is the shell and holds no signal processing: [`params`] and [`ports`] face the host, [`instance`] starts an
-//! engine per activation with one of the [`models`], [`session`], [`learned`] and [`setting`] are saved with the project,
-//! [`monitor`] is the window through which the [`editor`] and the saved state see the engine, [`host`] is what the plug-in
-//! tells its host, and [`clap`] and [`vst3`] are the two formats' factories with the framework's faults mended.
+//! This crate is the shell and holds no signal processing. No file leans on one that leans on it; from the bottom up:
+//!
+//! | file | what |
+//! |---|---|
+//! | `text.rs`, `ports.rs` | values as users type them; the buses |
+//! | `saved/` | what a project keeps beside the parameters |
+//! | [`models`] | which models there are, and which one a project has chosen |
+//! | [`params`] | what a host can automate |
+//! | `host.rs` | what the plug-in tells its host |
+//! | `instance.rs`, `engines.rs` | one engine; the life of all of them, and the change from one to another |
+//! | [`editor`], `view.rs` | the editor; the copies of the engine's figures that it shows |
+//! | `parts.rs`, `clap.rs`, [`vst3`] | the two formats' factories, with the framework's faults mended |
 
-mod change;
-pub mod clap;
+#![warn(clippy::too_many_lines)]
+
+mod clap;
 pub mod editor;
-pub mod host;
-pub mod instance;
-pub mod learned;
+mod engines;
+mod host;
+mod instance;
 pub mod models;
-pub mod monitor;
 pub mod params;
-pub mod ports;
-pub mod session;
-pub mod setting;
+mod parts;
+mod ports;
+mod saved;
 mod text;
+mod view;
 pub mod vst3;
 
-use editor::size::EditorSize;
+use editor::Copies;
 use editor::window::WindowEditor;
-use host::{Parts, Shelf};
-use instance::{Activation, Instance};
-use models::{ModelField, Models};
-use monitor::Monitor;
+use engines::Engines;
+use models::Models;
 use nice_plug::prelude::*;
 use params::TributaryParams;
-use setting::SettingField;
+use parts::{Parts, Shelf};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tributary_engine::{EnginePlayer, LatencyMode, Settings};
+use tributary_engine::{EnginePlayer, Settings};
 
 /// The plug-in.
 pub struct Tributary {
     params: Arc<TributaryParams>,
-    monitor: Arc<Monitor>,
+    engines: Arc<Engines>,
     /// Present while the host keeps the plug-in active.
-    deck: Option<EnginePlayer>,
+    player: Option<EnginePlayer>,
     /// What the format's factory keeps here.
     _shelf: Arc<Shelf>,
 }
 
 /// Work that is sent to the host's main thread.
 pub enum Task {
-    /// Tell the host what there is to tell; see [`host`].
+    /// Tell the host that the project has changed.
     Tell,
 }
 
 impl Default for Tributary {
     fn default() -> Self {
         let params = Arc::new(TributaryParams::default());
-        let monitor = Arc::new(Monitor::new(Models::installed(), params.model.clone()));
-        params.session.attach(monitor.clone());
-        params.learned.attach(monitor.clone());
+        let engines = Engines::new(Models::installed(), &params);
         let shelf = Arc::new(Shelf::default());
-        Parts::note(&params, &monitor, &shelf);
-        Self { params, monitor, deck: None, _shelf: shelf }
+        Parts::note(&params, &engines, &shelf);
+        Self { params, engines, player: None, _shelf: shelf }
     }
 }
 
@@ -67,9 +72,14 @@ impl Tributary {
         &self.params
     }
 
-    /// What the editor sees and does.
-    pub fn monitor(&self) -> &Arc<Monitor> {
-        &self.monitor
+    /// The engines, as the editor acts on them.
+    pub fn engines(&self) -> &Arc<Engines> {
+        &self.engines
+    }
+
+    /// What the editor shows now. Allocates.
+    pub fn copies(&self) -> Copies {
+        view::copies(&self.engines, &self.params)
     }
 }
 
@@ -102,22 +112,17 @@ impl Plugin for Tributary {
     }
 
     fn task_executor(&mut self) -> TaskExecutor<Self> {
-        let host = Arc::clone(self.monitor.host());
+        let host = Arc::clone(self.engines.host());
         Box::new(move |Task::Tell| host.tell())
     }
 
     fn editor(&mut self, executor: AsyncExecutor<Self>) -> Option<Self::Editor> {
-        self.monitor.host().set_wake(Box::new(move || executor.execute_gui(Task::Tell)));
-        Some(WindowEditor::new(self.params.clone(), self.monitor.clone()))
+        self.engines.host().set_wake(Box::new(move || executor.execute_gui(Task::Tell)));
+        Some(WindowEditor::new(self.params.clone(), Arc::clone(&self.engines)))
     }
 
     fn filter_state(state: &mut PluginState) {
         params::mend(state);
-        session::mend(state);
-        learned::mend(state);
-        SettingField::<LatencyMode>::mend(state);
-        ModelField::mend(state);
-        SettingField::<EditorSize>::mend(state);
     }
 
     fn activate(
@@ -127,23 +132,16 @@ impl Plugin for Tributary {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
-        let activation = Activation::new(config, self.params.latency.activate());
-        let choice = self.params.model.activate();
-        self.monitor.host().says_offline(config.process_mode == ProcessMode::Offline);
-        // A panic must not reach the host; without an engine the main input passes.
-        let models = self.monitor.models();
-        if let Ok(instance) = catch_unwind(|| Instance::start(&activation, models, &choice)) {
-            let latency = instance.audio.latency_frames() as u32;
-            self.monitor.host().latency_is(latency);
-            context.set_latency_samples(latency);
-            self.deck = Some(self.monitor.activated(activation, instance, &self.params.learned));
+        self.player = self.engines.activate(config);
+        if let Some(player) = &self.player {
+            context.set_latency_samples(player.latency_frames() as u32);
         }
         true
     }
 
     fn reset(&mut self) {
-        if let Some(deck) = &mut self.deck {
-            deck.reset();
+        if let Some(player) = &mut self.player {
+            player.reset();
         }
     }
 
@@ -154,25 +152,23 @@ impl Plugin for Tributary {
         context: &mut impl ProcessContext<Self>,
     ) -> ProcessStatus {
         // A project with another setting was loaded, and no editor is open to pass that on: one call, once.
-        if self.monitor.take_restart(&self.params) {
+        if self.engines.take_restart() {
             context.request_restart();
         }
-        let Some(deck) = &mut self.deck else { return ProcessStatus::Normal };
+        let Some(player) = &mut self.player else { return ProcessStatus::Normal };
         let song_frame = song_frame(context.transport());
-        let settings = Settings { song_frame, ..self.params.settings(self.monitor.host().is_offline()) };
+        let settings = Settings { song_frame, ..self.params.settings(self.engines.host().is_offline()) };
         let stems = ports::stem_channels(aux.inputs, buffer.samples());
         let Some(main) = ports::main_channels(buffer) else { return ProcessStatus::Normal };
-        match catch_unwind(AssertUnwindSafe(|| deck.process(main, stems, &settings))) {
-            Ok(()) => ProcessStatus::Tail(deck.latency_frames() as u32),
+        match catch_unwind(AssertUnwindSafe(|| player.process(main, stems, &settings))) {
+            Ok(()) => ProcessStatus::Tail(player.latency_frames() as u32),
             Err(_) => ProcessStatus::Error("the engine stopped because of an internal error"),
         }
     }
 
     fn deactivate(&mut self) {
-        self.params.latency.deactivate();
-        self.params.model.deactivate();
-        self.deck = None;
-        self.monitor.deactivated();
+        self.player = None;
+        self.engines.deactivate();
     }
 }
 

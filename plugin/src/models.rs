@@ -3,7 +3,7 @@
 //! A model is a folder with a bundle. Those that ship with the plug-in lie beside it, those of the user in a folder of the
 //! user's; a project names one by its folder's name, never by a path, so that it opens on another machine.
 
-use crate::setting::{Setting, SettingField};
+use crate::saved::{Setting, SettingField};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -4,10 +4,8 @@
 //! so that the plug-in and every other caller of the engine glide alike.
 
 use crate::editor::size::EditorSize;
-use crate::learned::LearnedField;
-use crate::models::ModelField;
-use crate::session::SessionField;
-use crate::setting::SettingField;
+use crate::models::{ModelChoice, ModelField};
+use crate::saved::{self, Learned, LearnedField, Session, SessionField, SettingField};
 use crate::text;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
@@ -45,19 +43,19 @@ pub struct TributaryParams {
     /// What Mix = 0 % plays.
     #[id = "dry_source"]
     pub dry_source: EnumParam<DrySource>,
-    /// Model and last-run report; see [`crate::session`].
+    /// Which model made the mix, and how the last run went.
     #[persist = "session"]
-    pub session: SessionField,
-    /// The learned profile; see [`crate::learned`].
+    pub session: Arc<SessionField>,
+    /// The learned profile.
     #[persist = "learned"]
-    pub learned: LearnedField,
-    /// The latency mode; see [`crate::setting`].
+    pub learned: Arc<LearnedField>,
+    /// The latency mode.
     #[persist = "latency"]
-    pub latency: SettingField<LatencyMode>,
-    /// The model; see [`crate::models`].
+    pub latency: Arc<SettingField<LatencyMode>>,
+    /// The model.
     #[persist = "model"]
     pub model: Arc<ModelField>,
-    /// The window's size; see [`crate::editor::size`].
+    /// The window's size.
     #[persist = "window"]
     pub window: Arc<SettingField<EditorSize>>,
 }
@@ -84,9 +82,9 @@ impl Default for TributaryParams {
                 .with_string_to_value(Arc::new(text::switch))
                 .make_bypass(),
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
-            session: SessionField::default(),
-            learned: LearnedField::default(),
-            latency: SettingField::default(),
+            session: Arc::default(),
+            learned: Arc::default(),
+            latency: Arc::default(),
             model: Arc::default(),
             window: Arc::default(),
         }
@@ -94,11 +92,6 @@ impl Default for TributaryParams {
 }
 
 impl TributaryParams {
-    /// Whether the host should be asked for a restart now, because of a setting; true once per change. Real-time safe.
-    pub fn take_restart(&self) -> bool {
-        self.latency.take_restart() | self.model.take_restart()
-    }
-
     /// What the engine is told for a block. Real-time safe.
     pub fn settings(&self, offline: bool) -> Settings {
         Settings {
@@ -115,9 +108,18 @@ impl TributaryParams {
     }
 }
 
-/// Brings saved values into range: the framework stores what a state says as it is, and an enum's name is looked up by
-/// that value without a check.
-pub fn mend(state: &mut PluginState) {
+/// Mends a state before the framework reads it: values come into range, and every saved field is JSON.
+pub(crate) fn mend(state: &mut PluginState) {
+    mend_values(state);
+    saved::mend::<Session>(state);
+    saved::mend::<Learned>(state);
+    saved::mend::<LatencyMode>(state);
+    saved::mend::<ModelChoice>(state);
+    saved::mend::<EditorSize>(state);
+}
+
+/// The framework stores what a state says as it is, and looks an enum's name up by that value without a check.
+fn mend_values(state: &mut PluginState) {
     state.params.retain(|id, value| match (id.as_str(), value) {
         ("mix", ParamValue::F32(value)) => clamp(value, 0.0, 1.0),
         ("gain", ParamValue::F32(value)) => clamp(value, -GAIN_RANGE_DB, GAIN_RANGE_DB),

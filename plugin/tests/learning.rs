@@ -12,14 +12,20 @@ use nice_plug::prelude::*;
 use serde_json::Value;
 use support::{Host, activate_offline as activate, copies, play, play_in, song, stage_sum, transfer};
 use tributary::Tributary;
-use tributary::editor::learning::{LearningAction, LearningCopy};
+use tributary::editor::{LearningAction, LearningCopy};
 use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, normalize_stem};
 use tributary_engine::LatencyMode;
 
 const RATE_HZ: f32 = 44_100.0;
 
 fn press(plugin: &Tributary, action: LearningAction) {
-    plugin.monitor().learning(action, &plugin.parameters().learned);
+    let engines = plugin.engines();
+    match action {
+        LearningAction::Learn => engines.learn(),
+        LearningAction::Analyze => engines.analyze(),
+        LearningAction::Cancel => engines.cancel_learning(),
+        LearningAction::Forget => engines.forget(),
+    }
 }
 
 fn wait_for(plugin: &Tributary, wanted: impl Fn(&LearningCopy) -> bool) -> LearningCopy {
@@ -40,17 +46,16 @@ fn learned_text(plugin: &Tributary) -> String {
 
 /// How often the host had to be told that the project has changed.
 fn changes(plugin: &Tributary) -> u64 {
-    plugin.monitor().host().changes()
+    plugin.engines().host().changes()
 }
 
 /// A restart would end the learning, so the host is not asked for one; afterwards it is, whatever came of it.
 fn another_mode_waits_for_a_song_that_is_learned(plugin: &mut Tributary, song: &[StereoBuffer; 4]) {
-    let params = plugin.parameters().clone();
     let mut host = Host::default();
     for (restarts, action) in [(1, LearningAction::Cancel), (2, LearningAction::Analyze)] {
         press(plugin, LearningAction::Learn);
         let before = changes(plugin);
-        plugin.monitor().choose_latency(LatencyMode::Low, &params);
+        plugin.engines().choose_latency(LatencyMode::Low);
         assert_eq!(changes(plugin), before + 1);
         play_in(&mut host, plugin, song);
         assert_eq!(host.restarts.get(), restarts - 1, "while it listens");
@@ -64,7 +69,7 @@ fn another_mode_waits_for_a_song_that_is_learned(plugin: &mut Tributary, song: &
             play_in(&mut host, plugin, song);
         }
         assert!(!copies(plugin).latency.held);
-        plugin.monitor().choose_latency(LatencyMode::Standard, &params);
+        plugin.engines().choose_latency(LatencyMode::Standard);
         play_in(&mut host, plugin, song);
         assert_eq!(host.restarts.get(), restarts, "once");
     }

@@ -15,9 +15,10 @@ use support::{Host, activate_offline as activate, copies, play, play_in, song, s
 use tributary::Tributary;
 use tributary::models::ModelChoice;
 use tributary_dsp::StereoBuffer;
+use tributary_engine::LatencyMode;
 
 fn choose(plugin: &Tributary, name: &str) {
-    plugin.monitor().choose_model(ModelChoice::new(name).unwrap(), &plugin.parameters().learned);
+    plugin.engines().choose_model(ModelChoice::new(name).unwrap());
 }
 
 fn chosen(plugin: &Tributary) -> String {
@@ -30,6 +31,30 @@ fn play_on(host: &mut Host, plugin: &mut Tributary, song: &[StereoBuffer; 4]) {
     while copies(plugin).model.changing {
         play_in(host, plugin, song);
         assert!(started.elapsed() < Duration::from_secs(60), "{:?}", copies(plugin).notices);
+    }
+}
+
+/// From the choice through the activation that it asks for, and while that plays: a second request would load the model
+/// twice.
+fn every_change_of_the_latency_mode_takes_one_restart(plugin: &mut Tributary, song: &[StereoBuffer; 4]) {
+    let mut host = Host::default();
+    let mut latency = copies(plugin).latency.total_samples;
+    for (asked, mode) in [LatencyMode::Low, LatencyMode::High, LatencyMode::Monitor].into_iter().enumerate() {
+        let restarts = host.restarts.get();
+        assert_eq!(restarts, asked as u32, "before {mode:?}");
+        plugin.engines().choose_latency(mode);
+        play_in(&mut host, plugin, song);
+        plugin.engines().choose_latency(mode);
+        play_in(&mut host, plugin, song);
+        assert_eq!(host.restarts.get(), restarts + 1, "asked for {mode:?}");
+        plugin.deactivate();
+        let other = activate(plugin);
+        assert_ne!(other, latency, "{mode:?} is another latency");
+        latency = other;
+        play_in(&mut host, plugin, song);
+        plugin.reset();
+        play_in(&mut host, plugin, song);
+        assert_eq!(host.restarts.get(), restarts + 1, "once for {mode:?}");
     }
 }
 
@@ -68,7 +93,7 @@ fn choose_a_model_while_it_plays() {
     let first = play(&mut plugin, &song);
     assert!(first[latency..] != wanted[fresh_latency..][..first.len() - latency]);
 
-    let changes = |plugin: &Tributary| plugin.monitor().host().changes();
+    let changes = |plugin: &Tributary| plugin.engines().host().changes();
     choose(&plugin, "default");
     assert_eq!(changes(&plugin), 0, "nothing is new");
     choose(&plugin, "quicker");
@@ -116,5 +141,6 @@ fn choose_a_model_while_it_plays() {
     assert!(play(&mut plugin, &song) == first);
     assert!(copies(&plugin).notices.iter().any(|notice| notice.contains("“elsewhere” was not found")));
     assert_eq!(chosen(&plugin), "elsewhere");
+    every_change_of_the_latency_mode_takes_one_restart(&mut plugin, &song);
     std::fs::remove_dir_all(root).unwrap();
 }

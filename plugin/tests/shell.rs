@@ -124,7 +124,7 @@ fn another_latency_mode_asks_for_one_restart_and_changes_nothing_before() {
     assert_eq!(block(&mut plugin), 0);
     let params = plugin.parameters().clone();
     params.latency.choose(LatencyMode::Monitor);
-    assert!(plugin.monitor().copies(&params).latency.pending);
+    assert!(plugin.copies().latency.pending);
     assert_eq!([block(&mut plugin), block(&mut plugin)], [1, 1]);
     // The same through a loaded state; a state without a mode is one from before there were modes.
     let fields = [("latency".to_owned(), "{\"format\":1,\"mode\":\"low\"}".to_owned())].into();
@@ -138,8 +138,8 @@ fn another_latency_mode_asks_for_one_restart_and_changes_nothing_before() {
     params.latency.choose(LatencyMode::High);
     plugin.deactivate();
     activate(&mut plugin);
-    assert!(!plugin.monitor().copies(&params).latency.pending);
-    assert_eq!(plugin.monitor().copies(&params).latency.mode, LatencyMode::High);
+    assert!(!plugin.copies().latency.pending);
+    assert_eq!(plugin.copies().latency.mode, LatencyMode::High);
 }
 
 /// A rewind to a silent beginning does not undo that a stem has played.
@@ -147,10 +147,7 @@ fn another_latency_mode_asks_for_one_restart_and_changes_nothing_before() {
 fn a_stem_that_was_heard_stays_heard_through_a_reset_and_silence() {
     let mut plugin = Tributary::default();
     activate(&mut plugin);
-    let seen = |plugin: &Tributary| {
-        let copies = plugin.monitor().copies(plugin.parameters());
-        copies.stems.map(|stem| (stem.signal, stem.seen))
-    };
+    let seen = |plugin: &Tributary| plugin.copies().stems.map(|stem| (stem.signal, stem.seen));
     let (mut left, mut right) = (vec![0.0; MAX_BLOCK], vec![0.0; MAX_BLOCK]);
     process(&mut plugin, &mut left, &mut right, 0);
     assert_eq!(seen(&plugin), [(false, false); 4], "nothing yet");

@@ -6,8 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that are looked at, and how many files of each may still stand in circles. These figures only ever fall.
-const ALLOWED: [(&str, usize); 3] = [("dsp", 0), ("engine", 0), ("plugin", PLUGIN_FILES)];
-const PLUGIN_FILES: usize = 14;
+const ALLOWED: [(&str, usize); 3] = [("dsp", 0), ("engine", 0), ("plugin", 0)];
 
 /// A module's path without the crate: empty for the root.
 type Module = Vec<String>;
@@ -49,10 +48,13 @@ fn a_circle_is_found_whichever_way_it_is_written() {
     let by_root = [source("", "pub use a::A;"), source("a", "use crate::B;"), source("b", "")];
     assert_eq!(found(&by_root).len(), 1, "what leans on the root leans on everything the root names");
     let harmless = [
-        source("a", "// use crate::b::B;\n#[cfg(test)]\nmod tests { use crate::b::B; }"),
+        source("a", "// use crate::b::B;\n#[cfg(test)]\n#[allow(x)]\nmod tests {\nuse crate::b::B;\n}"),
         source("b", "use crate::a::A;"),
     ];
     assert!(found(&harmless).is_empty(), "comments and tests do not count");
+    let below = "#[cfg(test)]\nmod tests;\nuse crate::b::B;";
+    let circle = [source("a", below), source("b", "use crate::a::A;")];
+    assert_eq!(found(&circle).len(), 1, "what stands below a named module of tests counts");
 }
 
 fn path(module: &str) -> Module {
@@ -68,7 +70,7 @@ fn sources(folder: &Path) -> BTreeMap<Module, String> {
             let path = entry.expect("an entry").path();
             let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let child: Module = module.iter().cloned().chain([stem.clone()]).collect();
-            if path.is_dir() {
+            if path.is_dir() && stem != "tests" {
                 folders.push((path, child));
             } else if path.extension().is_some_and(|extension| extension == "rs") && !stem.ends_with("tests")
             {
@@ -95,8 +97,20 @@ fn edges(sources: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Module
 }
 
 fn without_comments_and_tests(text: &str) -> String {
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+    let mut code = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line == "#[cfg(test)]" {
+            // A module in the file itself ends it, one in a file of its own is named anywhere.
+            let item = lines.by_ref().find(|line| !line.starts_with("#[")).unwrap_or_default();
+            if item.starts_with("mod ") && item.ends_with('{') {
+                break;
+            }
+        } else {
+            code.push(line.split("//").next().unwrap_or_default());
+        }
+    }
+    code.join("\n")
 }
 
 /// The trees of all `use` items, and the text without them.

@@ -1,7 +1,6 @@
 //! The CLAP instance in a host that counts.
 
 use super::*;
-use crate::editor::learning::LearningAction;
 use crate::models::ModelChoice;
 use clap_sys::ext::state::clap_host_state;
 use std::sync::atomic::AtomicU32;
@@ -115,18 +114,15 @@ fn a_latency_is_told_in_the_activation_and_asks_for_no_restart() {
         assert_eq!(host.counts(), [0, 1, 0], "the first load");
         assert_eq!(activate_again(plugin, true), first);
         assert_eq!(host.counts(), [0, 1, 0], "nothing new");
-        of.parts.monitor.choose_latency(LatencyMode::Monitor, &of.parts.params);
-        assert!(
-            of.parts.monitor.take_restart(&of.parts.params),
-            "the one restart, asked for by a block or the editor"
-        );
+        of.parts.engines.choose_latency(LatencyMode::Monitor);
+        assert!(of.parts.engines.take_restart(), "the one restart, asked for by a block or the editor");
         // Without a model every mode has the same latency, so another block's length stands for another mode.
         // SAFETY: the calls of a host.
         unsafe {
             (*plugin).deactivate.expect("a function")(plugin);
             assert!((*plugin).activate.expect("a function")(plugin, 48_000.0, 1, 4096));
         }
-        assert!(!of.parts.monitor.take_restart(&of.parts.params), "and no other");
+        assert!(!of.parts.engines.take_restart(), "and no other");
         assert_eq!(host.counts(), [1, 2, 0]);
     });
 }
@@ -135,24 +131,24 @@ fn a_latency_is_told_in_the_activation_and_asks_for_no_restart() {
 fn the_host_is_told_of_every_change_of_the_project_and_of_nothing_else() {
     let host = FakeHost::new(true);
     host.with_instance(|plugin, of| {
-        let Parts { monitor, params, .. } = &of.parts;
+        let engines = &of.parts.engines;
         let dirty = || host.dirty.load(Relaxed);
-        monitor.choose_latency(LatencyMode::Standard, params);
-        monitor.choose_model(ModelChoice::default(), &params.learned);
+        engines.choose_latency(LatencyMode::Standard);
+        engines.choose_model(ModelChoice::default());
         assert_eq!(dirty(), 0, "as it was");
-        monitor.choose_latency(LatencyMode::Low, params);
+        engines.choose_latency(LatencyMode::Low);
         assert_eq!(dirty(), 1);
-        monitor.choose_model(ModelChoice::new("small").expect("a name"), &params.learned);
+        engines.choose_model(ModelChoice::new("small").expect("a name"));
         assert_eq!(dirty(), 2, "a model, not active");
         activate_again(plugin, false);
         assert_eq!(dirty(), 2);
-        monitor.learning(LearningAction::Forget, &params.learned);
+        engines.forget();
         assert_eq!(dirty(), 3);
-        monitor.reset_underruns();
+        engines.reset_underruns();
         assert_eq!(dirty(), 3);
         // From another thread the framework asks the host to call back.
         std::thread::scope(|scope| {
-            scope.spawn(|| monitor.choose_latency(LatencyMode::High, params));
+            scope.spawn(|| engines.choose_latency(LatencyMode::High));
         });
         assert_eq!(dirty(), 3);
         // SAFETY: as the host does what it was asked.
@@ -177,7 +173,7 @@ fn a_host_without_extensions_and_null_pointers_do_no_harm() {
     }
     host.with_instance(|plugin, of| {
         activate_again(plugin, false);
-        of.parts.monitor.choose_latency(LatencyMode::Low, &of.parts.params);
+        of.parts.engines.choose_latency(LatencyMode::Low);
         assert_eq!(host.counts(), [0, 0, 0]);
         // SAFETY: as above.
         unsafe {

@@ -3,8 +3,8 @@
 //! Widgets never touch a parameter. They return [`Edit`]s, which the window passes to the host; so the whole editor can be
 //! drawn and clicked in a test without one.
 
+use super::edit::{Control, Edit};
 use super::theme::{self, ACCENT, BACKGROUND, DIM, LINE, PANEL, TEXT, WELL};
-use super::{Control, Edit};
 use egui::{
     Align2, CornerRadius, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2, vec2,
 };

@@ -2,9 +2,9 @@
 //!
 //! The one ornament of the editor, and it carries meaning: which stems are in the mix right now, seen from across a room.
 
+use super::copies::{MixCopy, StemCopy};
 use super::meters::fraction;
 use super::theme::{self, ACCENT};
-use super::{MixCopy, StemCopy};
 use egui::{Painter, Pos2, Rect, Stroke, epaint::CubicBezierShape, pos2};
 use tributary_dsp::Stem;
 

@@ -3,8 +3,10 @@
 //! The mode is a setting and not a parameter: no host can automate it, and it takes effect when the host restarts the
 //! plug-in.
 
+use super::controls;
+use super::copies::{Copies, LatencyCopy};
+use super::edit::Edit;
 use super::theme::{self, ACCENT, DIM, PANEL, TEXT, WAIT, WELL};
-use super::{Copies, Edit, LatencyCopy, controls};
 use egui::{Align2, CornerRadius, FontId, Id, Rect, Sense, Ui, pos2, vec2};
 use tributary_engine::LatencyMode;
 

@@ -2,8 +2,10 @@
 //!
 //! Learning is an action and not a parameter: no host can automate it, and nothing of it passes the audio thread.
 
+use super::controls;
+use super::copies::{Copies, LearningCopy};
+use super::edit::{Edit, LearningAction};
 use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, TEXT, WAIT, WELL};
-use super::{Copies, Edit, controls};
 use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Stroke, Ui, pos2, vec2};
 use tributary_dsp::Stem;
 
@@ -11,61 +13,6 @@ use tributary_dsp::Stem;
 pub const HEIGHT: f32 = 38.0;
 
 const BUTTON: f32 = 26.0;
-
-/// What the user can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LearningAction {
-    /// Listen.
-    Learn,
-    /// Stop listening and analyze.
-    Analyze,
-    /// Stop listening or analyzing.
-    Cancel,
-    /// Adapt again.
-    Forget,
-}
-
-/// Where learning is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum LearningCopy {
-    /// There is nothing to learn for: no model, or not activated.
-    #[default]
-    Unavailable,
-    /// Running estimates.
-    Adaptive {
-        /// Why nothing was learned.
-        message: Option<String>,
-    },
-    /// The song is being captured.
-    Listening {
-        /// Length of the stretch, in seconds.
-        captured_s: f64,
-        /// The longest stretch before a jump, in seconds; 0 for none.
-        kept_s: f64,
-        /// Stems loud enough to be measured, in stem order.
-        heard: [bool; Stem::COUNT],
-    },
-    /// The song is being measured.
-    Analyzing {
-        /// 0–1.
-        progress: f32,
-        /// Stems loud enough to be measured, in stem order.
-        heard: [bool; Stem::COUNT],
-    },
-    /// A profile is in force.
-    Learned {
-        /// Length of what it was learned from, in seconds.
-        length_s: f64,
-        /// When, in seconds since 1970-01-01 UTC.
-        unix_s: u64,
-        /// Stems that have corrections, in stem order.
-        stems: [bool; Stem::COUNT],
-        /// What the network averages over the song was learned too, for this network.
-        averages: bool,
-        /// Why it was not replaced.
-        message: Option<String>,
-    },
-}
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {

@@ -1,8 +1,9 @@
 //! The header (which model, is it ready, bypass) and the footer (load, underruns, rate), and the sentences between.
 
 use super::controls;
+use super::copies::{Copies, ModelState};
+use super::edit::{Control, Edit};
 use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, PANEL, TEXT, WAIT, WELL};
-use super::{Control, Copies, Edit, ModelState};
 use egui::{Align2, Color32, CornerRadius, Id, Rect, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 /// Share of the available time above which the worker's load is drawn as a warning: hops vary, and the next may be late.

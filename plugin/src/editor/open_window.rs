@@ -56,7 +56,7 @@ pub struct OpenWindow {
 impl OpenWindow {
     /// Puts the framework's window and its handle together; `ended` is of the [`Life`] that the window was given. Waits
     /// until the window runs: it is asked for the size that it has, and the answer comes from its loop.
-    pub fn new(
+    pub fn around(
         spawned: SpawnedEditor<EguiEditorHandle>,
         ended: Receiver<Infallible>,
     ) -> SpawnedEditor<OpenWindowHandle> {

@@ -1,8 +1,12 @@
 //! The window's size, saved with the project as a setting of its own: a user who has found a good one keeps it.
 
-use super::{MIN_SIZE, SIZE};
-use crate::setting::Setting;
+use crate::saved::Setting;
 use serde::{Deserialize, Serialize};
+
+/// Size of the window when first opened, in points.
+pub const SIZE: [u32; 2] = [960, 684];
+/// Smallest size at which everything is legible, in points.
+pub const MIN_SIZE: [u32; 2] = [820, 604];
 
 /// Largest size that is kept, in points to either side: more than any screen has, and a bound for what a project may ask.
 const SIZE_MAX: u32 = 16_384;

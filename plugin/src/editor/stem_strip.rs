@@ -1,6 +1,6 @@
 //! One stem: a lamp when signal arrives, its loudness before and after normalization, and the corrections in force.
 
-use super::StemCopy;
+use super::copies::StemCopy;
 use super::meters;
 use super::theme::{self, DIM, LINE, TEXT, WELL};
 use egui::{Align2, Painter, Rect, Stroke, Ui, pos2, vec2};

@@ -2,12 +2,14 @@
 //!
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
+use super::copies::Copies;
+use super::edit::{Control, Edit, LearningAction};
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
-use super::size::EditorSize;
-use super::{Control, Copies, Edit, MIN_SIZE};
+use super::size::{EditorSize, MIN_SIZE};
+use crate::engines::Engines;
 use crate::models::ModelChoice;
-use crate::monitor::Monitor;
 use crate::params::TributaryParams;
+use crate::view;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize};
 use nice_plug::editor::{
@@ -34,7 +36,7 @@ struct Window {
     /// Until the window is built.
     life: Option<Life>,
     params: Arc<TributaryParams>,
-    monitor: Arc<Monitor>,
+    engines: Arc<Engines>,
     context: Option<GuiContext>,
     scale: Arc<AtomicF32>,
 }
@@ -43,15 +45,15 @@ struct Window {
 /// the size it was made with, which is before a project is loaded.
 pub struct WindowEditor {
     params: Arc<TributaryParams>,
-    monitor: Arc<Monitor>,
+    engines: Arc<Engines>,
     /// Pixels a point, as the last window found it.
     scale: Arc<AtomicF32>,
 }
 
 impl WindowEditor {
     /// No window is opened yet.
-    pub fn new(params: Arc<TributaryParams>, monitor: Arc<Monitor>) -> Self {
-        Self { params, monitor, scale: Arc::new(AtomicF32::new(1.0)) }
+    pub fn new(params: Arc<TributaryParams>, engines: Arc<Engines>) -> Self {
+        Self { params, engines, scale: Arc::new(AtomicF32::new(1.0)) }
     }
 
     fn logical_size(&self) -> LogicalSize<f32> {
@@ -79,7 +81,7 @@ impl Editor for WindowEditor {
         let window = Window {
             life: Some(life),
             params: Arc::clone(&self.params),
-            monitor: Arc::clone(&self.monitor),
+            engines: Arc::clone(&self.engines),
             context: None,
             scale: Arc::clone(&self.scale),
         };
@@ -87,7 +89,7 @@ impl Editor for WindowEditor {
         let spawned = create_egui_editor(state, RepaintNotifier::new(), settings, window)
             .ok_or("the framework has no editor")?
             .spawn(parent, wait_for_parent, fallback_scale_factor, context, host)?;
-        Ok(OpenWindow::new(spawned, ended))
+        Ok(OpenWindow::around(spawned, ended))
     }
 
     fn size(&self) -> NativeSize<u32> {
@@ -113,19 +115,19 @@ impl NiceEguiApp for Window {
         self.life = self.life.take().and_then(Life::of_this_thread);
         ctx.set_theme(egui::Theme::Dark);
         self.context = Some(context);
-        self.monitor.list_models();
+        self.engines.list_models();
         Ok(())
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let copies: Copies = self.monitor.copies(&self.params);
+        let copies = view::copies(&self.engines, &self.params);
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
             for edit in edits {
                 self.apply(edit, &copies, &setter);
             }
-            if self.monitor.take_restart(&self.params) {
+            if self.engines.take_restart() {
                 context.request_restart();
             }
         }
@@ -134,7 +136,11 @@ impl NiceEguiApp for Window {
 
     fn resized(&mut self, size: baseview::WindowSize) {
         self.scale.store(size.scale_factor as f32, Relaxed);
-        self.params.window.choose(EditorSize::nearest(size.logical.width, size.logical.height));
+        let size = EditorSize::nearest(size.logical.width, size.logical.height);
+        // A size that cannot be read is kept until the user chooses another than the usual one.
+        if size != self.params.window.chosen() {
+            self.params.window.choose(size);
+        }
     }
 
     fn editor_closed(&mut self) {
@@ -146,14 +152,17 @@ impl Window {
     fn apply(&self, edit: Edit, copies: &Copies, setter: &ParamSetter<'_>) {
         let params = &self.params;
         match edit {
-            Edit::ResetUnderruns => self.monitor.reset_underruns(),
-            Edit::Learning(action) => self.monitor.learning(action, &params.learned),
-            Edit::Latency(mode) => self.monitor.choose_latency(mode, params),
+            Edit::ResetUnderruns => self.engines.reset_underruns(),
+            Edit::Learning(LearningAction::Learn) => self.engines.learn(),
+            Edit::Learning(LearningAction::Analyze) => self.engines.analyze(),
+            Edit::Learning(LearningAction::Cancel) => self.engines.cancel_learning(),
+            Edit::Learning(LearningAction::Forget) => self.engines.forget(),
+            Edit::Latency(mode) => self.engines.choose_latency(mode),
             Edit::Model(index) => {
                 let name = copies.model.choices.get(index).cloned();
                 if let Some(choice) = name.and_then(ModelChoice::new) {
                     params.session.model_was_chosen();
-                    self.monitor.choose_model(choice, &params.learned);
+                    self.engines.choose_model(choice);
                 }
             }
             Edit::Begin(control) | Edit::Set(control, _) | Edit::End(control) => match control {

@@ -4,16 +4,15 @@
 //! lie in the plug-in itself, so that they end with the object whose functions they are.
 
 use super::held::HeldValues;
-use super::{component, controller, processor};
 use crate::Tributary;
-use crate::host::{HostLink, Parts};
+use crate::host::HostLink;
+use crate::parts::Parts;
 use nice_plug::wrapper::vst3::Wrapper;
-use nice_plug::wrapper::vst3::vst3::ComPtr;
-use nice_plug::wrapper::vst3::vst3::ComWrapper;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
     IAudioProcessor, IAudioProcessorVtbl, IComponent, IComponentHandler, IComponentVtbl, IEditController,
     IEditControllerVtbl,
 };
+use nice_plug::wrapper::vst3::vst3::{ComPtr, ComWrapper};
 use std::ptr::null;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -51,8 +50,15 @@ unsafe impl Send for Instance {}
 // SAFETY: as above.
 unsafe impl Sync for Instance {}
 
+/// What makes our tables of the framework's.
+pub(super) struct Replaced {
+    pub(super) component: fn(IComponentVtbl) -> IComponentVtbl,
+    pub(super) controller: fn(IEditControllerVtbl) -> IEditControllerVtbl,
+    pub(super) processor: fn(IAudioProcessorVtbl) -> IAudioProcessorVtbl,
+}
+
 /// Points an object's interfaces at tables of its own. Without all three the object stays as the framework made it.
-pub(super) fn attach(wrapper: &ComWrapper<Wrapper<Tributary>>, parts: Parts) {
+pub(super) fn attach(wrapper: &ComWrapper<Wrapper<Tributary>>, parts: &Parts, replaced: &Replaced) {
     let (Some(component), Some(controller), Some(processor)) = (
         wrapper.as_com_ref::<IComponent>(),
         wrapper.as_com_ref::<IEditController>(),
@@ -67,10 +73,10 @@ pub(super) fn attach(wrapper: &ComWrapper<Wrapper<Tributary>>, parts: Parts) {
     unsafe {
         let held = HeldValues::new(&parts.params, controller);
         let mut instance = Box::new(Instance {
-            component: table(*(*component).vtbl, component::replaced),
-            controller: table(*(*controller).vtbl, controller::replaced),
-            processor: table(*(*processor).vtbl, processor::replaced),
-            link: Arc::clone(parts.monitor.host()),
+            component: table(*(*component).vtbl, replaced.component),
+            controller: table(*(*controller).vtbl, replaced.controller),
+            processor: table(*(*processor).vtbl, replaced.processor),
+            link: Arc::clone(parts.engines.host()),
             held,
             is_set_up: AtomicBool::new(false),
             is_processing: AtomicBool::new(false),

@@ -3,7 +3,7 @@
 //! Written from what the factory itself answers, so that no name, version or number stands in two places. The keys are the
 //! ones of the VST3 SDK since 3.7.5; JSON is a part of the JSON5 that it reads.
 
-use super::GetPluginFactory;
+use super::factory::GetPluginFactory;
 use nice_plug::wrapper::vst3::vst3::ComPtr;
 use nice_plug::wrapper::vst3::vst3::Steinberg::PFactoryInfo_::FactoryFlags_;
 use nice_plug::wrapper::vst3::vst3::Steinberg::{

@@ -1,174 +1,24 @@
 //! The VST3 instance in a host that counts, through its interfaces.
 
-use super::*;
-use crate::host::Parts;
-use nice_plug::wrapper::vst3::vst3::Steinberg::IBStream_::IStreamSeekMode_::{kIBSeekEnd, kIBSeekSet};
+mod host;
+
+use super::{factory, handler};
+use crate::engines::Engines;
+use crate::params::TributaryParams;
+use crate::parts::Parts;
+use host::{Changes, Host, Memory};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::{kOffline, kPrefetch, kRealtime};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
-    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentHandler2,
-    IComponentHandler2Trait, IComponentHandlerTrait, IComponentTrait, IEditController, IEditControllerTrait,
-    IParamValueQueue, IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, ParamID, ParamValue,
-    ParameterInfo, ProcessData, ProcessSetup,
+    IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait, IEditController,
+    IEditControllerTrait, IParameterChanges, ParamID, ParameterInfo, ProcessData, ProcessSetup,
 };
-use nice_plug::wrapper::vst3::vst3::Steinberg::{IBStream, IBStreamTrait, TBool, int64, kResultFalse};
-use nice_plug::wrapper::vst3::vst3::{ComPtr, ComRef};
-use std::cell::RefCell;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use nice_plug::wrapper::vst3::vst3::Steinberg::{IBStream, TBool, int32, kInvalidArgument, kResultOk};
+use nice_plug::wrapper::vst3::vst3::{ComPtr, ComRef, ComWrapper};
+use std::ptr::null_mut;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use tributary_engine::LatencyMode;
-
-/// A host's handler: how often it was called.
-#[derive(Default)]
-struct Host {
-    dirty: AtomicU32,
-    restarts: AtomicU32,
-    flags: AtomicI32,
-}
-
-impl Class for Host {
-    type Interfaces = (IComponentHandler, IComponentHandler2);
-}
-
-impl IComponentHandlerTrait for Host {
-    unsafe fn beginEdit(&self, _id: ParamID) -> tresult {
-        kResultOk
-    }
-
-    unsafe fn performEdit(&self, _id: ParamID, _value: ParamValue) -> tresult {
-        kResultOk
-    }
-
-    unsafe fn endEdit(&self, _id: ParamID) -> tresult {
-        kResultOk
-    }
-
-    unsafe fn restartComponent(&self, flags: int32) -> tresult {
-        self.restarts.fetch_add(1, Relaxed);
-        self.flags.store(flags, Relaxed);
-        kResultOk
-    }
-}
-
-impl IComponentHandler2Trait for Host {
-    unsafe fn setDirty(&self, _state: TBool) -> tresult {
-        self.dirty.fetch_add(1, Relaxed);
-        kResultOk
-    }
-
-    unsafe fn requestOpenEditor(&self, _name: FIDString) -> tresult {
-        kResultFalse
-    }
-
-    unsafe fn startGroupEdit(&self) -> tresult {
-        kResultOk
-    }
-
-    unsafe fn finishGroupEdit(&self) -> tresult {
-        kResultOk
-    }
-}
-
-/// One value for one parameter, as a block brings it.
-struct Changes(ComWrapper<Change>);
-
-struct Change(ParamID, ParamValue);
-
-impl Class for Changes {
-    type Interfaces = (IParameterChanges,);
-}
-
-impl Class for Change {
-    type Interfaces = (IParamValueQueue,);
-}
-
-impl IParameterChangesTrait for Changes {
-    unsafe fn getParameterCount(&self) -> int32 {
-        1
-    }
-
-    unsafe fn getParameterData(&self, _index: int32) -> *mut IParamValueQueue {
-        self.0.as_com_ref::<IParamValueQueue>().expect("an interface").as_ptr()
-    }
-
-    unsafe fn addParameterData(&self, _id: *const ParamID, _index: *mut int32) -> *mut IParamValueQueue {
-        null_mut()
-    }
-}
-
-impl IParamValueQueueTrait for Change {
-    unsafe fn getParameterId(&self) -> ParamID {
-        self.0
-    }
-
-    unsafe fn getPointCount(&self) -> int32 {
-        1
-    }
-
-    unsafe fn getPoint(&self, _index: int32, offset: *mut int32, value: *mut ParamValue) -> tresult {
-        // SAFETY: the plug-in's own numbers.
-        unsafe {
-            offset.write(0);
-            value.write(self.1);
-        }
-        kResultOk
-    }
-
-    unsafe fn addPoint(&self, _offset: int32, _value: ParamValue, _index: *mut int32) -> tresult {
-        kResultFalse
-    }
-}
-
-/// A state in memory.
-#[derive(Default)]
-struct Memory(RefCell<(Vec<u8>, usize)>);
-
-impl Class for Memory {
-    type Interfaces = (IBStream,);
-}
-
-impl IBStreamTrait for Memory {
-    unsafe fn read(&self, buffer: *mut c_void, bytes: int32, read: *mut int32) -> tresult {
-        let (data, at) = &mut *self.0.borrow_mut();
-        let count = (bytes as usize).min(data.len() - *at);
-        // SAFETY: the plug-in's own room.
-        unsafe {
-            std::ptr::copy_nonoverlapping(data[*at..].as_ptr(), buffer.cast(), count);
-            read.write(count as int32);
-        }
-        *at += count;
-        kResultOk
-    }
-
-    unsafe fn write(&self, buffer: *mut c_void, bytes: int32, written: *mut int32) -> tresult {
-        // SAFETY: as above.
-        unsafe {
-            let bytes = std::slice::from_raw_parts(buffer.cast::<u8>(), bytes as usize);
-            self.0.borrow_mut().0.extend_from_slice(bytes);
-            written.write(bytes.len() as int32);
-        }
-        kResultOk
-    }
-
-    unsafe fn seek(&self, at: int64, mode: int32, now: *mut int64) -> tresult {
-        let (data, place) = &mut *self.0.borrow_mut();
-        *place = match mode {
-            mode if mode == kIBSeekSet as int32 => at as usize,
-            mode if mode == kIBSeekEnd as int32 => data.len(),
-            _ => *place,
-        };
-        if !now.is_null() {
-            // SAFETY: not null.
-            unsafe { now.write(*place as int64) };
-        }
-        kResultOk
-    }
-
-    unsafe fn tell(&self, at: *mut int64) -> tresult {
-        // SAFETY: as above.
-        unsafe { at.write(self.0.borrow().1 as int64) };
-        kResultOk
-    }
-}
 
 /// An instance with its interfaces and its host.
 struct Loaded {
@@ -176,14 +26,12 @@ struct Loaded {
     controller: ComPtr<IEditController>,
     processor: ComPtr<IAudioProcessor>,
     host: ComWrapper<Host>,
-    monitor: std::sync::Arc<crate::monitor::Monitor>,
-    params: std::sync::Arc<crate::params::TributaryParams>,
+    engines: Arc<Engines>,
+    params: Arc<TributaryParams>,
 }
 
 fn load() -> Loaded {
-    let (wrapper, parts) = Parts::of(|| ComWrapper::new(Wrapper::<Tributary>::new())).expect("an instance");
-    let (monitor, params) = (parts.monitor.clone(), parts.params.clone());
-    instance::attach(&wrapper, parts);
+    let (wrapper, Parts { engines, params, .. }) = factory::build().expect("an instance");
     let host = ComWrapper::new(Host::default());
     let controller = wrapper.to_com_ptr::<IEditController>().expect("an interface");
     let handler = host.as_com_ref::<IComponentHandler>().expect("an interface");
@@ -194,7 +42,7 @@ fn load() -> Loaded {
         processor: wrapper.to_com_ptr().expect("an interface"),
         controller,
         host,
-        monitor,
+        engines,
         params,
     }
 }
@@ -240,7 +88,7 @@ impl Loaded {
 
     /// A block without audio that brings a value.
     fn bring(&self, id: ParamID, value: f64) {
-        let changes = ComWrapper::new(Changes(ComWrapper::new(Change(id, value))));
+        let changes = Changes::new(id, value);
         unsafe {
             let mut data: ProcessData = std::mem::zeroed();
             data.symbolicSampleSize = kSample32 as int32;
@@ -263,7 +111,7 @@ impl Loaded {
     }
 
     fn restore(&self, memory: &ComWrapper<Memory>) {
-        memory.0.borrow_mut().1 = 0;
+        memory.rewind();
         let stream: ComRef<'_, IBStream> = memory.as_com_ref().expect("an interface");
         assert_eq!(unsafe { self.component.setState(stream.as_ptr()) }, kResultOk);
         assert_eq!(unsafe { self.controller.setComponentState(stream.as_ptr()) }, kResultOk);
@@ -350,18 +198,15 @@ fn a_host_that_reads_the_latency_is_asked_for_no_restart_and_one_that_does_not_f
     assert_eq!(plugin.restarts(), 0, "the first load");
     plugin.processing(false);
 
-    plugin.monitor.choose_latency(LatencyMode::Monitor, &plugin.params);
-    assert!(
-        plugin.monitor.take_restart(&plugin.params),
-        "the one restart, asked for by a block or the editor"
-    );
+    plugin.engines.choose_latency(LatencyMode::Monitor);
+    assert!(plugin.engines.take_restart(), "the one restart, asked for by a block or the editor");
     unsafe { plugin.component.setActive(0) };
     // Without a model every mode has the same latency, so another block's length stands for another mode.
     plugin.set_up(4096);
     unsafe { plugin.processor.getLatencySamples() };
     plugin.processing(true);
     plugin.processing(false);
-    assert!(!plugin.monitor.take_restart(&plugin.params));
+    assert!(!plugin.engines.take_restart());
 
     // Asked before activating only.
     unsafe { plugin.component.setActive(0) };
@@ -371,7 +216,7 @@ fn a_host_that_reads_the_latency_is_asked_for_no_restart_and_one_that_does_not_f
     plugin.processing(true);
     assert_eq!(plugin.restarts(), before + 1);
     assert_eq!(plugin.host.flags.load(Relaxed), handler::LATENCY_CHANGED);
-    assert!(!plugin.monitor.take_restart(&plugin.params), "once");
+    assert!(!plugin.engines.take_restart(), "once");
     plugin.processing(false);
     unsafe { plugin.component.setActive(0) };
     plugin.set_up(1024);
@@ -383,13 +228,13 @@ fn a_host_that_reads_the_latency_is_asked_for_no_restart_and_one_that_does_not_f
 fn the_host_is_told_that_the_project_has_changed() {
     let plugin = load();
     let dirty = || plugin.host.dirty.load(Relaxed);
-    plugin.monitor.choose_latency(LatencyMode::Low, &plugin.params);
+    plugin.engines.choose_latency(LatencyMode::Low);
     assert_eq!(dirty(), 1);
     plugin.restore(&plugin.save());
     assert_eq!(dirty(), 1, "what the host itself does is no news");
     // From elsewhere: with the host's next call on its own thread.
     std::thread::scope(|scope| {
-        scope.spawn(|| plugin.monitor.choose_latency(LatencyMode::High, &plugin.params));
+        scope.spawn(|| plugin.engines.choose_latency(LatencyMode::High));
     });
     assert_eq!(dirty(), 1);
     plugin.value(1);
@@ -398,7 +243,7 @@ fn the_host_is_told_that_the_project_has_changed() {
     assert_eq!(dirty(), 2);
     // A handler that is taken away is not called any more.
     unsafe { plugin.controller.setComponentHandler(null_mut()) };
-    plugin.monitor.choose_latency(LatencyMode::Standard, &plugin.params);
+    plugin.engines.choose_latency(LatencyMode::Standard);
     assert_eq!(dirty(), 2);
 }
 
@@ -446,6 +291,6 @@ fn what_a_block_says_of_rendering_counts() {
             data.processMode = mode as int32;
             assert_eq!(plugin.processor.process(&mut data), kResultOk);
         }
-        assert_eq!(plugin.monitor.host().is_offline(), offline, "mode {mode}");
+        assert_eq!(plugin.engines.host().is_offline(), offline, "mode {mode}");
     }
 }

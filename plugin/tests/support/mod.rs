@@ -152,7 +152,7 @@ pub fn song() -> [StereoBuffer; 4] {
 
 /// What the editor shows.
 pub fn copies(plugin: &Tributary) -> Copies {
-    plugin.monitor().copies(plugin.parameters())
+    plugin.copies()
 }
 
 /// Saves and loads as the framework does.

@@ -1,57 +1,91 @@
 //! What a project keeps beside the parameters: which model made the mix, and how the last run went.
 //!
-//! The framework loads a field all or nothing and reports "ok" either way, so this one accepts *any* JSON: a document of
-//! a newer format is kept and saved back untouched, and anything unreadable is kept under `unreadable`. Both are said in
-//! the editor. Nothing here ever fails or activates anything.
+//! A document that cannot be read is kept inside the new one, under `unreadable`: the report of the next run goes beside
+//! it. One of a newer version is not added to.
 
-use nice_plug::params::persist::PersistentField;
-use nice_plug::prelude::PluginState;
+use super::document::{FORMAT, Field, Saved, SavedDocument, Unread};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tributary_engine::{ModelName, RenderReport, Report};
-
-/// Format of the document this version reads and writes.
-pub const FORMAT: u64 = 1;
-
-/// Name of the persisted field.
-pub const FIELD: &str = "session";
-
-/// Larger foreign documents are dropped: a project file must not grow by what nobody can read.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 const KEPT_NOTICE: &str =
     "This project holds session data that could not be read earlier; it is kept as it was.";
 
-/// The document of [`FORMAT`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// How a project was mixed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// Always [`FORMAT`].
-    pub format: u64,
+    /// Of the document.
+    format: u64,
     /// The model in use when the project was saved.
     #[serde(default)]
-    pub model: ModelName,
+    model: ModelName,
     /// The last run as an [`engine report`](tributary_engine::Report), absent before the first. Untyped, because a
     /// figure another version adds or cannot express must not make the rest unreadable.
     #[serde(default)]
-    pub report: Option<Value>,
+    report: Option<Value>,
     /// A document that could not be read when this session was loaded, kept as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unreadable: Option<Value>,
+    unreadable: Option<Value>,
 }
 
-/// The persisted field's content: any JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Document(pub Value);
+impl Default for Session {
+    fn default() -> Self {
+        Self { format: FORMAT, model: ModelName::default(), report: None, unreadable: None }
+    }
+}
 
-/// What was loaded.
-#[derive(Debug, Clone, PartialEq)]
-enum Loaded {
-    /// Nothing yet, or a document of this format.
-    Known(Session),
-    /// A document of a newer version, saved back untouched.
-    Newer(Value),
+impl Saved for Session {
+    const FIELD: &'static str = "session";
+    const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+    /// Not `null`, which no version has ever written: that is a document that was damaged.
+    fn absent() -> Value {
+        Self::default().write()
+    }
+
+    fn read(document: &Value) -> Option<Self> {
+        Self::deserialize(document).ok()
+    }
+
+    fn write(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
+    fn holding(unreadable: Value) -> Result<Self, Value> {
+        // `null` is saved as the absence of one.
+        Ok(Self { unreadable: Some(unreadable).filter(|document| !document.is_null()), ..Self::default() })
+    }
+
+    fn words(unread: &Unread) -> String {
+        match (unread.newer, unread.bytes) {
+            (Some(format), _) => format!(
+                "This project was saved by a newer version of Tributary (session format {format}; this one knows \
+                 {FORMAT}). Its session data is kept as it is; defaults are used meanwhile."
+            ),
+            (None, bytes) => {
+                let fate = if unread.is_kept { "kept" } else { "too large to keep" };
+                format!(
+                    "The session data of this project could not be read ({bytes} bytes, {fate}); defaults are used."
+                )
+            }
+        }
+    }
+}
+
+impl Session {
+    fn render(&self) -> Option<RenderReport> {
+        serde_json::from_value(self.report.as_ref()?.get("render")?.clone()).ok()
+    }
+
+    /// The same after another run.
+    fn after(mut self, mut run: Report) -> Self {
+        // What the project's last render lost stays said until it is rendered again.
+        run.render = run.render.or_else(|| self.render());
+        self.model = run.model.clone();
+        self.report = serde_json::to_value(run).ok();
+        self
+    }
 }
 
 /// Who knows the running model and its report; asked when a project is saved.
@@ -64,22 +98,14 @@ pub trait Source: Send + Sync {
 #[derive(Default)]
 pub struct SessionField {
     state: Mutex<State>,
-    source: OnceLock<Arc<dyn Source>>,
+    source: OnceLock<Weak<dyn Source>>,
 }
 
-#[derive(Debug)]
+#[derive(Default)]
 struct State {
-    loaded: Loaded,
-    notice: Option<String>,
-    /// The model of the loaded project, until a run replaces it.
-    loaded_model: Option<ModelName>,
-}
-
-impl Default for State {
-    fn default() -> Self {
-        let session = Session { format: FORMAT, ..Session::default() };
-        Self { loaded: Loaded::Known(session), notice: None, loaded_model: None }
-    }
+    loaded: SavedDocument<Session>,
+    /// The user has chosen a model since.
+    is_model_chosen: bool,
 }
 
 impl SessionField {
@@ -88,46 +114,34 @@ impl SessionField {
     }
 
     /// Names who is asked when the project is saved. Only the first call counts.
-    pub fn attach(&self, source: Arc<dyn Source>) {
+    pub fn attach(&self, source: Weak<dyn Source>) {
         let _ = self.source.set(source);
     }
 
-    /// What a save writes now: a newer document as it came, else the running model and report, or those loaded.
-    pub fn document(&self) -> Document {
-        let mut session = match self.lock().loaded.clone() {
-            Loaded::Newer(document) => return Document(document),
-            Loaded::Known(session) => session,
-        };
-        if let Some(mut report) = self.source.get().and_then(|source| source.current()) {
-            // What the project's last render lost stays said until it is rendered again.
-            report.render = report.render.or_else(|| render_of(&session));
-            session.model = report.model.clone();
-            session.report = serde_json::to_value(report).ok();
-        }
-        Document(serde_json::to_value(session).unwrap_or(Value::Null))
+    fn source(&self) -> Option<Arc<dyn Source>> {
+        self.source.get()?.upgrade()
     }
 
     /// How the last render went before the project was saved, as far as it says.
     pub fn loaded_render(&self) -> Option<RenderReport> {
-        match &self.lock().loaded {
-            Loaded::Known(session) => render_of(session),
-            Loaded::Newer(_) => None,
-        }
+        self.lock().loaded.value().render()
     }
 
     /// The user has chosen a model: the one that the project was saved with is no surprise any more.
     pub fn model_was_chosen(&self) {
-        self.lock().loaded_model = None;
+        self.lock().is_model_chosen = true;
     }
 
     /// Sentences for the editor about what was loaded, given the model in use now.
     pub fn notices(&self, model: &ModelName) -> Vec<String> {
         let state = self.lock();
-        let mut notices: Vec<String> = state.notice.iter().cloned().collect();
-        if let Some(saved) = &state.loaded_model
-            && saved.sha256 != model.sha256
-            && !model.sha256.is_empty()
-        {
+        let session = state.loaded.value();
+        let kept = session.unreadable.as_ref().map(|_| KEPT_NOTICE);
+        let mut notices: Vec<String> =
+            state.loaded.notice().or(kept).map(str::to_owned).into_iter().collect();
+        let saved = &session.model;
+        let is_known = !saved.sha256.is_empty() && !model.sha256.is_empty();
+        if is_known && !state.is_model_chosen && saved.sha256 != model.sha256 {
             notices.push(format!(
                 "This project was saved with the model “{} {}”; “{} {}” is in use now and may sound different.",
                 saved.name, saved.version, model.name, model.version
@@ -137,82 +151,25 @@ impl SessionField {
     }
 }
 
-impl PersistentField<'_, Document> for SessionField {
-    fn set(&self, Document(document): Document) {
-        let format = document.get("format").and_then(Value::as_u64);
-        let mut state = self.lock();
-        state.loaded_model = None;
-        (state.loaded, state.notice) = match format {
-            Some(format) if format > FORMAT => newer(format, document),
-            _ => match serde_json::from_value::<Session>(document.clone()) {
-                // An array would fill the fields in order.
-                Ok(session) if format == Some(FORMAT) => {
-                    state.loaded_model = Some(session.model.clone()).filter(|model| !model.sha256.is_empty());
-                    let notice = session.unreadable.as_ref().map(|_| KEPT_NOTICE.to_owned());
-                    (Loaded::Known(session), notice)
-                }
-                _ => unreadable(document),
-            },
-        };
+impl Field for SessionField {
+    fn load(&self, document: Value) {
+        *self.lock() = State { loaded: SavedDocument::load(document), is_model_chosen: false };
     }
 
-    fn map<F, R>(&self, f: F) -> R
-    where
-        F: Fn(&Document) -> R,
-    {
-        f(&self.document())
+    /// A newer document as it came, else the running model and report, or those loaded.
+    fn document(&self) -> Value {
+        let loaded = self.lock().loaded.clone();
+        if loaded.is_kept() {
+            return loaded.document();
+        }
+        let run = self.source().and_then(|source| source.current());
+        run.map_or_else(|| loaded.document(), |run| loaded.value().clone().after(run).write())
     }
-}
-
-fn render_of(session: &Session) -> Option<RenderReport> {
-    serde_json::from_value(session.report.as_ref()?.get("render")?.clone()).ok()
-}
-
-fn newer(format: u64, document: Value) -> (Loaded, Option<String>) {
-    let notice = format!(
-        "This project was saved by a newer version of Tributary (session format {format}; this one knows {FORMAT}). \
-         Its session data is kept as it is; defaults are used meanwhile."
-    );
-    (Loaded::Newer(document), Some(notice))
-}
-
-fn unreadable(document: Value) -> (Loaded, Option<String>) {
-    let bytes = document.to_string().len();
-    let (kept, fate) = match document {
-        // Saved as the absence of one.
-        Value::Null => (None, "nothing to keep"),
-        document if bytes <= KEPT_BYTES_MAX => (Some(document), "kept"),
-        _ => (None, "too large to keep"),
-    };
-    let notice = format!(
-        "The session data of this project could not be read ({bytes} bytes, {fate}); defaults are used."
-    );
-    (Loaded::Known(Session { format: FORMAT, unreadable: kept, ..Session::default() }), Some(notice))
-}
-
-/// Mends a state before the framework reads it: a field that is not JSON becomes a JSON string, so that it reaches
-/// [`SessionField`] and is kept there instead of being dropped with a log line.
-pub fn mend(state: &mut PluginState) {
-    mend_field(state, FIELD);
-}
-
-/// [`mend`] for the field of any [`Document`].
-fn mend_field(state: &mut PluginState, field: &str) {
-    if let Some(text) = state.fields.get_mut(field)
-        && serde_json::from_str::<Value>(text).is_err()
-    {
-        *text = Value::String(std::mem::take(text)).to_string();
-    }
-}
-
-/// The same, and an absent field becomes `null`: the framework would leave in force what the project before it had there.
-pub(crate) fn mend_or_clear_field(state: &mut PluginState, field: &str) {
-    state.fields.entry(field.into()).or_insert_with(|| "null".into());
-    mend_field(state, field);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::mend;
     use super::*;
     use crate::params::TributaryParams;
     use nice_plug::prelude::*;
@@ -230,13 +187,20 @@ mod tests {
         }
     }
 
+    /// One that outlives every test.
+    fn running() -> Weak<dyn Source> {
+        static RUNNING: OnceLock<Arc<Running>> = OnceLock::new();
+        let running: Weak<Running> = Arc::downgrade(RUNNING.get_or_init(|| Arc::new(Running)));
+        running
+    }
+
     fn model(sha256: &str) -> ModelName {
         ModelName { name: "default".into(), version: "0.1.0".into(), sha256: sha256.into() }
     }
 
     fn loaded(document: Value) -> SessionField {
         let field = SessionField::default();
-        field.set(Document(document));
+        field.load(document);
         field
     }
 
@@ -253,12 +217,12 @@ mod tests {
     #[test]
     fn a_saved_report_comes_back() {
         let params = TributaryParams::default();
-        params.session.attach(Arc::new(Running));
+        params.session.attach(running());
         let saved = state(&params);
         let fresh = TributaryParams::default();
         fresh.deserialize_fields(&saved.fields);
         assert_eq!(fresh.session.document(), params.session.document());
-        let document = fresh.session.document().0;
+        let document = fresh.session.document();
         assert_eq!(document["format"], 1);
         assert_eq!(document["report"]["underruns"], 3);
         assert_eq!(document["report"]["stems"][1]["after_lufs"], -18.25);
@@ -269,8 +233,8 @@ mod tests {
     fn what_the_last_render_lost_stays_with_the_project() {
         let lost = json!({"announced": true, "lost_s": [[12.0, 15.5]]});
         let field = loaded(json!({"format": 1, "report": {"render": lost}}));
-        field.attach(Arc::new(Running)); // which has not rendered
-        assert_eq!(field.document().0["report"]["render"], lost);
+        field.attach(running()); // which has not rendered
+        assert_eq!(field.document()["report"]["render"], lost);
         assert!(field.loaded_render().unwrap().words().unwrap().contains("0:12.0 to 0:15.5"));
         for garbage in [json!({"render": 3}), json!({"render": {"lost_s": [[1]]}}), json!(7), json!({})] {
             assert_eq!(loaded(json!({"format": 1, "report": garbage})).loaded_render(), None);
@@ -280,8 +244,8 @@ mod tests {
     #[test]
     fn another_model_is_said() {
         let params = TributaryParams::default();
-        params.session.attach(Arc::new(Running));
-        let field = loaded(params.session.document().0);
+        params.session.attach(running());
+        let field = loaded(params.session.document());
         assert!(field.notices(&model("abc")).is_empty());
         assert!(field.notices(&ModelName::default()).is_empty(), "nothing to compare with yet");
         assert!(field.notices(&model("def"))[0].contains("may sound different"));
@@ -293,8 +257,8 @@ mod tests {
     fn a_newer_document_is_kept_and_said() {
         let newer = json!({"format": 7, "model": 5, "takes": [1, 2, 3]});
         let field = loaded(newer.clone());
-        field.attach(Arc::new(Running));
-        assert_eq!(field.document().0, newer);
+        field.attach(running());
+        assert_eq!(field.document(), newer);
         assert!(field.notices(&model("abc"))[0].contains("newer version"));
     }
 
@@ -302,26 +266,26 @@ mod tests {
     fn garbage_is_kept_said_and_does_not_grow() {
         for garbage in [json!("text"), json!([1]), json!({"format": 1, "model": 3}), json!({"format": 0})] {
             let field = loaded(garbage.clone());
-            let first = field.document().0;
+            let first = field.document();
             assert_eq!(first["unreadable"], garbage);
             assert!(field.notices(&ModelName::default())[0].contains("could not be read"));
             let again = loaded(first.clone());
-            assert_eq!(again.document().0, first);
+            assert_eq!(again.document(), first);
             assert!(!again.notices(&ModelName::default()).is_empty());
         }
         assert!(!loaded(Value::Null).notices(&ModelName::default()).is_empty());
-        let field = loaded(json!("x".repeat(KEPT_BYTES_MAX + 1)));
-        assert!(field.document().0.get("unreadable").is_none());
+        let field = loaded(json!("x".repeat(Session::KEPT_BYTES_MAX + 1)));
+        assert!(field.document().get("unreadable").is_none());
     }
 
     #[test]
     fn text_that_is_no_json_reaches_the_field() {
         let params = TributaryParams::default();
         let mut broken = state(&params);
-        broken.fields.insert(FIELD.into(), "{\"format\": 1, \"mod".into());
-        mend(&mut broken);
+        broken.fields.insert(Session::FIELD.into(), "{\"format\": 1, \"mod".into());
+        mend::<Session>(&mut broken);
         params.deserialize_fields(&broken.fields);
-        assert_eq!(params.session.document().0["unreadable"], "{\"format\": 1, \"mod");
+        assert_eq!(params.session.document()["unreadable"], "{\"format\": 1, \"mod");
     }
 
     /// Bytes flipped, cut, doubled or replaced at random (fixed seed): whatever still loads must neither panic nor
@@ -329,7 +293,7 @@ mod tests {
     #[test]
     fn a_thousand_corrupted_states() {
         let params = TributaryParams::default();
-        params.session.attach(Arc::new(Running));
+        params.session.attach(running());
         let good = serde_json::to_vec(&state(&params)).expect("serializes");
         let mut random = 0x9e37_79b9_7f4a_7c15_u64;
         let mut next = move |bound: usize| {
@@ -353,12 +317,12 @@ mod tests {
             }
             let Ok(mut state) = serde_json::from_slice::<PluginState>(&bytes) else { continue };
             parsed += 1;
-            mend(&mut state);
+            mend::<Session>(&mut state);
             let victim = TributaryParams::default();
             victim.deserialize_fields(&state.fields);
             let document = victim.session.document();
             noticed += usize::from(!victim.session.notices(&ModelName::default()).is_empty());
-            let again = loaded(document.0.clone());
+            let again = loaded(document.clone());
             assert_eq!(again.document(), document);
         }
         assert!(parsed > 100, "{parsed} of the states could still be parsed");

@@ -1,27 +1,18 @@
-//! Settings beside the parameters – the latency mode, the model –, which a host must not automate: a change can need a new
-//! activation. Each is saved in a persisted field of its own and takes effect with the next activation; a change while the
-//! plug-in is active leaves a request for the host's restart, which the editor or the next block passes on, whichever comes
-//! first. What is in force, and with it the reported latency, never changes before. A setting that can be brought in force
-//! without a restart is [chosen quietly](SettingField::choose_quietly) by whoever does that.
+//! Settings beside the parameters – the latency mode, the model, the window's size –, which a host must not automate: a
+//! change can need a new activation. Each is saved in a field of its own and takes effect with the next activation; a
+//! change while the plug-in is active leaves a request for the host's restart, which the editor or the next block passes
+//! on, whichever comes first. What is in force, and with it the reported latency, never changes before. A setting that can
+//! be brought in force without a restart is [chosen quietly](SettingField::choose_quietly) by whoever does that.
 //!
-//! As with the rest of the state any JSON is accepted: what cannot be read, or names a value of a newer version, is kept as
-//! it came until the user chooses, and means the default.
+//! What cannot be read, or names a value of a newer version, means the default until the user chooses.
 
-use crate::session::{self, Document};
-use nice_plug::params::persist::PersistentField;
-use nice_plug::prelude::PluginState;
+use super::document::{FORMAT, Field, Saved, SavedDocument, Unread};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tributary_engine::LatencyMode;
-
-/// Format of the document this version reads and writes.
-pub const FORMAT: u64 = 1;
-
-/// Larger documents that nobody can read are dropped.
-const KEPT_BYTES_MAX: usize = 4096;
 
 /// What a [`SettingField`] holds.
 pub trait Setting: Clone + Default + PartialEq + Serialize + DeserializeOwned + Send {
@@ -40,6 +31,23 @@ impl Setting for LatencyMode {
         "The latency mode of this project is unknown to this version of Tributary; the standard one is used.";
 }
 
+impl<T: Setting> Saved for T {
+    const FIELD: &'static str = <T as Setting>::FIELD;
+    const KEPT_BYTES_MAX: usize = 4096;
+
+    fn read(document: &Value) -> Option<Self> {
+        T::deserialize(document.get(T::KEY)?).ok()
+    }
+
+    fn write(&self) -> Value {
+        json!({ "format": FORMAT, T::KEY: self })
+    }
+
+    fn words(_unread: &Unread) -> String {
+        T::UNKNOWN.into()
+    }
+}
+
 /// The persisted field.
 #[derive(Default)]
 pub struct SettingField<T: Setting> {
@@ -50,12 +58,9 @@ pub struct SettingField<T: Setting> {
 
 #[derive(Default)]
 struct State<T> {
-    chosen: T,
+    chosen: SavedDocument<T>,
     /// The value of the present activation.
     in_force: Option<T>,
-    /// A document that cannot be read, saved back untouched.
-    kept: Option<Value>,
-    notice: Option<String>,
 }
 
 impl<T: Setting> SettingField<T> {
@@ -65,7 +70,7 @@ impl<T: Setting> SettingField<T> {
 
     /// What the user or the project has chosen.
     pub fn chosen(&self) -> T {
-        self.lock().chosen.clone()
+        self.lock().chosen.value().clone()
     }
 
     /// The value of the present activation; `None` while there is none.
@@ -75,23 +80,22 @@ impl<T: Setting> SettingField<T> {
 
     /// The user chooses; the host is to restart the plug-in if that changes anything.
     pub fn choose(&self, chosen: T) {
-        self.set_state(State { chosen, ..State::default() });
+        self.set(SavedDocument::new(chosen));
     }
 
     /// The user chooses, and the caller will say what has come of it: [`Self::came_in_force`], [`Self::give_up`], or
     /// [`Self::choose`] after all.
     pub fn choose_quietly(&self, chosen: T) {
         let mut state = self.lock();
-        let in_force = state.in_force.take();
         self.restart.store(false, Relaxed);
-        *state = State { chosen, in_force, ..State::default() };
+        state.chosen = SavedDocument::new(chosen);
     }
 
     /// The choice is in force without a restart.
     pub fn came_in_force(&self) {
         let mut state = self.lock();
         if state.in_force.is_some() {
-            state.in_force = Some(state.chosen.clone());
+            state.in_force = Some(state.chosen.value().clone());
         }
     }
 
@@ -99,7 +103,7 @@ impl<T: Setting> SettingField<T> {
     pub fn give_up(&self) {
         let mut state = self.lock();
         if let Some(in_force) = state.in_force.clone() {
-            state.chosen = in_force;
+            state.chosen = SavedDocument::new(in_force);
         }
     }
 
@@ -107,8 +111,9 @@ impl<T: Setting> SettingField<T> {
     pub fn activate(&self) -> T {
         let mut state = self.lock();
         self.restart.store(false, Relaxed);
-        state.in_force = Some(state.chosen.clone());
-        state.chosen.clone()
+        let chosen = state.chosen.value().clone();
+        state.in_force = Some(chosen.clone());
+        chosen
     }
 
     /// The activation has ended.
@@ -120,7 +125,7 @@ impl<T: Setting> SettingField<T> {
     /// Whether another value than the chosen one is in force.
     pub fn is_pending(&self) -> bool {
         let state = self.lock();
-        state.in_force.as_ref().is_some_and(|in_force| *in_force != state.chosen)
+        state.in_force.as_ref().is_some_and(|in_force| in_force != state.chosen.value())
     }
 
     /// Whether the host should be asked for a restart now; true once per change. Real-time safe.
@@ -130,80 +135,40 @@ impl<T: Setting> SettingField<T> {
 
     /// A sentence for the editor about what was loaded.
     pub fn notice(&self) -> Option<String> {
-        self.lock().notice.clone()
+        self.lock().chosen.notice().map(str::to_owned)
     }
 
-    /// What a save writes now.
-    pub fn document(&self) -> Document {
-        let state = self.lock();
-        let written = json!({ "format": FORMAT, T::KEY: state.chosen });
-        Document(state.kept.clone().unwrap_or(written))
-    }
-
-    fn set_state(&self, new: State<T>) {
+    fn set(&self, chosen: SavedDocument<T>) {
         let mut state = self.lock();
-        let in_force = state.in_force.take();
-        self.restart.store(in_force.as_ref().is_some_and(|in_force| *in_force != new.chosen), Relaxed);
-        *state = State { in_force, ..new };
-    }
-
-    /// Mends a state before the framework reads it: a field that is not JSON becomes a JSON string, and one that is absent
-    /// means the default – the framework would leave the value of the project before it.
-    pub fn mend(state: &mut PluginState) {
-        session::mend_or_clear_field(state, T::FIELD);
+        let differs = state.in_force.as_ref().is_some_and(|in_force| in_force != chosen.value());
+        self.restart.store(differs, Relaxed);
+        state.chosen = chosen;
     }
 }
 
-fn read<T: Setting>(document: Value) -> State<T> {
-    let value = document.get(T::KEY).cloned();
-    let format = document.get("format").and_then(Value::as_u64);
-    match (format, value.map(serde_json::from_value::<T>)) {
-        // Projects from before there was this setting.
-        _ if document.is_null() => State::default(),
-        (Some(FORMAT), Some(Ok(chosen))) => State { chosen, ..State::default() },
-        _ => {
-            let kept = Some(document).filter(|document| document.to_string().len() <= KEPT_BYTES_MAX);
-            State { kept, notice: Some(T::UNKNOWN.into()), ..State::default() }
-        }
-    }
-}
-
-impl<T: Setting> PersistentField<'_, Document> for SettingField<T> {
-    fn set(&self, Document(document): Document) {
-        self.set_state(read(document));
+impl<T: Setting> Field for SettingField<T> {
+    fn load(&self, document: Value) {
+        self.set(SavedDocument::load(document));
     }
 
-    fn map<F, R>(&self, f: F) -> R
-    where
-        F: Fn(&Document) -> R,
-    {
-        f(&self.document())
-    }
-}
-
-/// A field that others than the parameters know.
-impl<T: Setting> PersistentField<'_, Document> for Arc<SettingField<T>> {
-    fn set(&self, document: Document) {
-        PersistentField::set(&**self, document);
-    }
-
-    fn map<F, R>(&self, f: F) -> R
-    where
-        F: Fn(&Document) -> R,
-    {
-        f(&self.document())
+    fn document(&self) -> Value {
+        self.lock().chosen.document()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::document::mend;
     use super::*;
+    use nice_plug::prelude::PluginState;
 
     type LatencyField = SettingField<LatencyMode>;
 
+    const FIELD: &str = <LatencyMode as Saved>::FIELD;
+
     fn loaded(document: Value) -> LatencyField {
         let field = LatencyField::default();
-        field.set(Document(document));
+        field.load(document);
         field
     }
 
@@ -212,18 +177,18 @@ mod tests {
         for mode in LatencyMode::ALL {
             let field = LatencyField::default();
             field.choose(mode);
-            let field = loaded(field.document().0);
+            let field = loaded(field.document());
             assert_eq!((field.chosen(), field.notice()), (mode, None));
         }
         assert_eq!(loaded(Value::Null).chosen(), LatencyMode::Standard);
         assert_eq!(loaded(Value::Null).notice(), None);
         let mut state: PluginState =
             serde_json::from_value(json!({"version": "0.1.0", "params": {}, "fields": {}})).expect("a state");
-        LatencyField::mend(&mut state);
-        assert_eq!(state.fields[LatencyMode::FIELD], "null");
-        state.fields.insert(LatencyMode::FIELD.into(), "{\"format\": 1, \"mo".into());
-        LatencyField::mend(&mut state);
-        assert!(serde_json::from_str::<String>(&state.fields[LatencyMode::FIELD]).is_ok());
+        mend::<LatencyMode>(&mut state);
+        assert_eq!(state.fields[FIELD], "null");
+        state.fields.insert(FIELD.into(), "{\"format\": 1, \"mo".into());
+        mend::<LatencyMode>(&mut state);
+        assert!(serde_json::from_str::<String>(&state.fields[FIELD]).is_ok());
     }
 
     #[test]
@@ -240,13 +205,13 @@ mod tests {
             let field = loaded(garbage.clone());
             assert_eq!(field.chosen(), LatencyMode::Standard, "{garbage}");
             assert!(field.notice().is_some());
-            assert_eq!(field.document().0, garbage);
+            assert_eq!(field.document(), garbage);
             field.choose(LatencyMode::High);
-            assert_eq!(field.document().0, json!({"format": 1, "mode": "high"}));
+            assert_eq!(field.document(), json!({"format": 1, "mode": "high"}));
             assert_eq!(field.notice(), None);
         }
-        let large = loaded(json!("x".repeat(KEPT_BYTES_MAX)));
-        assert_eq!(large.document().0, json!({"format": 1, "mode": "standard"}));
+        let large = loaded(json!("x".repeat(LatencyMode::KEPT_BYTES_MAX)));
+        assert_eq!(large.document(), json!({"format": 1, "mode": "standard"}));
         assert!(large.notice().is_some());
     }
 
@@ -264,7 +229,7 @@ mod tests {
         assert!(field.is_pending(), "until the host does it");
         assert_eq!(field.activate(), LatencyMode::High);
         assert!(!field.is_pending());
-        field.set(Document(json!({"format": 1, "mode": "monitor"})));
+        field.load(json!({"format": 1, "mode": "monitor"}));
         assert!(field.take_restart(), "a loaded project asks too");
         field.choose(LatencyMode::Low);
         field.choose(LatencyMode::High);
@@ -280,7 +245,7 @@ mod tests {
         field.activate();
         field.choose_quietly(LatencyMode::Low);
         assert!(field.is_pending() && !field.take_restart());
-        assert_eq!(field.document().0, json!({"format": 1, "mode": "low"}), "saved at once");
+        assert_eq!(field.document(), json!({"format": 1, "mode": "low"}), "saved at once");
         field.came_in_force();
         assert!(!field.is_pending());
         field.choose_quietly(LatencyMode::High);

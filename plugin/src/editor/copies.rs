@@ -1,0 +1,151 @@
+//! What the editor shows beside the parameters: plain values, in the words and units in which they are shown. Any state of
+//! the editor can be made up from them.
+
+use tributary_dsp::Stem;
+use tributary_engine::LatencyMode;
+
+/// Meters of one stem.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StemCopy {
+    /// Signal arrives now.
+    pub signal: bool,
+    /// Signal has arrived since activation, before any reset.
+    pub seen: bool,
+    /// Momentary loudness before normalization.
+    pub before_lufs: Option<f32>,
+    /// Momentary loudness after normalization.
+    pub after_lufs: Option<f32>,
+    /// Corrections in force: name and value with its unit. At most [`CORRECTIONS_MAX`].
+    pub corrections: Vec<(&'static str, String)>,
+}
+
+/// Rows of corrections a strip has room for.
+pub const CORRECTIONS_MAX: usize = 5;
+
+/// Meters of the mix.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MixCopy {
+    /// Momentary loudness.
+    pub momentary_lufs: Option<f32>,
+    /// Integrated loudness since the last reset.
+    pub integrated_lufs: Option<f32>,
+    /// Peak of the output now, in dB of full scale.
+    pub peak_db: Option<f32>,
+    /// Highest true peak of the mix since the last reset, in dBTP.
+    pub true_peak_db: Option<f32>,
+}
+
+/// Where the model is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum ModelState {
+    /// The host has not activated the plug-in.
+    #[default]
+    Idle,
+    /// Being read and checked, 0–1.
+    Loading(f32),
+    /// In use.
+    Ready,
+    /// Cannot be used; the sentence says why and what to do.
+    Failed(String),
+}
+
+/// The model.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ModelCopy {
+    /// Name in the contract.
+    pub name: String,
+    /// Version in the contract.
+    pub version: String,
+    /// What it was trained on, one sentence.
+    pub trained_on: String,
+    /// Its state.
+    pub state: ModelState,
+    /// Names of the models to choose from.
+    pub choices: Vec<String>,
+    /// The name of the chosen one.
+    pub choice: String,
+    /// Another one is coming in.
+    pub changing: bool,
+}
+
+/// The latency and its parts, in host frames, and its mode.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LatencyCopy {
+    /// Host rate; 0 before activation.
+    pub sample_rate_hz: f64,
+    /// As reported to the host.
+    pub total_samples: usize,
+    /// Names and lengths, in order of the signal.
+    pub parts: Vec<(String, usize)>,
+    /// The mode that was chosen.
+    pub mode: LatencyMode,
+    /// Modes that the model has, in the order of [`LatencyMode::ALL`].
+    pub offered: [bool; 4],
+    /// The chosen mode waits for the host to restart the plug-in.
+    pub pending: bool,
+    /// The host is not asked yet, because a song is being learned.
+    pub held: bool,
+}
+
+/// Where learning is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum LearningCopy {
+    /// There is nothing to learn for: no model, or not activated.
+    #[default]
+    Unavailable,
+    /// Running estimates.
+    Adaptive {
+        /// Why nothing was learned.
+        message: Option<String>,
+    },
+    /// The song is being captured.
+    Listening {
+        /// Length of the stretch, in seconds.
+        captured_s: f64,
+        /// The longest stretch before a jump, in seconds; 0 for none.
+        kept_s: f64,
+        /// Stems loud enough to be measured, in stem order.
+        heard: [bool; Stem::COUNT],
+    },
+    /// The song is being measured.
+    Analyzing {
+        /// 0–1.
+        progress: f32,
+        /// Stems loud enough to be measured, in stem order.
+        heard: [bool; Stem::COUNT],
+    },
+    /// A profile is in force.
+    Learned {
+        /// Length of what it was learned from, in seconds.
+        length_s: f64,
+        /// When, in seconds since 1970-01-01 UTC.
+        unix_s: u64,
+        /// Stems that have corrections, in stem order.
+        stems: [bool; Stem::COUNT],
+        /// What the network averages over the song was learned too, for this network.
+        averages: bool,
+        /// Why it was not replaced.
+        message: Option<String>,
+    },
+}
+
+/// Everything the editor shows beside the parameters.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Copies {
+    /// In the order of [`Stem::ALL`].
+    pub stems: [StemCopy; 4],
+    /// The mix.
+    pub mix: MixCopy,
+    /// The model.
+    pub model: ModelCopy,
+    /// The latency.
+    pub latency: LatencyCopy,
+    /// Where the corrections come from.
+    pub learning: LearningCopy,
+    /// Time the worker used over the time it had.
+    pub load_ratio: f32,
+    /// Since the last reset.
+    pub underruns: u64,
+    /// Sentences about the loaded project.
+    pub notices: Vec<String>,
+}

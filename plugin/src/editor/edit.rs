@@ -1,0 +1,55 @@
+//! What the user does in the editor. The window takes it to the host and to the engines.
+
+use tributary_engine::LatencyMode;
+
+/// A parameter, as the editor addresses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// Mix.
+    Mix,
+    /// Output gain.
+    Gain,
+    /// Bypass.
+    Bypass,
+    /// Dry source.
+    DrySource,
+}
+
+/// What the user did. Values are normalized, 0–1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Edit {
+    /// A gesture begins: hosts write automation between begin and end.
+    Begin(Control),
+    /// A new value.
+    Set(Control, f32),
+    /// The gesture ends.
+    End(Control),
+    /// Count underruns from here.
+    ResetUnderruns,
+    /// Learn a profile, or stop.
+    Learning(LearningAction),
+    /// Another latency mode.
+    Latency(LatencyMode),
+    /// Another model, by its place in [`ModelCopy::choices`](super::copies::ModelCopy::choices).
+    Model(usize),
+}
+
+impl Edit {
+    /// A whole gesture.
+    pub fn once(control: Control, value: f32) -> [Self; 3] {
+        [Self::Begin(control), Self::Set(control, value), Self::End(control)]
+    }
+}
+
+/// What the user can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearningAction {
+    /// Listen.
+    Learn,
+    /// Stop listening and analyze.
+    Analyze,
+    /// Stop listening or analyzing.
+    Cancel,
+    /// Adapt again.
+    Forget,
+}
