@@ -5,8 +5,7 @@
 
 use egui_kittest::Harness;
 use std::path::{Path, PathBuf};
-use tributary::editor::learning::LearningCopy;
-use tributary::editor::{self, Copies, LatencyCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+use tributary::editor::{self, Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use tributary::params::TributaryParams;
 use tributary_engine::LatencyMode;
 
@@ -109,27 +108,27 @@ fn parts() -> Vec<(String, usize)> {
     .into()
 }
 
+/// With the default model: its recipe has no equalizer and no panning.
 fn playing() -> Copies {
-    let stem = |before: f32, after: f32, gain: &str, width: &str| StemCopy {
+    let stem = |before: f32, after: f32, compression: &str, width: &str, gain: &str| StemCopy {
         signal: true,
         seen: true,
         before_lufs: Some(before),
         after_lufs: Some(after),
         corrections: vec![
-            ("Gain", format!("{gain} dB")),
-            ("Threshold", "−21.4 dB".into()),
-            ("Ratio", "2.6 : 1".into()),
+            ("Compression", format!("{compression} dB")),
             ("Width", width.into()),
+            ("Gain", format!("{gain} dB")),
         ],
     };
-    let mut bass = stem(-19.8, -24.6, "−4.8", "0.02");
+    let mut bass = stem(-19.8, -24.6, "0.0", "as it is", "−4.8");
     bass.signal = false;
     Copies {
         stems: [
-            stem(-27.3, -20.1, "+7.2", "0.21"),
+            stem(-27.3, -20.1, "−0.6", "−38.5 dB side", "+7.2"),
             bass,
-            stem(-14.2, -19.3, "−5.1", "0.44"),
-            stem(-22.0, -25.4, "−3.4", "0.62"),
+            stem(-14.2, -19.3, "−1.4", "−18.9 dB side", "−5.1"),
+            stem(-22.0, -25.4, "−0.2", "as it is", "−3.4"),
         ],
         mix: MixCopy {
             momentary_lufs: Some(-14.2),

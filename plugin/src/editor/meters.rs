@@ -2,7 +2,7 @@
 //!
 //! Loudness is drawn on one LUFS scale everywhere, so that a stem's bars and the mix compare at a glance.
 
-use super::MixCopy;
+use super::copies::MixCopy;
 use super::theme::{self, ACCENT, BAD, DIM, LINE, TEXT, WELL};
 use egui::{Align2, Color32, CornerRadius, Painter, Rect, Stroke, StrokeKind, pos2};
 
@@ -65,7 +65,7 @@ pub fn mix(painter: &Painter, rect: Rect, mix: &MixCopy) {
             20.0,
             color,
         );
-        let at = pos2(left + 84.0_f32.max(number.width() + 8.0), number.bottom() - 3.0);
+        let at = pos2(left + 62.0_f32.max(number.width() + 8.0), number.bottom() - 3.0);
         theme::label(painter, at, Align2::LEFT_BOTTOM, unit, 11.0, DIM);
     }
 }
