@@ -39,6 +39,8 @@ fn start_display() -> bool {
     }
     if number.trim().is_empty() {
         skipped("Xvfb is absent: the window is not opened");
+        // Its standard input is closed by that.
+        let _ = server.wait();
         return false;
     }
     // SAFETY: this process has one test, and no other thread reads the environment yet.
