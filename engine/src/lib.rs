@@ -47,10 +47,11 @@ pub use learn::learned::{LearnedProfile, LearnedStatistics, LearningPhase, Learn
 pub use learn::learning::Learning;
 pub use learn::song_averages::{NormalizedStems, Progress};
 pub use learn::stem_file::{StemFile, StemFileError};
-pub use live::audio_thread::audio_side::{AudioSide, Time};
+pub use live::audio_thread::audio_side::AudioSide;
 pub use live::audio_thread::engine_player::{EnginePlayer, PlayerControl, Retired};
 pub use live::audio_thread::render_record::RenderReport;
 pub use live::audio_thread::settings::{DrySource, Settings};
+pub use live::audio_thread::time::Time;
 pub use live::engine::{Engine, EngineConfig, EngineHandle};
 pub use live::model_source::ModelSource;
 pub use live::report::{ModelName, Report, StemReport};

@@ -243,6 +243,11 @@ impl Pipeline {
         self.take_stems(|intake, behind| intake.take(stems, behind));
     }
 
+    /// As [`Self::ingest`], of up to 4,096 interleaved frames of eight channels in two parts, as a ring holds them.
+    pub(crate) fn ingest_interleaved(&mut self, stems: [&[f32]; 2]) {
+        self.take_stems(|intake, behind| intake.take_interleaved(stems, behind));
+    }
+
     /// Lets the intake take stems, and leads its blocks through what lies behind it, as far as the window.
     fn take_stems(&mut self, take: impl FnOnce(&mut Intake, &mut dyn FnMut(&mut Block, usize))) {
         let Self { intake, normalize, sum, sum_output, meters, window, .. } = self;

@@ -28,9 +28,74 @@ pub(crate) fn trailing_frames<const CHANNELS: usize>(channels: [&[f32]; CHANNELS
     channels.into_iter().map(after).min().unwrap_or(0)
 }
 
+/// How long a stage has been given silence, against its tail: the silence after which nothing of what came before is left in
+/// it, so that more silence leaves it as it is. In frames, or in whatever the stage counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tail {
+    length: usize,
+    silent: usize,
+}
+
+impl Tail {
+    /// Of a stage whose tail is `length` long. A fresh stage is not at rest.
+    pub(crate) fn new(length: usize) -> Self {
+        Self { length, silent: 0 }
+    }
+
+    /// Sound has come, or the stage begins anew.
+    pub(crate) fn restart(&mut self) {
+        self.silent = 0;
+    }
+
+    /// There has been silence for ever.
+    pub(crate) fn end(&mut self) {
+        self.silent = usize::MAX;
+    }
+
+    /// So much silence has come. Returns whether the tail is over.
+    pub(crate) fn pass(&mut self, silence: usize) -> bool {
+        self.silent = self.silent.saturating_add(silence);
+        self.is_over()
+    }
+
+    /// So much has come, silence or not.
+    pub(crate) fn hear(&mut self, silent: bool, length: usize) {
+        if silent {
+            self.pass(length);
+        } else {
+            self.restart();
+        }
+    }
+
+    /// Whether there was as much silence as the tail is long.
+    pub(crate) fn is_over(&self) -> bool {
+        self.silent >= self.length
+    }
+
+    /// Silence that the stage has to hear until its tail has ended.
+    pub(crate) fn left(&self) -> usize {
+        self.length.saturating_sub(self.silent)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tail_is_over_when_there_was_as_much_silence_as_it_is_long() {
+        let mut tail = Tail::new(100);
+        assert!(!tail.is_over() && !tail.pass(60) && !tail.pass(39));
+        assert_eq!(tail.left(), 1);
+        assert!(tail.pass(1) && tail.is_over());
+        tail.hear(false, 7);
+        assert_eq!((tail.is_over(), tail.left()), (false, 100));
+        tail.hear(true, 100);
+        assert!(tail.is_over() && tail.pass(usize::MAX));
+        tail.restart();
+        tail.end();
+        assert!(tail.is_over());
+    }
 
     #[test]
     fn silence_is_measured_to_the_frame() {

@@ -14,3 +14,4 @@ pub(crate) mod parts;
 pub(crate) mod render_mode;
 pub(crate) mod render_record;
 pub(crate) mod settings;
+pub(crate) mod time;

@@ -12,17 +12,22 @@ use rtrb::RingBuffer;
 use super::*;
 use crate::bundle::contract::{ContractLimiter, WindowGeometry};
 use crate::error::ModelError;
-use crate::live::audio_thread::audio_side::{AudioRings, AudioSide, Time};
+use crate::live::audio_thread::audio_side::{AudioRings, AudioSide};
 use crate::live::audio_thread::delay_line::HeldPeak;
 use crate::live::audio_thread::settings::{DrySource, Settings};
+use crate::live::audio_thread::time::Time;
 use crate::model::{MixHop, MixModel, SongLearner, SumModel};
 use crate::pipeline::window::StemWindow;
 use crate::test_support::{Noise, custom_source};
+
+use host::{Host, chord};
 
 #[path = "../../tests/engine/alloc.rs"]
 mod alloc;
 #[path = "simulation_clock_tests.rs"]
 mod clocks;
+#[path = "simulation_host_tests.rs"]
+mod host;
 
 const RATE_HZ: f64 = 44_100.0;
 const MAX_BLOCK: usize = 480;
@@ -63,90 +68,6 @@ fn sleep(time: Duration) {
     WAITED.set(WAITED.get() + time);
     let_pass(time);
     clocks::work();
-}
-
-/// The host: plays a chord, block by block, and keeps what comes out.
-struct Host {
-    audio: AudioSide,
-    telemetry: Arc<Telemetry>,
-    random: Noise,
-    out: Vec<f32>,
-    underrun_times: Vec<u64>,
-    /// Parameters move and the transport jumps.
-    restless: bool,
-    settings: Settings,
-    /// The host's clock against the machine's.
-    speed: f64,
-    /// Frames that the host has yet to catch up.
-    behind_frames: usize,
-    /// How loud the stems are.
-    level: f32,
-}
-
-/// What is played: a slow chord, equal on all stems' left sides.
-fn chord(n: usize) -> f32 {
-    0.05 * (n as f32 * 0.021).sin() + 0.02 * (n as f32 * 0.0037).sin()
-}
-
-impl Host {
-    fn play(&mut self) {
-        let frames = 1 + self.random.below(MAX_BLOCK);
-        self.play_block(frames);
-    }
-
-    /// Nothing for a while, and then everything that is missing at once.
-    fn hang(&mut self, seconds: f64) {
-        let_pass(Duration::from_secs_f64(seconds));
-        self.behind_frames = (seconds * RATE_HZ) as usize;
-    }
-
-    fn play_block(&mut self, frames: usize) {
-        let at = self.out.len();
-        let left: Vec<f32> = (at..at + frames).map(|n| self.level * chord(n)).collect();
-        let right = vec![0.0; frames];
-        let stems: [&[f32]; CHANNELS] =
-            std::array::from_fn(|c| if c % 2 == 0 { &left[..] } else { &right[..] });
-        let (mut main, mut other) = (vec![0.0; frames], vec![0.0; frames]);
-        let before = self.telemetry.underruns.load(Relaxed);
-        let jumps = self.restless && self.random.below(200) == 0;
-        if self.restless {
-            self.automate();
-        }
-        let allocations = alloc::allocations(|| {
-            if jumps {
-                self.audio.reset();
-            }
-            self.audio.process([&mut main, &mut other], stems, &self.settings);
-        });
-        let is_alone = !clocks::is_worker_here();
-        assert!(
-            allocations == 0 || !is_alone,
-            "{allocations} allocations, whatever state the audio side is in"
-        );
-        if self.telemetry.underruns.load(Relaxed) > before {
-            assert_eq!(self.telemetry.last_underrun_frame.load(Relaxed), at as u64, "counted with its time");
-            self.underrun_times.push(at as u64);
-        }
-        assert!(main.iter().chain(&other).all(|x| x.is_finite()));
-        self.out.extend(&main);
-        let late_frames = self.behind_frames.min(frames);
-        self.behind_frames -= late_frames;
-        let_pass(Duration::from_secs_f64((frames - late_frames) as f64 / (RATE_HZ * self.speed)));
-    }
-
-    fn automate(&mut self) {
-        let mut share = || self.random.below(1000) as f32 / 999.0;
-        let (mix, output_gain) = (share(), 2.0 * share());
-        let dry_source = if share() < 0.5 { DrySource::Bus } else { DrySource::SumOfStems };
-        self.settings = Settings {
-            mix,
-            output_gain,
-            bypass: share() < 0.2,
-            dry_source,
-            offline: false,
-            song_frame: None,
-        };
-    }
 }
 
 /// The sum, while whose runs the host plays on.

@@ -21,11 +21,9 @@ use super::telemetry::Telemetry;
 use crate::error::EngineError;
 use crate::learn::state::Command;
 use crate::pipeline::{HopOutcome, Pipeline};
-use crate::silence;
 
 /// Frames taken from the input ring at a time.
 const TAKE_FRAMES: usize = 1024;
-static SILENCE: [f32; TAKE_FRAMES] = [0.0; TAKE_FRAMES];
 /// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
 const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
 /// Longest sleep while there is nothing to do. Half a hop at most, however short hops are, so that the hop after it keeps
@@ -75,7 +73,6 @@ pub(crate) struct Worker {
     capture_end: Option<u64>,
     /// The stream being worked on.
     stream: u64,
-    planar: [Vec<f32>; CHANNELS],
     publication: Publication,
     /// How long it has slept without finding a frame, in ms.
     waited_ms: f64,
@@ -142,7 +139,6 @@ impl Worker {
             taken: 0,
             capture_end: None,
             stream: NO_STREAM,
-            planar: std::array::from_fn(|_| Vec::with_capacity(TAKE_FRAMES)),
             publication,
             waited_ms: 0.0,
         })
@@ -242,20 +238,9 @@ impl Worker {
             let count = left.min(TAKE_FRAMES);
             let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
             let (head, tail) = chunk.as_slices();
-            let silent = silence::is_silent(head) && silence::is_silent(tail);
-            if !silent {
-                self.planar.iter_mut().for_each(Vec::clear);
-                for (i, &sample) in head.iter().chain(tail).enumerate() {
-                    self.planar[i % CHANNELS].push(sample);
-                }
-            }
+            self.pipeline.ingest_interleaved([head, tail]);
             chunk.commit_all();
             self.taken += count as u64;
-            self.pipeline.ingest(if silent {
-                [&SILENCE[..count]; CHANNELS]
-            } else {
-                std::array::from_fn(|channel| &self.planar[channel][..])
-            });
             left -= count;
         }
     }

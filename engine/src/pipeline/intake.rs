@@ -1,5 +1,6 @@
-//! Where stems come in: cleaned, brought to the model's rate and cut into blocks. What is garbage and what comes before the
-//! song is decided here, once; every stage behind trusts its input.
+//! Where stems come in: cleaned, brought to the model's rate and cut into blocks. What is garbage, what is silence and what
+//! comes before the song is decided here, once; every stage behind trusts its input, and states by a [`Tail`](crate::silence::Tail)
+//! how long it goes on when silence has come.
 
 use tributary_dsp::CHANNELS;
 
@@ -17,7 +18,7 @@ static SILENCE: [f32; PUSH_FRAMES] = [0.0; PUSH_FRAMES];
 /// clamped, a burst of them would be the loudest material that the running estimates ever hear.
 const LIMIT_LINEAR: f32 = 1000.0;
 /// Values below this are set to zero: decaying filters otherwise end in denormals, which cost a hundredfold.
-const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
+pub(super) const DENORMAL_GUARD_LINEAR: f32 = 1e-20;
 
 /// Planar stems at the model's rate on their way through the pipeline.
 pub(crate) type Block = [Vec<f32>; CHANNELS];
@@ -100,18 +101,42 @@ impl Intake {
         self.pushed_frames += frames as u64;
     }
 
+    /// As [`Self::take`], of at most [`PUSH_FRAMES`] interleaved frames in two parts, as a ring holds them.
+    pub(crate) fn take_interleaved(
+        &mut self,
+        [head, tail]: [&[f32]; 2],
+        mut sink: impl FnMut(&mut Block, usize),
+    ) {
+        let frames = (head.len() + tail.len()) / CHANNELS;
+        let silent = silence::is_silent(head) && silence::is_silent(tail);
+        if !silent {
+            self.cleaned.iter_mut().for_each(Vec::clear);
+            for (i, &sample) in head.iter().chain(tail).enumerate() {
+                self.cleaned[i % CHANNELS].push(sample);
+            }
+            self.cleaned.iter_mut().for_each(|channel| clean(channel));
+        }
+        self.pass_on(frames, silent, &mut sink);
+        self.gathered.flush(&mut sink);
+        self.pushed_frames += frames as u64;
+    }
+
     fn take_piece(&mut self, piece: [&[f32]; CHANNELS], sink: &mut impl FnMut(&mut Block, usize)) {
-        let frames = piece[0].len();
-        let clean = if piece.iter().all(|channel| silence::is_silent(channel)) {
-            [&SILENCE[..frames]; CHANNELS]
-        } else {
+        let silent = piece.iter().all(|channel| silence::is_silent(channel));
+        if !silent {
             for (cleaned, channel) in self.cleaned.iter_mut().zip(piece) {
                 cleaned.clear();
                 cleaned.extend_from_slice(channel);
                 clean(cleaned);
             }
-            std::array::from_fn(|c| &self.cleaned[c][..])
-        };
+        }
+        self.pass_on(piece[0].len(), silent, sink);
+    }
+
+    /// Takes frames of silence, or else what was cleaned, to the model's rate.
+    fn pass_on(&mut self, frames: usize, silent: bool, sink: &mut impl FnMut(&mut Block, usize)) {
+        let clean: [&[f32]; CHANNELS] =
+            if silent { [&SILENCE[..frames]; CHANNELS] } else { self.cleaned.each_ref().map(Vec::as_slice) };
         if let Some(left) = self.before_song_frames {
             let silent = silence::leading_frames(clean);
             if silent < left.min(frames) {
@@ -164,7 +189,7 @@ impl Gathered {
 }
 
 /// Silences garbage and denormals.
-pub(crate) fn clean(samples: &mut [f32]) {
+fn clean(samples: &mut [f32]) {
     if silence::is_silent(samples) {
         // Not even the sign of a zero may depend on how the stream was cut.
         return samples.fill(0.0);
@@ -172,5 +197,59 @@ pub(crate) fn clean(samples: &mut [f32]) {
     for x in samples {
         // False for NaN, which ends as 0.
         *x = if (DENORMAL_GUARD_LINEAR..=LIMIT_LINEAR).contains(&x.abs()) { *x } else { 0.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::Noise;
+
+    /// Noise with silence, garbage and denormals in it, planar.
+    fn stems(frames: usize) -> Block {
+        let mut noise = Noise(7);
+        let mut sample = |n: usize| match noise.below(50) {
+            _ if (2_000..5_000).contains(&n) => 0.0,
+            0 => f32::NAN,
+            1 => -f32::INFINITY,
+            2 => 1_000.5,
+            3 => 1e-30,
+            4 => -0.0,
+            _ => noise.sample(),
+        };
+        std::array::from_fn(|_| (0..frames).map(&mut sample).collect())
+    }
+
+    fn taken(rate_hz: f64, take: impl FnOnce(&mut Intake, &mut dyn FnMut(&mut Block, usize))) -> Block {
+        let mut intake = Intake::new(rate_hz, 44_100.0).unwrap();
+        let mut out: Block = Default::default();
+        take(&mut intake, &mut |block, _| {
+            out.iter_mut().zip(block.iter()).for_each(|(out, channel)| out.extend_from_slice(channel));
+        });
+        out
+    }
+
+    #[test]
+    fn garbage_and_silence_are_the_same_interleaved_and_planar() {
+        let stems = stems(9_000);
+        let interleaved: Vec<f32> =
+            (0..9_000).flat_map(|n| stems.each_ref().map(|channel| channel[n])).collect();
+        for rate_hz in [44_100.0, 48_000.0] {
+            let planar = taken(rate_hz, |intake, sink| intake.take(stems.each_ref().map(|c| &c[..]), sink));
+            let pieces = taken(rate_hz, |intake, mut sink| {
+                for (number, piece) in interleaved.chunks(777 * CHANNELS).enumerate() {
+                    // A ring ends anywhere.
+                    let (head, tail) = piece.split_at((number * 1_001) % piece.len());
+                    intake.take_interleaved([head, tail], &mut sink);
+                }
+                assert_eq!(intake.pushed_frames(), 9_000);
+            });
+            let bits = |block: &Block| {
+                block.each_ref().map(|channel| channel.iter().map(|x| x.to_bits()).collect::<Vec<_>>())
+            };
+            assert!(bits(&planar) == bits(&pieces), "{rate_hz} Hz");
+            assert!(planar.iter().flatten().all(|x| x.abs() < 2.0), "garbage is silence");
+            assert!(planar[0].iter().any(|x| *x != 0.0));
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::f64::consts::PI;
 
-use crate::silence;
+use crate::silence::{self, Tail};
 
 /// Time over which the gain falls before a peak.
 const LOOKAHEAD_MS: f64 = 2.0;
@@ -53,8 +53,8 @@ pub(crate) struct Limiter {
     release: f64,
     gain: f64,
     average: MovingAverage,
-    /// Silent frames at the end of what went in.
-    silent_frames: usize,
+    /// Work and average hold nothing but silence after it.
+    tail: Tail,
 }
 
 impl Limiter {
@@ -79,7 +79,7 @@ impl Limiter {
             release: 1.0 - (-1.0 / (RELEASE_MS * 1e-3 * rate_hz)).exp(),
             gain: 1.0,
             average: MovingAverage::new(lookahead),
-            silent_frames: 0,
+            tail: Tail::new(past + lookahead + 1),
         }
     }
 
@@ -90,12 +90,12 @@ impl Limiter {
         self.minimum.reset();
         self.average.reset();
         self.gain = 1.0;
-        self.silent_frames = 0;
+        self.tail.restart();
     }
 
     /// Whether silence leaves everything as it is: it holds nothing but silence and every gain is one.
     fn is_resting(&self) -> bool {
-        self.silent_frames > self.past + self.average.units.len() && self.average.is_one()
+        self.tail.is_over() && self.average.is_one()
     }
 
     /// Takes planar frames; `sink` receives those that are finished, in pieces.
@@ -118,7 +118,7 @@ impl Limiter {
         if silent && self.is_resting() {
             return [&SILENCE[..block[0].len()]; 2];
         }
-        self.silent_frames = if silent { self.silent_frames + block[0].len() } else { 0 };
+        self.tail.hear(silent, block[0].len());
         self.process(block)
     }
 

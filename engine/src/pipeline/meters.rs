@@ -6,7 +6,7 @@ use ebur128::{EbuR128, Mode};
 use tributary_dsp::CHANNELS;
 
 use super::sum::StemSum;
-use crate::silence;
+use crate::silence::{self, Tail};
 
 /// What a meter says when there is nothing to measure, LUFS or dB.
 pub const SILENCE_DB: f64 = -120.0;
@@ -20,9 +20,8 @@ const SHORT_TERM_SECONDS: usize = 3;
 /// One stereo meter.
 pub(crate) struct Meter {
     inner: EbuR128,
-    /// Silent frames at the end of what it has heard, up to `rest_frames`; later ones are left out.
-    silent_frames: usize,
-    rest_frames: usize,
+    /// Silence after it is left out.
+    tail: Tail,
     /// Frames since the stream started, up to the short term's.
     heard_frames: usize,
     short_term_frames: usize,
@@ -157,12 +156,13 @@ impl Meter {
     /// Back to the state after construction.
     pub(crate) fn reset(&mut self) {
         self.inner.reset();
-        (self.silent_frames, self.heard_frames) = (0, 0);
+        self.tail.restart();
+        self.heard_frames = 0;
     }
 
     /// Whether silence has emptied it: until the next sound no figure changes.
     pub(crate) fn is_resting(&self) -> bool {
-        self.silent_frames == self.rest_frames
+        self.tail.is_over()
     }
 
     /// The largest true peak since the start, dBTP; of a meter that measures it.
@@ -175,8 +175,7 @@ impl Meter {
         let frames = |seconds: usize| seconds * sample_rate_hz as usize;
         EbuR128::new(2, sample_rate_hz, mode).ok().map(|inner| Self {
             inner,
-            silent_frames: 0,
-            rest_frames: frames(REST_SECONDS),
+            tail: Tail::new(frames(REST_SECONDS)),
             heard_frames: 0,
             short_term_frames: frames(SHORT_TERM_SECONDS),
         })
@@ -186,10 +185,12 @@ impl Meter {
         let length = frames[0].len();
         self.heard_frames = (self.heard_frames + length).min(self.short_term_frames);
         let silent = silence::leading_frames(frames);
-        let heard = silent.min(self.rest_frames - self.silent_frames);
+        let heard = silent.min(self.tail.left());
         let frames = frames.map(|side| &side[silent - heard..]);
-        self.silent_frames =
-            if silent == length { self.silent_frames + heard } else { silence::trailing_frames(frames) };
+        if silent < length {
+            self.tail.restart();
+        }
+        self.tail.pass(if silent < length { silence::trailing_frames(frames) } else { heard });
         if frames[0].is_empty() {
             return;
         }
@@ -230,7 +231,7 @@ mod tests {
         for piece in pieces.iter().cycle() {
             let to = signal.len().min(at + piece);
             meter.add([&signal[at..to], &signal[at..to]]);
-            rested |= meter.silent_frames == meter.rest_frames;
+            rested |= meter.is_resting();
             at = to;
             if at == signal.len() {
                 break;

@@ -3,7 +3,7 @@
 
 use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemsBlock, Targets};
 
-use super::intake::{BLOCK_FRAMES, Block, clean};
+use super::intake::{BLOCK_FRAMES, Block, DENORMAL_GUARD_LINEAR};
 use crate::error::EngineError;
 
 /// Hears the stems as they enter the normalizer.
@@ -80,7 +80,29 @@ impl Normalize {
         self.normalizer.process(&mut StemsBlock { channels: block.each_mut().map(Vec::as_mut_slice) });
         let dropped = self.delay_left_frames.min(block[0].len());
         self.delay_left_frames -= dropped;
-        block.iter_mut().for_each(|channel| clean(channel));
+        block.iter_mut().for_each(|channel| flush_denormals(channel));
         block.each_ref().map(|channel| &channel[dropped..])
+    }
+}
+
+/// Silences what is too small to be heard: decaying filters end in denormals. Whether something is garbage was decided at the
+/// intake; a stem that the normalizer has made loud is none.
+fn flush_denormals(samples: &mut [f32]) {
+    for x in samples {
+        // Not even the sign of a zero may depend on how the stream was cut; and NaN, which no normalizer makes, would be
+        // taken for a frame that is missing.
+        *x = if (DENORMAL_GUARD_LINEAR..=f32::MAX).contains(&x.abs()) { *x } else { 0.0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_loud_passes_and_what_is_nothing_does_not() {
+        let mut samples = [0.5, -3_000.0, 1e-21, -0.0, f32::NAN, 1e-19];
+        flush_denormals(&mut samples);
+        assert_eq!(samples.map(f32::to_bits), [0.5, -3_000.0, 0.0, 0.0, 0.0, 1e-19].map(f32::to_bits));
     }
 }

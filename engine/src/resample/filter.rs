@@ -7,7 +7,7 @@ use rubato::{
 
 use super::rates::{CHUNK_FRAMES, common_divisor, exact_phases, reach_frames, sinc_frames};
 use crate::error::EngineError;
-use crate::silence;
+use crate::silence::{self, Tail};
 
 /// Phases to interpolate between; the error of cubic interpolation is then below −120 dB.
 const INTERPOLATED_PHASES: usize = 256;
@@ -43,9 +43,8 @@ pub(super) struct Rest {
     at: usize,
     /// Chunks of the period that the filter stands behind.
     owed: usize,
-    /// Silent chunks so far, and as many as fill the filter and a period.
-    pub(super) silent: usize,
-    pub(super) enough: usize,
+    /// In chunks: as many as fill the filter and a period.
+    pub(super) tail: Tail,
 }
 
 impl Rest {
@@ -60,15 +59,13 @@ impl Rest {
             period_frames: (chunks * CHUNK_FRAMES / period_frames) * phases,
             at: 0,
             owed: 0,
-            silent: 0,
-            enough: sinc_frames.div_ceil(CHUNK_FRAMES) + 2 + chunks,
+            tail: Tail::new(sinc_frames.div_ceil(CHUNK_FRAMES) + 3 + chunks),
         })
     }
 
     /// Frames made of a silent chunk without the filter; `None` when the filter must run.
     fn pass(&mut self) -> Option<usize> {
-        self.silent += 1;
-        if self.silent <= self.enough || self.made.iter().sum::<usize>() != self.period_frames {
+        if !self.tail.pass(1) || self.made.iter().sum::<usize>() != self.period_frames {
             return None;
         }
         self.owed = (self.owed + 1) % self.made.len();
@@ -84,7 +81,8 @@ impl Rest {
     }
 
     fn reset(&mut self) {
-        (self.at, self.owed, self.silent) = (0, 0, 0);
+        (self.at, self.owed) = (0, 0);
+        self.tail.restart();
     }
 }
 
@@ -158,7 +156,7 @@ impl Filter {
                 return made;
             }
         } else {
-            rest.silent = 0;
+            rest.tail.restart();
         }
         if rest.owed > 0 {
             self.catch_up();

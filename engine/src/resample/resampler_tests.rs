@@ -165,7 +165,7 @@ fn a_rest_changes_no_bit() {
                     awake.process([input], |made| b.extend_from_slice(made[0]));
                     assert!(a == b, "{from_hz} → {to_hz}: {silence_frames} frames of silence");
                     let rest = resting.filter.as_ref().and_then(|filter| filter.rest.as_ref());
-                    rested += usize::from(rest.is_some_and(|rest| rest.silent > rest.enough));
+                    rested += usize::from(rest.is_some_and(|rest| rest.tail.is_over()));
                 }
             }
         }

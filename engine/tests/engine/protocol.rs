@@ -1,5 +1,5 @@
 //! The stream protocol between audio side and worker, checked over every interleaving of its steps. The model below has
-//! the same loads and stores in the same order as `protocol.rs`, `realtime.rs` and `worker.rs`; frames carry their own
+//! the same loads and stores in the same order as `protocol.rs`, `audio_side.rs` and `worker.rs`; frames carry their own
 //! number, so that a wrong one is seen. Memory is sequentially consistent here: the release/acquire pairs of the real
 //! code only have to make each single hand-over visible, which the rings and one word do.
 

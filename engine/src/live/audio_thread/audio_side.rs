@@ -1,12 +1,10 @@
-//! The audio thread's side of an engine. It copies stems into a ring, takes mix frames out of another, delays the dry
-//! signal and applies smoothed gains; everything that takes time happens in `worker.rs`. It allocates nothing, takes no
-//! lock, makes no system call that waits and never wakes the worker in real time – the worker sleeps just until the
-//! frames it lacks can have arrived. The one exception is a host that renders a file, where it waits for the worker:
-//! `render_mode.rs` decides when and how long, `AudioSide::wait` does it.
+//! The audio thread's side of an engine. It copies stems into a ring, takes mix frames out of another, and blends what is
+//! heard; everything that takes time happens in `worker.rs`, which it never wakes in real time – the worker sleeps just until
+//! the frames it lacks can have arrived. While a host renders a file, and only then, it waits for the worker.
 
 use std::sync::Arc;
 use std::thread::Thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rtrb::{Consumer, Producer};
 use tributary_dsp::CHANNELS;
@@ -18,11 +16,12 @@ use super::parts::in_parts;
 use super::render_mode::{Pace, Patience, RenderMode};
 use super::render_record::RenderRecord;
 use super::settings::Settings;
+use super::time::{REAL_TIME, Time};
 use crate::bundle::contract::ContractLimiter;
 use crate::latency::LatencyReport;
 use crate::live::protocol::Shared;
 use crate::live::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
-use crate::silence;
+use crate::silence::{self, Tail};
 
 /// Length of the crossfade between mix and fallback. At least 5 ms keeps it free of clicks.
 const FADE_MS: f64 = 6.0;
@@ -34,20 +33,6 @@ const WAIT_STEP: Duration = Duration::from_micros(200);
 pub(crate) fn fade_frames(rate_hz: f64) -> usize {
     (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
 }
-
-/// Where the time comes from and how it passes while waiting; simulations have their own.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
-pub struct Time {
-    /// Never goes back.
-    pub now: fn() -> Instant,
-    /// Called for every step of a wait, and for nothing else.
-    pub sleep: fn(Duration),
-}
-
-/// The machine's own time.
-#[expect(clippy::disallowed_methods, reason = "only `AudioSide::wait` sleeps")]
-const REAL_TIME: Time = Time { now: Instant::now, sleep: std::thread::sleep };
 
 /// The audio side's ends of the four rings.
 pub(crate) struct AudioRings {
@@ -78,7 +63,7 @@ pub struct AudioSide {
     /// The song's frame less the engine's (`stream_frames`), as the host or the stream's beginning last said.
     song_offset: i64,
     /// Silent frames that went in last, of stems and main input; no more than the dry delay holds.
-    quiet_frames: usize,
+    quiet: Tail,
     /// Stream frame that the next output frame shows; negative while the stream has not come through.
     position: i64,
     /// Frames since the engine started, for the time of an underrun.
@@ -116,6 +101,8 @@ impl AudioSide {
     ) -> Self {
         let (latency_frames, rate_hz) = (latency.total_frames(), latency.rate_hz);
         let fade_frames = fade_frames(rate_hz);
+        let mut quiet = Tail::new(latency_frames);
+        quiet.end();
         let first_due_frames = latency_frames.saturating_sub(fade_frames + max_block);
         Self {
             shared,
@@ -128,7 +115,7 @@ impl AudioSide {
             overflowed: false,
             stream: None,
             song_offset: 0,
-            quiet_frames: latency_frames,
+            quiet,
             position: -(latency_frames as i64),
             stream_frames: 0,
             latency_frames,
@@ -184,7 +171,7 @@ impl AudioSide {
         self.end_stream(true);
         self.blend.reset();
         self.shared.start_output(self.output.written());
-        self.quiet_frames = self.latency_frames;
+        self.quiet.end();
     }
 
     /// Processes one block in place: `main` holds the main input and receives the output; `stems` are eight planar
@@ -243,7 +230,7 @@ impl AudioSide {
         self.gather(frames, stems);
         let quiet = main.iter().all(|side| silence::is_silent(side))
             && stems.iter().all(|channel| silence::is_silent(channel));
-        self.quiet_frames = if quiet { self.quiet_frames.saturating_add(frames) } else { 0 };
+        self.quiet.hear(quiet, frames);
         if !self.telemetry.is_failed() {
             self.send(frames, settings.song_frame);
             self.follow_worker();
@@ -273,7 +260,7 @@ impl AudioSide {
         let offset = frame.wrapping_sub(self.stream_frames as i64);
         let slack = (POSITION_SLACK_MS * 1e-3 * self.rate_hz) as u64;
         let jumped = self.stream.is_some() && offset.abs_diff(self.song_offset) > slack;
-        if jumped && self.quiet_frames >= self.latency_frames {
+        if jumped && self.quiet.is_over() {
             self.start_over();
         }
         self.song_offset = offset;
