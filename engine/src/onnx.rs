@@ -1,5 +1,5 @@
-//! ONNX Runtime: the only room of the workspace that names `ort`. What the networks see of it is a [`Graph`](graph::Graph).
-//! A graph is hostile input like the rest of a bundle: it is checked against its checksum, inspected ([`inspection`]) in its
+//! ONNX Runtime: the only room of the workspace that names `ort`. What the networks see of it is a `Graph`.
+//! A graph is hostile input like the rest of a bundle: it is checked against its checksum, inspected (`inspection.rs`) in its
 //! bytes, given to the runtime from memory, checked against the contract's shapes, and its first run is limited in time.
 
 mod collector;

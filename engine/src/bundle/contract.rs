@@ -32,7 +32,7 @@ use crate::error::BundleError;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
-    /// Format of this file, [`CONTRACT_FORMAT`].
+    /// Format of this file: 1.
     pub format: u32,
     /// The model's name, shown in the editor.
     pub name: String,
@@ -74,7 +74,7 @@ impl Contract {
     ///
     /// # Errors
     /// [`BundleError::Malformed`] for what is not the format, [`BundleError::Unsupported`] for what this engine does
-    /// not do, [`BundleError::TooLarge`] for more than [`CONTRACT_LIMIT_BYTES`].
+    /// not do, [`BundleError::TooLarge`] for more than 64 KiB.
     pub fn from_json(json: &str) -> Result<Self, BundleError> {
         if json.len() as u64 > CONTRACT_LIMIT_BYTES {
             return Err(BundleError::TooLarge {

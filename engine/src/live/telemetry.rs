@@ -57,13 +57,13 @@ pub enum EngineState {
 /// What the audio thread sees of one stem.
 #[derive(Debug)]
 pub struct StemTelemetry {
-    /// Largest input sample of both channels, linear, falling by [`PEAK_FALL_PER_SECOND`]. 0 when no signal arrives.
+    /// Largest input sample of both channels, linear, falling by 20 dB per second. 0 when no signal arrives.
     pub input_peak: AtomicF32,
     /// Signal has arrived since the engine started. Stays true through resets and silence.
     pub heard: AtomicBool,
 }
 
-/// What the worker measures of one stem, all of it at the same time. [`SILENCE_DB`] for nothing.
+/// What the worker measures of one stem, all of it at the same time. −120 for nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StemLevels {
     /// Momentary loudness as it arrives.
@@ -104,7 +104,7 @@ impl StemLevels {
     }
 }
 
-/// What the worker measures of what leaves the plug-in, since the last reset. [`SILENCE_DB`] for nothing.
+/// What the worker measures of what leaves the plug-in, since the last reset. −120 for nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OutputLevels {
     /// Momentary loudness.
@@ -152,7 +152,7 @@ pub struct Telemetry {
     /// What was measured last, published whole.
     levels: AtomicCell<[StemLevels; Stem::COUNT]>,
     output: AtomicCell<OutputLevels>,
-    /// Largest output sample, linear, falling by [`PEAK_FALL_PER_SECOND`].
+    /// Largest output sample, linear, falling by 20 dB per second.
     pub output_peak: AtomicF32,
     /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
     pub load: AtomicF32,

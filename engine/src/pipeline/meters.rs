@@ -27,7 +27,7 @@ pub(crate) struct Meter {
     short_term_frames: usize,
 }
 
-/// Loudness of one signal. [`SILENCE_DB`] where there is nothing to measure.
+/// Loudness of one signal. −120 where there is nothing to measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Loudness {
     /// Over the last 400 ms.
