@@ -1,6 +1,7 @@
 //! The worker thread of one engine: loads the model, then turns input frames into the normalized sum and the mix for as
 //! long as the engine lives. It owns the [`Pipeline`] and everything that may allocate or take time. Nobody wakes it in
-//! real time: having worked off what there is, it sleeps until the frames it lacks can have arrived.
+//! real time: having worked off what there is, it sleeps until the frames it lacks can have arrived. It is parked by the
+//! standard library's means, because while a host renders the audio side nudges it, and `crossbeam`'s unparker may lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
 use tributary_engine::pipeline::{HopOutcome, is_missing};
 use tributary_engine::test_support::SMALL_GEOMETRY;
 use tributary_engine::{
-    MixHop, MixModel, ModelError, Pipeline, SongLearner, StemWindow, SumModel, WindowGeometry,
+    MixHop, MixModel, ModelError, Pipeline, SongLearner, Statistics, StemWindow, SumModel, WindowGeometry,
 };
 
 const RATES_HZ: [f64; 9] =
@@ -213,6 +213,68 @@ fn silence_rests_the_model_and_sound_wakes_it() {
     assert!(difference(&mix[0], &wanted[0]) < 1e-6, "nothing is lost on the way into and out of rest");
     let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
     assert!((20..60).contains(&runs), "{runs} runs for 20,000 frames of sound in 196 hops");
+}
+
+/// What a learner was asked to do, in order.
+type Asked = std::sync::Arc<std::sync::Mutex<Vec<&'static str>>>;
+
+/// The sum, with averages of its own.
+struct Averaging(SumModel, Asked);
+
+impl Averaging {
+    fn note(&self, what: &'static str) {
+        self.1.lock().unwrap().push(what);
+    }
+}
+
+impl MixModel for Averaging {
+    fn geometry(&self) -> WindowGeometry {
+        self.0.geometry()
+    }
+    fn reset(&mut self) {
+        self.note("reset");
+    }
+    fn learner(&mut self) -> Option<&mut dyn SongLearner> {
+        Some(self)
+    }
+    fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
+        self.0.run(window, mix)
+    }
+}
+
+impl SongLearner for Averaging {
+    fn rest(&mut self) {
+        self.note("rest");
+    }
+    fn listen(&mut self, _: &StemWindow) -> Result<(), ModelError> {
+        Ok(())
+    }
+    fn learned(&self) -> Option<Statistics> {
+        None
+    }
+    fn freeze(&mut self, statistics: Option<Statistics>) -> Result<(), ModelError> {
+        self.note(if statistics.is_some() { "hold" } else { "follow" });
+        Ok(())
+    }
+}
+
+#[test]
+fn only_a_model_that_learns_holds_statistics_and_a_rest_keeps_its_averages() {
+    let mut plain = neutral_pipeline(Box::new(SumModel::new(SMALL_GEOMETRY)), 44_100.0);
+    assert_eq!(plain.freeze_statistics(None), Ok(()));
+    assert_eq!(plain.freeze_statistics(Some(Statistics::default())), Err(ModelError::Statistics));
+
+    let asked = Asked::default();
+    let model = Box::new(Averaging(SumModel::new(SMALL_GEOMETRY), asked.clone()));
+    let mut pipeline = neutral_pipeline(model, 44_100.0);
+    let mut stems = noise_stems(60_000, 9);
+    for channel in &mut stems {
+        channel[10_000..50_000].fill(0.0);
+    }
+    run_pipeline(&mut pipeline, &stems, &[1_000]);
+    pipeline.freeze_statistics(Some(Statistics::default())).unwrap();
+    pipeline.freeze_statistics(None).unwrap();
+    assert_eq!(*asked.lock().unwrap(), ["rest", "hold", "follow"], "silence is a rest, and no reset");
 }
 
 #[test]
