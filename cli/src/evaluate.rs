@@ -13,12 +13,14 @@ pub mod distance;
 pub mod drift;
 pub mod excerpt;
 pub mod frames;
+pub mod harm;
 pub mod levels;
 pub mod low_pass;
 pub mod page;
 pub mod panning;
 pub mod portrait;
 pub mod published;
+pub mod scramble;
 pub mod set;
 pub mod song;
 pub mod spectral;
@@ -41,4 +43,6 @@ pub struct Options {
     pub published_oddities: bool,
     /// Take the middle of every stem for both of its sides, before anything is made of the stems.
     pub mono_stems: bool,
+    /// Change the stems' gains five times and report the mean, before anything is made of the stems; see [`scramble`].
+    pub scrambled_gains: bool,
 }

@@ -17,7 +17,7 @@ use crate::evaluate::baselines::Baseline;
 use crate::evaluate::catalog::{self, Family, Metric};
 use crate::evaluate::song::{Entry, Settings, SongReport};
 use crate::evaluate::summary::{Summary, SystemSummary};
-use crate::evaluate::{Options, RATE_HZ, page, set, song, text};
+use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, song, text};
 use crate::file_output;
 use crate::model::ModelChoice;
 use crate::outputs::Outputs;
@@ -52,6 +52,10 @@ pub struct Args {
     /// Sum every stem to mono first: how mixes of stems without any width fare
     #[arg(long)]
     mono_stems: bool,
+    /// Change the stems' gains by up to 10 dB, in five ways, and report the mean: where the human mix is the sum of the
+    /// stems, leaving levels alone would win
+    #[arg(long)]
+    scramble_gains: bool,
     /// Mixes made of the stems: raw, equal, normalized, static, model; or none
     #[arg(
         long,
@@ -66,6 +70,10 @@ pub struct Args {
     /// The system that tests compare all others with [default: the model, else the first mix]
     #[arg(long, value_name = "NAME")]
     focus: Option<String>,
+    /// End with an error when the model's mix is farther from the human mix than the normalized sum or equal loudness, by
+    /// more than 3 % of the mean in any column of the verdict
+    #[arg(long)]
+    do_no_harm: bool,
     /// Compute the published figures exactly as the published code does, accidents included
     #[arg(long)]
     published_oddities: bool,
@@ -120,7 +128,11 @@ pub fn run(args: &Args) -> Result<()> {
         None => (Recipe::default(), Targets::default()),
     };
     let settings = Settings {
-        options: Options { published_oddities: args.published_oddities, mono_stems: args.mono_stems },
+        options: Options {
+            published_oddities: args.published_oddities,
+            mono_stems: args.mono_stems,
+            scrambled_gains: args.scramble_gains,
+        },
         max_lag_s: args.max_lag,
         jobs: args.jobs.unwrap_or_else(batch::default_jobs),
         strict: args.reading.strict,
@@ -133,7 +145,31 @@ pub fn run(args: &Args) -> Result<()> {
     let focus = focus(args, &songs)?;
     let summary = Summary::of(&songs, focus.as_deref());
     print(args, &songs, &summary);
-    write(args, &songs, &summary, &settings)
+    write(args, &songs, &summary, &settings)?;
+    if args.do_no_harm { check_harm(&summary) } else { Ok(()) }
+}
+
+/// Says in which columns the model's mix is farther than it may be.
+fn check_harm(summary: &Summary) -> Result<()> {
+    let mut worse = Vec::new();
+    for than in harm::HELD_TO.map(Baseline::name) {
+        if !summary.systems.iter().any(|name| name == than) {
+            bail!("--do-no-harm compares with \"{than}\", which was left out of --baselines");
+        }
+        let columns = harm::farther(summary, MODEL_NAME, than);
+        let said: Vec<String> = columns.iter().map(harm::Farther::sentence).collect();
+        if !said.is_empty() {
+            worse.push(format!("than {than}: {}", said.join(", ")));
+        }
+    }
+    if !summary.systems.iter().any(|name| name == MODEL_NAME) {
+        bail!("--do-no-harm judges the model's mix, and there is none");
+    }
+    if worse.is_empty() {
+        println!("The {MODEL_NAME} is nowhere farther than its normalized sum or equal loudness.");
+        return Ok(());
+    }
+    bail!("the {MODEL_NAME} is farther from the human mix {}", worse.join("; "))
 }
 
 /// Length of the players' audio: short enough that all of it fits one page. FLAC takes about two thirds of 16-bit PCM, and
@@ -251,10 +287,17 @@ fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer
 fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> {
     let made = settings.baselines.len() + usize::from(settings.model.is_some());
     let mixes = |entry: &Entry| entry.mixes.len() + if entry.stems.is_some() { made } else { 0 };
-    let bar = progress::mixes(entries.iter().map(mixes).sum());
+    let rounds = if settings.options.scrambled_gains { scramble::ROUNDS } else { 1 };
+    let bar = progress::mixes(entries.iter().map(|entry| rounds * mixes(entry)).sum());
     let mut songs = Vec::with_capacity(entries.len());
     for entry in entries {
-        let report = song::evaluate(entry, settings, &|| bar.inc(1)).with_context(|| entry.name.clone())?;
+        let judge = |round| {
+            let gains_db = if rounds > 1 { scramble::gains_db(round) } else { [0.0; Stem::COUNT] };
+            song::evaluate(entry, settings, gains_db, &|| bar.inc(1))
+        };
+        let reports: Result<Vec<SongReport>> = (0..rounds).map(judge).collect();
+        let report = scramble::together(reports.with_context(|| entry.name.clone())?)
+            .context("no round of the song was judged")?;
         bar.suspend(|| report.notes.iter().for_each(|note| report::note(&format!("{}: {note}", entry.name))));
         songs.push(report);
     }
@@ -296,15 +339,19 @@ fn print(args: &Args, songs: &[SongReport], summary: &Summary) {
 
 /// Where each mix lay and how loud it was.
 fn alignment_table(song: &SongReport) -> Table {
-    let mut table = Table::new(&[&song.name, "lag, samples", "polarity", "LUFS", "dBTP"]);
+    let scrambled = song.systems.iter().any(|system| system.level_spread_lu.is_some());
+    let mut titles = vec![song.name.as_str(), "lag, samples", "polarity", "LUFS", "dBTP"];
+    titles.extend(scrambled.then_some("levels move by, LU"));
+    let mut table = Table::new(&titles);
     for system in &song.systems {
-        let value =
-            |key: &str| system.figures.iter().find(|figure| figure.key == key).and_then(|figure| figure.mix);
+        let value = |key: &str| system.figure(key).and_then(|figure| figure.mix);
         let lag = if system.built_in { "–".into() } else { system.alignment.lag_frames.to_string() };
         let polarity = if system.alignment.inverted { "inverted" } else { "" };
         let levels = ["integrated_lufs", "true_peak_dbtp"].map(|key| report::level(value(key)));
         let [lufs, peak] = levels;
-        table.row(vec![system.name.clone(), lag, polarity.into(), lufs, peak]);
+        let mut row = vec![system.name.clone(), lag, polarity.into(), lufs, peak];
+        row.extend(scrambled.then(|| report::level(system.level_spread_lu)));
+        table.row(row);
     }
     table
 }

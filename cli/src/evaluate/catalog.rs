@@ -22,7 +22,7 @@ pub struct Metric {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Family {
-    /// The four columns of the verdict.
+    /// The seven columns of the verdict.
     Headline,
     /// Spectrum of middle and side over the song.
     Tone,
@@ -84,7 +84,10 @@ pub const CATALOG: [Metric; 63] = {
     [
         row(Headline, "tone_db", "Tone", "dB", 2),
         row(Headline, "side_db", "Side", "dB", 2),
-        row(Headline, "panning_error", "Panning error", "", 3),
+        row(Headline, "width_db", "Width", "dB", 1),
+        row(Headline, "psr_lu", "Dynamics", "LU", 2),
+        row(Headline, "panning_error", "Panning", "", 3),
+        row(Headline, "published_spectral", "Spectral", "", 3),
         row(Headline, "stft_error", "STFT", "", 3),
         row(Tone, "tone_low_db", "Tone below 250 Hz", "dB", 2),
         row(Tone, "tone_middle_db", "Tone 250 Hz to 4 kHz", "dB", 2),
@@ -93,7 +96,6 @@ pub const CATALOG: [Metric; 63] = {
         row(Tone, "side_low_db", "Side below 250 Hz", "dB", 2),
         row(Tone, "side_middle_db", "Side 250 Hz to 4 kHz", "dB", 2),
         row(Tone, "side_high_db", "Side above 4 kHz", "dB", 2),
-        row(Stereo, "width_db", "Width (side over mid)", "dB", 1),
         row(Stereo, "imbalance_db", "Left over right", "dB", 2),
         row(Stereo, "correlation", "Correlation of left and right", "", 3),
         row(Stereo, "placement_error", "Placement error", "", 3),
@@ -102,7 +104,6 @@ pub const CATALOG: [Metric; 63] = {
         row(Loudness, "true_peak_dbtp", "True peak", "dBTP", 1),
         row(Loudness, "range_lu", "Loudness range (LRA)", "LU", 1),
         row(Loudness, "plr_lu", "Peak to loudness (PLR)", "LU", 1),
-        row(Loudness, "psr_lu", "Peak to short-term loudness (PSR)", "LU", 1),
         row(Loudness, "short_term_max_lufs", "Loudest 3 s", "LUFS", 1),
         row(Loudness, "momentary_max_lufs", "Loudest 400 ms", "LUFS", 1),
         row(Loudness, "match_gain_db", "Gain to match the loudness", "dB", 1),
@@ -131,7 +132,6 @@ pub const CATALOG: [Metric; 63] = {
         row(Published, "published_contrast_high", "Spectral contrast, high", "", 3),
         row(Published, "published_rolloff", "Spectral roll-off", "", 3),
         row(Published, "published_flatness", "Spectral flatness", "", 3),
-        row(Published, "published_spectral", "Spectral, overall", "", 3),
         row(Published, "published_panning_total", "Panning RMS, all", "", 3),
         row(Published, "published_panning_low", "Panning RMS, 0–250 Hz", "", 3),
         row(Published, "published_panning_middle", "Panning RMS, 250–2500 Hz", "", 3),
@@ -154,7 +154,7 @@ pub fn metric(key: &str) -> Option<&'static Metric> {
     LIST.iter().find(|metric| metric.key == key)
 }
 
-/// The four columns of the verdict.
+/// The seven columns of the verdict.
 pub fn headline() -> impl Iterator<Item = &'static Metric> {
     of_family(Family::Headline)
 }
@@ -209,12 +209,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_unique_and_the_verdict_has_four_columns() {
+    fn keys_are_unique_and_the_verdict_has_seven_columns() {
         let mut keys: Vec<&str> = CATALOG.iter().map(|metric| metric.key).collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), CATALOG.len());
-        assert_eq!(headline().count(), 4);
+        assert_eq!(headline().count(), 7);
     }
 
     #[test]

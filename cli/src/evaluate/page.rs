@@ -99,12 +99,14 @@ fn button(name: &str, color: usize, built_in: bool) -> String {
     )
 }
 
-/// The four columns as a table and as pictures.
+/// The verdict's columns as a table and as pictures.
 fn verdict(out: &mut String, songs: &[SongReport], summary: &Summary) {
     let metrics: Vec<&Metric> = catalog::headline().collect();
     let several = songs.len() > 1;
-    *out += "<h2>Verdict</h2>\n<p>Tone: third octaves of the middle. Side: third octaves of side over mid. Panning error: how far \
-             the spectral panning is off, 1 for a mono mix. STFT: short-time spectra of middle and side, 1 for silence.</p>\n";
+    *out += "<h2>Verdict</h2>\n<p>Tone: third octaves of the middle. Side: third octaves of side over mid. Width: side over mid, \
+             whole. Dynamics: peaks over short-term loudness. Panning: how far the spectral panning is off, 1 for a mono mix. \
+             Spectral: seven shapes of the spectrum, as published. STFT: short-time spectra of middle and side, 1 for \
+             silence.</p>\n";
     *out += "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Mix</th>";
     metrics.iter().for_each(|metric| {
         let _ = write!(out, "<th scope=\"col\">{}</th>", titled(metric));

@@ -107,6 +107,9 @@ pub struct SystemReport {
     /// All figures.
     #[serde(serialize_with = "by_key")]
     pub figures: Vec<Figure>,
+    /// How far the level of any stem in the mix moved when the stems' gains were scrambled, in LU; none when they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level_spread_lu: Option<f64>,
     /// For pictures.
     pub curves: Curves,
     /// To listen to.
@@ -115,9 +118,14 @@ pub struct SystemReport {
 }
 
 impl SystemReport {
+    /// One figure.
+    pub fn figure(&self, key: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.key == key)
+    }
+
     /// A figure's distance to the human mix.
     pub fn distance(&self, key: &str) -> Option<f64> {
-        self.figures.iter().find(|figure| figure.key == key).and_then(|figure| figure.distance)
+        self.figure(key).and_then(|figure| figure.distance)
     }
 }
 
@@ -149,11 +157,17 @@ impl Curves {
     }
 }
 
-/// Judges all mixes of a song; `done` is told each time a mix is.
+/// Judges all mixes of a song whose stems were changed by these gains, in dB, in stem order; `done` is told each time a
+/// mix is.
 ///
 /// # Errors
 /// The human mix or a named mix cannot be read, is silent, or has nothing in common with the others.
-pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)) -> Result<SongReport> {
+pub fn evaluate(
+    entry: &Entry,
+    settings: &Settings<'_>,
+    gains_db: [f64; Stem::COUNT],
+    done: &(dyn Fn() + Sync),
+) -> Result<SongReport> {
     let mut notes = Vec::new();
     let reference = read(&entry.reference, &mut notes)?;
     let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
@@ -163,6 +177,9 @@ pub fn evaluate(entry: &Entry, settings: &Settings<'_>, done: &(dyn Fn() + Sync)
     };
     if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
         stems.sum_to_mono();
+    }
+    if let Some(stems) = &mut stems {
+        stems.scale(gains_db);
     }
     let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
     let range = common_part(&reference, stems.as_ref(), &aligned)?;
@@ -268,6 +285,7 @@ impl Judge<'_> {
             built_in: !matches!(system, System::File(..)),
             alignment,
             figures,
+            level_spread_lu: None,
             curves: Curves::of(&portrait, mix.gain_db),
             excerpt: self.window.clone().map(|window| Excerpt::cut(&mix.audio, window)),
         })
@@ -322,6 +340,15 @@ impl AlignedStems {
                 *left = 0.5 * (*left + *right);
                 *right = *left;
             }
+        }
+    }
+
+    /// Changes the level of every stem.
+    fn scale(&mut self, gains_db: [f64; Stem::COUNT]) {
+        for (stem, gain_db) in self.audio.iter_mut().zip(gains_db) {
+            let gain = 10f64.powf(gain_db / 20.0) as f32;
+            let Some(stem) = stem.as_mut().filter(|_| gain != 1.0) else { continue };
+            stem.left.iter_mut().chain(&mut stem.right).for_each(|sample| *sample *= gain);
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Summary {
     pub systems: Vec<String>,
     /// One entry a figure that any system has, in catalog order.
     pub figures: Vec<FigureSummary>,
-    /// Rank of each system over the four headline figures, averaged over figures and songs; aligned with `systems`.
+    /// Rank of each system over the headline figures, averaged over figures and songs; aligned with `systems`.
     pub headline_ranks: Vec<Option<f64>>,
 }
 
