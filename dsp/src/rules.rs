@@ -11,4 +11,14 @@ pub enum RecipeKind {
     Paper,
     /// What the released code does, so that released checkpoints hear what they were trained on.
     Published,
+    /// What an engineer would do: the paper's meters and matchers, but what has been worked on is left as it is. Stems
+    /// that have a side keep it, and the bass stays in the middle.
+    Tributary,
+}
+
+impl RecipeKind {
+    /// Whether features are measured and matched as the released code does it, slips included.
+    pub(crate) fn is_published(self) -> bool {
+        self == RecipeKind::Published
+    }
 }

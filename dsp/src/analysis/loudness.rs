@@ -99,7 +99,7 @@ struct FileMeter {
 
 impl FileMeter {
     fn new(frames: usize, kind: RecipeKind, sample_rate_hz: f64) -> Self {
-        let padding = if kind == RecipeKind::Published { PADDING_FRAMES } else { 0 };
+        let padding = if kind.is_published() { PADDING_FRAMES } else { 0 };
         let seconds = (frames + 2 * padding) as f64 / sample_rate_hz;
         let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
         Self {

@@ -33,7 +33,7 @@ pub fn frame_starts(frames: usize, kind: RecipeKind) -> Vec<isize> {
             (0..count).map(|frame| (frame * PUBLISHED_HOP) as isize - PADDING_FRAMES as isize).collect()
         }
         // Half-overlapped squared windows weigh every sample alike; more overlap only costs time.
-        RecipeKind::Paper => {
+        RecipeKind::Paper | RecipeKind::Tributary => {
             let last = frames.saturating_sub(PAPER_HOP);
             (0..=last / PAPER_HOP).map(|frame| (frame * PAPER_HOP) as isize).collect()
         }
@@ -105,7 +105,7 @@ impl<T: FftNum + From<f32> + Default> Default for AnalysisFrame<T> {
 pub fn mean_magnitudes(stem: &mut dyn StemStore, kind: RecipeKind) -> Result<[Vec<f64>; 2], StoreError> {
     match kind {
         RecipeKind::Published => mean_magnitudes_in::<f64>(stem, kind),
-        RecipeKind::Paper => mean_magnitudes_in::<f32>(stem, kind),
+        RecipeKind::Paper | RecipeKind::Tributary => mean_magnitudes_in::<f32>(stem, kind),
     }
 }
 
@@ -123,10 +123,12 @@ where
     // The released code also counts silence.
     let gate = match kind {
         RecipeKind::Published => 0.0,
-        RecipeKind::Paper => FRAME_GATE * powers.iter().sum::<f64>() / powers.len().max(1) as f64,
+        RecipeKind::Paper | RecipeKind::Tributary => {
+            FRAME_GATE * powers.iter().sum::<f64>() / powers.len().max(1) as f64
+        }
     };
     let sounding = || starts.iter().zip(&powers).filter(|(_, power)| **power > gate).map(|(start, _)| *start);
-    let counted = if kind == RecipeKind::Published { starts.len() } else { sounding().count().max(1) };
+    let counted = if kind.is_published() { starts.len() } else { sounding().count().max(1) };
     let mut sums = [vec![0f64; FULL_BINS], vec![0f64; FULL_BINS]];
     for start in sounding() {
         frame.read(stem, start)?;

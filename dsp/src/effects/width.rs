@@ -5,6 +5,9 @@
 //!
 //! The middle stays as it is: L + R of the result is L + R of the stem, so nothing is lost in mono. A stem that is as wide
 //! as the average passes untouched, and no stem is made narrower. No latency: side and middle belong to the same hop.
+//!
+//! A recipe of kind [`Tributary`](crate::RecipeKind::Tributary) tells the dry from the done: only stems that were recorded
+//! in mono are widened. Whoever gave a stem a side of its own has decided how wide it is.
 
 pub(crate) mod bands;
 pub(crate) mod correction;
@@ -14,6 +17,7 @@ pub(crate) mod meter;
 
 use self::correction::{WidthCorrection, correction};
 use self::matcher::WidthMatcher;
+use self::meter::WidthTarget;
 use crate::effect::{Context, Effect, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
@@ -34,14 +38,19 @@ impl Width {
     /// With a correction from `source`, as strong as the recipe says.
     pub fn new(context: &Context, setting: EffectSetting, source: Source<'_>) -> Self {
         let amount = setting.effective_amount();
-        let Context { stem, target, sample_rate_hz, .. } = context;
+        let Context { stem, sample_rate_hz, .. } = context;
         let correction = source.profile().and_then(|profile| profile.width);
         let matcher = match source {
             Source::Fixed(_) => WidthMatcher::fixed(correction.as_ref(), amount, *stem, *sample_rate_hz),
-            Source::Adaptive => WidthMatcher::adaptive(target, amount, *stem, *sample_rate_hz),
+            Source::Adaptive => WidthMatcher::adaptive(wanted(context), amount, *stem, *sample_rate_hz),
         };
         Self { context: context.clone(), amount, correction, matcher }
     }
+}
+
+/// How wide the stem is to be.
+fn wanted(context: &Context) -> WidthTarget {
+    WidthTarget::of(context.kind, context.stem, &context.target)
 }
 
 impl Effect for Width {
@@ -54,8 +63,8 @@ impl Effect for Width {
     }
 
     fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
-        let Context { stem, target, sample_rate_hz, .. } = &self.context;
-        self.correction = Some(correction(store, target, *sample_rate_hz)?);
+        let Context { stem, sample_rate_hz, .. } = &self.context;
+        self.correction = Some(correction(store, &wanted(&self.context), *sample_rate_hz)?);
         self.matcher = WidthMatcher::fixed(self.correction.as_ref(), self.amount, *stem, *sample_rate_hz);
         Ok(())
     }

@@ -31,8 +31,7 @@ pub fn correction(
     target: &StemTargets,
     sample_rate_hz: f64,
 ) -> Result<DynamicsCorrection, StoreError> {
-    let groups: &[Sides] =
-        if kind == RecipeKind::Paper { &[Sides::Both] } else { &[Sides::One(0), Sides::One(1)] };
+    let groups: &[Sides] = if kind.is_published() { &[Sides::One(0), Sides::One(1)] } else { &[Sides::Both] };
     let mut result = DynamicsCorrection { gain_db: [0.0; 2], compressor: [None; 2] };
     for sides in groups {
         let peak = peak(store, *sides)?;

@@ -68,7 +68,7 @@ impl DynamicsMatcher {
         Self {
             amount,
             is_corrected: correction.is_some(),
-            linked: kind == RecipeKind::Paper,
+            linked: !kind.is_published(),
             coefficients: Ballistics::of(stem).coefficients(sample_rate_hz),
             start,
             current: start,

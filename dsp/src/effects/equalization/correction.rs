@@ -59,7 +59,7 @@ pub fn correction(
 ) -> Result<EqualizationCorrection, StoreError> {
     let target_db = target_grid_db(target, sample_rate_hz);
     let spectra = mean_magnitudes(stem, kind)?;
-    if kind == RecipeKind::Paper {
+    if !kind.is_published() {
         let gain_db = reference_gain_db(stem, Sides::Both, kind, sample_rate_hz)?;
         let curve = shared_curve(&spectra, &target_db, sample_rate_hz);
         return Ok(EqualizationCorrection { gain_db: [gain_db; 2], curves_db: vec![curve] });

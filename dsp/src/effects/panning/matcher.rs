@@ -47,7 +47,7 @@ impl Limits {
         let limit_hz = if stem == Stem::Drums { DRUMS_LIMIT_HZ } else { LIMIT_HZ };
         let limit = (limit_hz * WINDOW_FRAMES as f64 / sample_rate_hz) as usize;
         match kind {
-            RecipeKind::Paper => {
+            RecipeKind::Paper | RecipeKind::Tributary => {
                 Self { bins: limit.min(BINS), frames: u64::MAX, gain: gain_from_db(LARGEST_GAIN_DB) as f32 }
             }
             RecipeKind::Published => Self { bins: BINS, frames: limit as u64, gain: UNLIMITED_GAIN },

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::width::bands::BANDS;
-use crate::effects::width::meter::{WidthMeter, missing_gains, target_ratios};
+use crate::effects::width::meter::{WidthMeter, WidthTarget};
 use crate::store::{StemStore, StoreError, for_each_hop};
-use crate::targets::StemTargets;
 
 /// Full width correction of one stem.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -21,10 +20,10 @@ pub struct WidthCorrection {
 /// The store's reason.
 pub fn correction(
     stem: &mut dyn StemStore,
-    target: &StemTargets,
+    target: &WidthTarget,
     sample_rate_hz: f64,
 ) -> Result<WidthCorrection, StoreError> {
     let mut meter = WidthMeter::new(sample_rate_hz);
     for_each_hop(stem, |hop, _| meter.add(hop, Some(1.0)))?;
-    Ok(WidthCorrection { gains: missing_gains(meter.powers(), &target_ratios(target)) })
+    Ok(WidthCorrection { gains: target.missing_gains(meter.powers()) })
 }

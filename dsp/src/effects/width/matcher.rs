@@ -4,13 +4,12 @@ use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningW
 use crate::effects::width::bands::BANDS;
 use crate::effects::width::correction::WidthCorrection;
 use crate::effects::width::decorrelator::{Decorrelator, TAPS};
-use crate::effects::width::meter::{WidthMeter, missing_gains, target_ratios};
+use crate::effects::width::meter::{WidthMeter, WidthTarget};
 use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::transform::RealTransform;
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
 use crate::reading::WidthReading;
 use crate::stem::Stem;
-use crate::targets::StemTargets;
 
 /// Hops between two redesigns of a gliding filter, and between two of the estimator's transforms.
 const REDESIGN_HOPS: usize = 8;
@@ -43,7 +42,7 @@ struct Adaptive {
     meter: WidthMeter,
     gate: ActivityGate,
     weight: RunningWeight,
-    target: [f64; BANDS],
+    target: WidthTarget,
     gains: [Glide; BANDS],
     decorrelator: Decorrelator,
     next: Kernel,
@@ -74,7 +73,7 @@ impl WidthMatcher {
     }
 
     /// Follows a running estimate of the stem's width.
-    pub fn adaptive(target: &StemTargets, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
+    pub fn adaptive(target: WidthTarget, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
         let mut matcher = Self::idle(amount);
         if amount > 0.0 {
             let hop_seconds = HOP_FRAMES as f64 / sample_rate_hz;
@@ -85,7 +84,7 @@ impl WidthMatcher {
                 meter: WidthMeter::new(sample_rate_hz),
                 gate: ActivityGate::new(hop_seconds),
                 weight: RunningWeight::new(ESTIMATE_SECONDS / listen_seconds),
-                target: target_ratios(target),
+                target,
                 gains: std::array::from_fn(|_| Glide::new(0.0, REDESIGN_HOPS as f64 * hop_seconds)),
                 decorrelator: Decorrelator::new(stem, sample_rate_hz),
                 next: Kernel::new(TAPS),
@@ -196,7 +195,7 @@ impl Adaptive {
         if self.hops != 0 || !self.has_decided() {
             return false;
         }
-        let goals = missing_gains(self.meter.powers(), &self.target);
+        let goals = self.target.missing_gains(self.meter.powers());
         let mut largest = 0f64;
         for (gain, goal) in self.gains.iter_mut().zip(goals) {
             let before = gain.value();

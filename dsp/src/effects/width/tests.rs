@@ -5,7 +5,7 @@ use crate::analysis::similarity::measure_phi;
 use crate::block::StereoBuffer;
 use crate::effects::width::bands::{band_weight, center_hz};
 use crate::effects::width::correction::correction;
-use crate::effects::width::meter::{side_ratio_of, similarity_of};
+use crate::effects::width::meter::{WidthTarget, side_ratio_of, similarity_of};
 use crate::filters::noise::uniform;
 use crate::rules::RecipeKind;
 use crate::store::for_each_hop;
@@ -28,9 +28,14 @@ fn noise(frames: usize, side: f32) -> StereoBuffer {
 }
 
 fn widened(stem: Stem, audio: &StereoBuffer) -> (StereoBuffer, WidthCorrection) {
+    widened_by(RecipeKind::Paper, stem, audio)
+}
+
+fn widened_by(kind: RecipeKind, stem: Stem, audio: &StereoBuffer) -> (StereoBuffer, WidthCorrection) {
     let target = Targets::default();
     let mut audio = audio.clone();
-    let found = correction(&mut audio, target.stem(stem), RATE_HZ).expect("memory");
+    let wanted = WidthTarget::of(kind, stem, target.stem(stem));
+    let found = correction(&mut audio, &wanted, RATE_HZ).expect("memory");
     let mut matcher = WidthMatcher::fixed(Some(&found), 1.0, stem, RATE_HZ);
     stream(&mut audio, 0, |hop| matcher.process(hop)).expect("memory");
     (audio, found)
@@ -113,7 +118,8 @@ fn the_running_estimate_settles_to_the_whole_files_gains() {
     let audio = noise(30 * 44_100, 0.1);
     let targets = Targets::default();
     let (_, found) = widened(Stem::Other, &audio);
-    let mut matcher = WidthMatcher::adaptive(targets.stem(Stem::Other), 1.0, Stem::Other, RATE_HZ);
+    let wanted = WidthTarget::of(RecipeKind::Paper, Stem::Other, targets.stem(Stem::Other));
+    let mut matcher = WidthMatcher::adaptive(wanted, 1.0, Stem::Other, RATE_HZ);
     let fresh = matcher.reading();
     stream(&mut audio.clone(), 0, |hop| matcher.process(hop)).expect("memory");
     for (band, (live, whole)) in matcher.gains.iter().zip(&found.gains).enumerate() {
@@ -136,5 +142,40 @@ fn the_bands_add_up_to_one_filter() {
     for hz in [10.0, 62.5, 80.0, 123.0, 1_000.0, 7_777.0, 22_000.0] {
         let sum: f64 = (0..BANDS).map(|band| band_weight(band, hz)).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{hz}: {sum}");
+    }
+}
+
+#[test]
+fn what_has_been_placed_stays_as_it_is_and_what_was_mono_is_widened() {
+    let side_of = |level_db: f32| 10f32.powf(level_db / 20.0);
+    let by = |stem, audio: &StereoBuffer| widened_by(RecipeKind::Tributary, stem, audio);
+    for stem in [Stem::Vocals, Stem::Drums, Stem::Other] {
+        let mono = noise(10 * 44_100, side_of(-60.0));
+        assert_eq!(by(stem, &mono).1, widened(stem, &mono).1, "{stem}: nobody has placed it");
+        let placed = noise(10 * 44_100, side_of(-22.0));
+        assert!(
+            widened(stem, &placed).1.gains.iter().any(|gain| *gain > 0.02),
+            "{stem}: the paper's rules widen it"
+        );
+        let (audio, found) = by(stem, &placed);
+        assert_eq!((audio, found.gains), (placed, [0.0; BANDS]), "{stem}");
+        let between = noise(10 * 44_100, side_of(-37.5));
+        let (half, whole) = (by(stem, &between).1.gains[6], widened(stem, &between).1.gains[6]);
+        assert!((half / whole - 0.5).abs() < 0.1, "{stem}: {half} of {whole}");
+    }
+    let mono = noise(10 * 44_100, 0.0);
+    assert_eq!(by(Stem::Bass, &mono).0, mono, "the bass stays in the middle");
+}
+
+#[test]
+fn live_a_placed_stem_is_left_alone_to_the_bit() {
+    let target = Targets::default();
+    for (side, changes) in [(0.1, false), (0.0, true)] {
+        let wanted = WidthTarget::of(RecipeKind::Tributary, Stem::Other, target.stem(Stem::Other));
+        let mut matcher = WidthMatcher::adaptive(wanted, 1.0, Stem::Other, RATE_HZ);
+        let audio = noise(10 * 44_100, side);
+        let mut played = audio.clone();
+        stream(&mut played, 0, |hop| matcher.process(hop)).expect("memory");
+        assert_eq!(played != audio, changes, "side {side}");
     }
 }
