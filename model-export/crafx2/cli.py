@@ -20,6 +20,7 @@ from .dataset import DatasetError, find_songs
 from .errors import UserError
 from .features import targets_from_features
 from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
+from .played import renormalize
 from .song_set import generate
 
 if TYPE_CHECKING:
@@ -262,6 +263,11 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("-o", "--output", type=Path, required=True, help="the new bundle; the same folder is replaced")
     item.add_argument("--output-drive", type=float, metavar="DB", help="drive of the final tanh (default: as it is)")
 
+    item = commands.add_parser("renormalize", help="give a bundle what its configuration says of [played]")
+    item.add_argument("bundle", type=Path)
+    item.add_argument("--config", default="default", help="whose [played] (default: %(default)s)")
+    item.add_argument("-o", "--output", type=Path, required=True, help="the new bundle; the same folder is replaced")
+
     item = commands.add_parser("export-module", help="turn any network, given as a Python file, into a bundle")
     item.add_argument("file", type=Path, help="defines build() -> nn.Module; it is executed (see examples/)")
     item.add_argument("-o", "--output", type=Path, required=True)
@@ -364,6 +370,9 @@ def run(arguments: argparse.Namespace) -> None:
             _export(arguments.checkpoint, arguments.output, arguments.license, arguments.form, arguments.songs)
         case "rewrite":
             _rewrite(arguments)
+        case "renormalize":
+            renormalize(arguments.bundle, arguments.output, load_config(arguments.config).played)
+            print(f"wrote {arguments.output}")
         case "export-module":
             _export_module(arguments)
         case "import":

@@ -14,6 +14,7 @@ from .errors import UserError
 from .front_end import FRAME_RATIO
 from .losses import LEAST_GUARDED_FRAMES
 from .model import NetworkSize
+from .played import Played
 from .recipe import Recipe, check_names
 
 T = TypeVar("T")
@@ -124,6 +125,8 @@ class Config:
     #: Targets that differ from the data set's averages: loudness and left/right similarity φ of stems.
     loudness_lufs: dict[str, float] = field(default_factory=dict)
     similarity: dict[str, float] = field(default_factory=dict)
+    #: What the bundle does otherwise when it plays.
+    played: Played = field(default_factory=Played)
 
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
@@ -204,6 +207,7 @@ def load_config(name: str) -> Config:
         "window": Window,
     }
     parts = {section: _read(kind, table.pop(section, {}), section) for section, kind in sections.items()}
+    parts["played"] = _read(Played, table.pop("played", {}), "played")
     try:
         recipe = Recipe.from_dict(table.pop("recipe", {}))
     except (TypeError, ValueError) as error:

@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import textwrap
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from .config import CONFIG_FOLDER, Config, DataSettings, TrainSettings, load_con
 from .contract import CEILING_DBTP, NOT_STATED, STEMS, Window, default_targets, read_json, write_json
 from .dataset import DatasetError
 from .export import BundleInfo
+from .played import Played, noted
 from .recipe import Recipe
 from .train import TrainResult
 
@@ -90,14 +91,19 @@ def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = N
     name = "Tributary default" if config["name"] == "default" else f"Tributary {config['name']}"
     license = license or ("MIT" if _is_generated(report) else NOT_STATED)
     targets = _targets(checkpoint, config)
+    played = Played(**config.get("played", {}))
+    if not _has_own_levels(config, targets):
+        # The run was given targets: its levels are the user's, in training and when it plays.
+        played = replace(played, loudness_lufs={})
+    card = _card(name, config, state, report, targets, license)
     return BundleInfo(
         name=name,
         trained_on=f"{_songs_text(report, config)}; {state['step']} steps.",
-        targets=targets,
-        recipe=Recipe.from_dict(config["recipe"]),
+        targets=played.targets_after(targets),
+        recipe=played.recipe_after(Recipe.from_dict(config["recipe"])),
         window=Window(**config["window"]),
         license=license,
-        card=_card(name, config, state, report, targets, license),
+        card="\n\n".join(noted(card.split("\n\n"), played)),
         notes={"step": state["step"], "seed": config["train"]["seed"]},
     )
 

@@ -15,6 +15,7 @@ from crafx2.config import CONFIG_FOLDER, load_config
 from crafx2.contract import default_targets
 from crafx2.dataset import DatasetError
 from crafx2.generator import song_tracks
+from crafx2.played import Played
 from crafx2.report import add_results, bundle_info, keep_targets, start_report
 from crafx2.song_set import generate
 from crafx2.train import Trainer, TrainResult
@@ -147,17 +148,17 @@ def test_the_command_makes_the_same_model_or_says_what_it_takes(generated, tmp_p
 
 
 def test_own_targets_go_into_the_contract_as_the_data_had_them(tmp_path):
-    """With the configuration's levels where `crafx2 recipe` put them, without where the user's file is as measured."""
+    """With the configuration's levels where `crafx2 recipe` put them, and those it plays with; else as measured."""
     config, own = load_config("default"), default_targets()
     own["name"], own["stems"]["bass"]["peak_db"] = "my songs", -12.0
     (tmp_path / "averages.json").write_text(json.dumps(own))
     _, merged = write_normalization(config, tmp_path / "merged", tmp_path / "averages.json")
-    for given, level, says in (
-        (merged, config.loudness_lufs["bass"], "my songs, mix levels for"),
-        (tmp_path / "averages.json", own["stems"]["bass"]["loudness_lufs"], "dynamics, and loudness."),
+    for given, level, played, says in (
+        (merged, config.played.loudness_lufs["bass"], config.played, "my songs, mix levels for"),
+        (tmp_path / "averages.json", own["stems"]["bass"]["loudness_lufs"], Played(), "dynamics, and loudness."),
     ):
         keep_targets(tmp_path, given)
         info = info_of(tmp_path, config)
-        assert info.targets == json.loads(given.read_text())
+        assert info.targets == played.targets_after(json.loads(given.read_text()))
         assert info.targets["stems"]["bass"]["loudness_lufs"] == level
         assert says in " ".join(info.card.split())
