@@ -224,10 +224,11 @@ impl Capture {
     }
 
     /// The longest stretch.
-    pub(crate) fn finish(mut self) -> Result<Take, CaptureError> {
-        self.restart()?;
-        let mut take = self.best.unwrap_or(self.current);
-        take.finish().map_err(|error| describe(&error, &self.limits.folder))?;
+    pub(crate) fn finish(self) -> Result<Take, CaptureError> {
+        let Self { limits, current, best, .. } = self;
+        // No further stretch begins, so no files are made for one: there may be no room for them any more.
+        let mut take = best.filter(|best| best.frames() >= current.frames()).unwrap_or(current);
+        take.finish().map_err(|error| describe(&error, &limits.folder))?;
         Ok(take)
     }
 }

@@ -140,6 +140,16 @@ fn no_room_and_no_folder_end_in_a_sentence() {
 }
 
 #[test]
+#[cfg(unix)] // Elsewhere a folder with open files cannot be removed.
+fn the_end_of_a_stretch_needs_no_further_files() {
+    let limits = limits("end");
+    let mut capture = Capture::start(limits.clone(), 44_100.0).expect("a file");
+    capture.append(&chunk(1.0, CHUNK_FRAMES), CHUNK_FRAMES).expect("room");
+    std::fs::remove_dir_all(limits.folder).expect("no file there has a name");
+    assert_eq!(capture.finish().expect("a stretch").frames(), CHUNK_FRAMES);
+}
+
+#[test]
 fn a_full_disk_is_told_from_a_broken_one() {
     let told = |kind: ErrorKind| describe(&kind.into(), Path::new("/tmp")).to_string();
     assert!(told(ErrorKind::StorageFull).contains("too little room"));

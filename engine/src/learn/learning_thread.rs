@@ -162,3 +162,7 @@ impl LearningThread {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "learning_thread_tests.rs"]
+mod tests;
