@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`bundle`] | a model's folder: contract, files, impulse response, parity vectors, statistics; hostile input that is read and checked, nothing is loaded |
 //! | `loader` | where a bundle becomes a network, and what had to be done otherwise than asked |
-//! | `model` | what a mix model is, and what one can that learns a song |
+//! | `model` | what a mix model is, and what one can do besides that learns a song |
 //! | `crafx2` | the network: front end, bands, mixer, back end; whole, split or incremental |
 //! | [`onnx`] | ONNX Runtime: the library, providers, graphs and their inspection; the only room that names it |
 //! | [`pipeline`] | stems to mix, synchronously: intake, normalizer, window, model, joints between hops, output under a limiter |
@@ -16,6 +16,7 @@
 //! | `live/audio_thread` | all that the audio thread calls, and what it may call |
 //! | `learn` | captures the song while it plays, analyzes it, and puts what was learned in force |
 //! | `latency`, `error` | what hosts are told, and what users are |
+//! | `silence`, `regular_file`, `patient_thread` | digital silence and tails; files that are files; threads that are waited for, but not forever |
 #![warn(clippy::too_many_lines)]
 
 pub mod bundle;
