@@ -4,25 +4,13 @@
 //! what was mended, or one plain sentence.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 
-use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_ADPCM_IMA_WAV, CODEC_ID_ADPCM_MS, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2,
-    CODEC_ID_MP3, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_MULAW, CODEC_ID_VORBIS,
-};
-use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::errors::Error as SymphoniaError;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream};
-use symphonia::core::meta::MetadataOptions;
 use tributary_dsp::{StereoBuffer, StoreError};
 
-use crate::ffmpeg::Stream;
+use crate::decoding::Decoding;
 pub use crate::file_output::{write_text, write_wav};
-use crate::{flac_header, wave};
 
 /// Lowest sample rate that is read, in Hz (telephone speech).
 pub const MIN_SAMPLE_RATE_HZ: u32 = 8_000;
@@ -59,6 +47,8 @@ pub enum Note {
     },
     /// The header says less than there is; all of it is used.
     HeaderTooSmall,
+    /// The last part of the file is missing, nobody knows how much; what is there is used.
+    CutOff,
     /// A second part of samples, which is not read.
     SecondData,
     /// The coding leaves out what it thinks nobody hears.
@@ -66,6 +56,18 @@ pub enum Note {
         /// Its name.
         coding: &'static str,
     },
+    /// How many frames the encoder put before the first one stands nowhere.
+    StartUnknown {
+        /// The coding's name.
+        coding: &'static str,
+    },
+}
+
+impl Note {
+    /// Whether audio is missing.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Note::EndsEarly { .. } | Note::CutOff)
+    }
 }
 
 impl fmt::Display for Note {
@@ -80,8 +82,14 @@ impl fmt::Display for Note {
             Note::HeaderTooSmall => {
                 f.write_str("the sizes in its header are too small; all of the file is read")
             }
+            Note::CutOff => f.write_str("the file is cut off; the rest is silent"),
             Note::SecondData => f.write_str("it has a second data chunk, which is not read"),
             Note::Lossy { coding } => write!(f, "it is coded with loss ({coding})"),
+            Note::StartUnknown { coding } => write!(
+                f,
+                "{coding} encoders begin with silence of their own, and this file does not say how much: it may be some \
+                 hundredths of a second late against the other stems"
+            ),
         }
     }
 }
@@ -143,12 +151,14 @@ pub fn read(path: &Path) -> Result<AudioFile, AudioFileError> {
 
 /// Reads audio piece by piece: all of it is good only once the end is reached without an error.
 pub struct AudioReader {
-    pieces: Pieces,
-    sample_rate_hz: u32,
+    decoding: Decoding,
     interleaved: Vec<f32>,
     left: Vec<f32>,
     right: Vec<f32>,
+    /// Frames handed out.
     frames: u64,
+    /// Frames of the encoder that are still to be left out.
+    to_skip: u64,
     /// Channels of the last piece.
     channels: usize,
     bad_samples: u64,
@@ -156,31 +166,27 @@ pub struct AudioReader {
     ends_early: Option<u64>,
 }
 
-/// Where interleaved samples come from.
-enum Pieces {
-    File(Box<Decoding>),
-    Stream(Stream),
-}
-
 impl AudioReader {
-    /// Opens an audio file.
+    /// Opens an audio file; of several tracks the first one is read.
     ///
     /// # Errors
     /// The file cannot be opened, or what its header says cannot be used.
     pub fn open(path: &Path) -> Result<Self, AudioFileError> {
-        let (decoding, sample_rate_hz) = Decoding::open(path)?;
-        Ok(Self::of(Pieces::File(Box::new(decoding)), sample_rate_hz))
+        Decoding::open(path, None).map(Self::of)
     }
 
-    /// Reads a running stream.
-    pub fn of_stream(stream: Stream, sample_rate_hz: u32) -> Self {
-        Self::of(Pieces::Stream(stream), sample_rate_hz)
+    /// Opens one audio track of an MP4 file, counted from 0.
+    ///
+    /// # Errors
+    /// As [`AudioReader::open`], or there is no such track.
+    pub fn open_track(path: &Path, index: usize) -> Result<Self, AudioFileError> {
+        Decoding::open(path, Some(index)).map(Self::of)
     }
 
-    fn of(pieces: Pieces, sample_rate_hz: u32) -> Self {
+    fn of(decoding: Decoding) -> Self {
         Self {
-            pieces,
-            sample_rate_hz,
+            to_skip: decoding.span.skip,
+            decoding,
             interleaved: Vec::new(),
             left: Vec::new(),
             right: Vec::new(),
@@ -193,7 +199,7 @@ impl AudioReader {
 
     /// The rate of the audio, in Hz.
     pub fn sample_rate_hz(&self) -> u32 {
-        self.sample_rate_hz
+        self.decoding.sample_rate_hz
     }
 
     /// The next piece, finite, left and right of the same length; none at the end.
@@ -201,52 +207,46 @@ impl AudioReader {
     /// # Errors
     /// The audio is damaged, or there was none at all.
     pub fn next_piece(&mut self) -> Result<Option<[&[f32]; 2]>, AudioFileError> {
-        let channels = loop {
+        loop {
             self.interleaved.clear();
-            let channels = match &mut self.pieces {
-                Pieces::File(decoding) => {
-                    decoding.next(self.frames, self.sample_rate_hz, &mut self.interleaved)?
-                }
-                Pieces::Stream(stream) => stream.next(&mut self.interleaved)?.then_some(2),
+            let Some(channels) = self.decoding.next(&mut self.interleaved)? else {
+                self.finish()?;
+                return if self.frames == 0 { Err(AudioFileError::Empty) } else { Ok(None) };
             };
-            match channels {
-                None if self.frames == 0 => return Err(AudioFileError::Empty),
-                None => return self.finish().map(|()| None),
-                Some(channels) if self.interleaved.len() >= channels => break channels,
-                Some(_) => {}
-            }
-        };
-        self.channels = channels;
-        self.left.clear();
-        self.right.clear();
-        for sample in &mut self.interleaved {
-            if !sample.is_finite() {
-                *sample = 0.0;
-                self.bad_samples += 1;
+            self.channels = channels;
+            self.take_piece(channels);
+            if !self.left.is_empty() {
+                return Ok(Some([&self.left, &self.right]));
             }
         }
-        let most_frames = self.most_frames().saturating_sub(self.frames);
-        for frame in self.interleaved.chunks_exact(channels).take(most_frames as usize) {
+    }
+
+    /// Takes over what belongs to the recording.
+    fn take_piece(&mut self, channels: usize) {
+        self.left.clear();
+        self.right.clear();
+        let most = self.decoding.span.frames.map_or(u64::MAX, |frames| frames.saturating_sub(self.frames));
+        let there = (self.interleaved.len() / channels) as u64;
+        let skipped = self.to_skip.min(there);
+        self.to_skip -= skipped;
+        let frames = self.interleaved.chunks_exact_mut(channels).skip(skipped as usize);
+        for frame in frames.take(usize::try_from(most).unwrap_or(usize::MAX)) {
+            for sample in &mut *frame {
+                if !sample.is_finite() {
+                    *sample = 0.0;
+                    self.bad_samples += 1;
+                }
+            }
             self.left.push(frame[0]);
             self.right.push(frame[channels - 1]);
         }
         self.frames += self.left.len() as u64;
-        Ok(Some([&self.left, &self.right]))
-    }
-
-    /// Frames behind which only filling comes.
-    fn most_frames(&self) -> u64 {
-        match &self.pieces {
-            Pieces::File(decoding) => decoding.most_frames.unwrap_or(u64::MAX),
-            Pieces::Stream(_) => u64::MAX,
-        }
     }
 
     fn finish(&mut self) -> Result<(), AudioFileError> {
-        let Pieces::File(decoding) = &mut self.pieces else { return Ok(()) };
-        self.ends_early = decoding.expected_frames.filter(|&expected| self.frames < expected);
+        self.ends_early = self.decoding.expected_frames.filter(|&expected| self.frames < expected);
         // The checksum covers the whole file, so a file cut short cannot meet it; that is said as what it is.
-        if self.ends_early.is_none() && decoding.decoder.finalize().verify_ok == Some(false) {
+        if self.ends_early.is_none() && !self.decoding.checksum_holds() {
             return Err(AudioFileError::Checksum);
         }
         Ok(())
@@ -257,157 +257,6 @@ impl AudioReader {
         let bad = (self.bad_samples > 0).then_some(Note::BadSamples { count: self.bad_samples });
         let early =
             self.ends_early.map(|expected_frames| Note::EndsEarly { expected_frames, frames: self.frames });
-        let of_file = match &self.pieces {
-            Pieces::File(decoding) => decoding.notes.clone(),
-            Pieces::Stream(_) => Vec::new(),
-        };
-        of_file.into_iter().chain(bad).chain(early).collect()
+        self.decoding.notes.iter().cloned().chain(bad).chain(early).collect()
     }
-}
-
-/// The first audio track of a file, packet by packet.
-struct Decoding {
-    reader: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
-    track_id: u32,
-    /// Whether a gap between packets is one in the audio.
-    is_gapless: bool,
-    expected_frames: Option<u64>,
-    most_frames: Option<u64>,
-    notes: Vec<Note>,
-}
-
-impl Decoding {
-    fn open(path: &Path) -> Result<(Self, u32), AudioFileError> {
-        let there = std::fs::metadata(path)?;
-        if !there.is_file() {
-            let reason = if there.is_dir() { "it is a folder" } else { "it is no ordinary file" };
-            return Err(AudioFileError::Io(io::Error::new(ErrorKind::InvalidInput, reason)));
-        }
-        let file = File::open(path)?;
-        let mut hint = Hint::new();
-        let wave = wave::open(&file)?;
-        let (source, header): (Box<dyn MediaSource>, _) = match wave {
-            Some(wave) => {
-                hint.with_extension(wave.ending);
-                (wave.source, Some((wave.expected_frames, wave.most_frames, wave.notes)))
-            }
-            None => {
-                if let Some(extension) = path.extension().and_then(|e| e.to_str()) {
-                    hint.with_extension(extension);
-                }
-                let repaired = flac_header::open(&file)?;
-                (repaired.unwrap_or_else(|| Box::new(file)), None)
-            }
-        };
-        let stream = MediaSourceStream::new(source, Default::default());
-        let reader = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-            .map_err(not_audio)?;
-        let track = reader
-            .default_track(TrackType::Audio)
-            .ok_or_else(|| AudioFileError::NotAudio("no audio track".into()))?;
-        let (track_id, num_frames) = (track.id, track.num_frames);
-        let params = track
-            .codec_params
-            .as_ref()
-            .and_then(|p| p.audio())
-            .ok_or_else(|| AudioFileError::NotAudio("unknown coding".into()))?;
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(params, &AudioDecoderOptions::default().verify(true))
-            .map_err(not_audio)?;
-        let sample_rate_hz = params.sample_rate.unwrap_or(0);
-        let lossy = lossy_coding(params.codec);
-        let is_gapless = lossy.is_none() || params.codec == CODEC_ID_FLAC;
-        // Some formats tell the number of channels with the first packet only.
-        let channels = params.channels.as_ref().map_or(1, |c| c.count());
-        check_format(sample_rate_hz, channels)?;
-        refuse_late(params.codec)?;
-        let (expected_frames, most_frames, mut notes) =
-            header.unwrap_or((num_frames.filter(|_| lossy.is_none()), None, Vec::new()));
-        notes.extend(lossy.map(|coding| Note::Lossy { coding }));
-        Ok((
-            Self { reader, decoder, track_id, is_gapless, expected_frames, most_frames, notes },
-            sample_rate_hz,
-        ))
-    }
-
-    /// Appends the next packet's samples, interleaved; returns its channels, none at the end. `frames` precede it.
-    fn next(
-        &mut self,
-        frames: u64,
-        sample_rate_hz: u32,
-        interleaved: &mut Vec<f32>,
-    ) -> Result<Option<usize>, AudioFileError> {
-        let damaged = |reason: &str| {
-            let at_s = frames as f64 / f64::from(sample_rate_hz);
-            AudioFileError::Damaged { at_s, reason: reason.into() }
-        };
-        let packet = loop {
-            match self.reader.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track_id => break packet,
-                Ok(Some(_)) => {}
-                Ok(None) => return Ok(None),
-                // A file cut short ends here; the frame count tells.
-                Err(SymphoniaError::IoError(e)) if e.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-                Err(error) => return Err(damaged(&error.to_string())),
-            }
-        };
-        // A reader that skips a broken part goes on behind it: the audio would shift against the other stems.
-        if self.is_gapless && packet.pts.get() > frames as i64 {
-            return Err(damaged("a part is missing"));
-        }
-        let decoded = self.decoder.decode(&packet).map_err(|error| damaged(&error.to_string()))?;
-        let channels = decoded.num_planes();
-        check_format(sample_rate_hz, channels)?;
-        decoded.copy_to_vec_interleaved(interleaved);
-        Ok(Some(channels))
-    }
-}
-
-/// The name of a coding that leaves something out.
-fn lossy_coding(codec: AudioCodecId) -> Option<&'static str> {
-    match codec {
-        CODEC_ID_MP3 => Some("MP3"),
-        CODEC_ID_VORBIS => Some("Vorbis"),
-        CODEC_ID_ADPCM_IMA_WAV | CODEC_ID_ADPCM_MS => Some("ADPCM"),
-        CODEC_ID_PCM_ALAW => Some("A-law"),
-        CODEC_ID_PCM_MULAW => Some("µ-law"),
-        _ => None,
-    }
-}
-
-/// Refuses codings whose encoders put frames before the first one without the decoder taking them off again: a stem would be
-/// late against the others by 11 to 48 ms.
-fn refuse_late(codec: AudioCodecId) -> Result<(), AudioFileError> {
-    let name = match codec {
-        CODEC_ID_AAC => "AAC",
-        CODEC_ID_MP1 | CODEC_ID_MP2 => "MP2",
-        _ => return Ok(()),
-    };
-    Err(AudioFileError::NotAudio(format!(
-        "{name} is not supported, because its start cannot be told; make it a WAV file"
-    )))
-}
-
-/// A symphonia error while opening, as a sentence.
-fn not_audio(error: SymphoniaError) -> AudioFileError {
-    match error {
-        SymphoniaError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
-            AudioFileError::NotAudio("it ends within the header".into())
-        }
-        SymphoniaError::IoError(e) => AudioFileError::Io(e),
-        other => AudioFileError::NotAudio(other.to_string()),
-    }
-}
-
-/// Refuses rates and channel counts that nothing downstream can use.
-fn check_format(sample_rate_hz: u32, channels: usize) -> Result<(), AudioFileError> {
-    if !(MIN_SAMPLE_RATE_HZ..=MAX_SAMPLE_RATE_HZ).contains(&sample_rate_hz) {
-        return Err(AudioFileError::SampleRate(sample_rate_hz));
-    }
-    if !(1..=2).contains(&channels) {
-        return Err(AudioFileError::Channels(channels));
-    }
-    Ok(())
 }

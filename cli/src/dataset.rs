@@ -6,7 +6,7 @@
 //! | layout | a song is | stems come from |
 //! |---|---|---|
 //! | plain, MUSDB18-HQ | a folder of audio files | `stems.toml` or the file names, see [`assignment`] and [`names`] |
-//! | MUSDB18 | a file `*.stem.mp4` | the streams' order |
+//! | MUSDB18 | a file `*.stem.mp4` | the streams' titles, or their order |
 //! | MoisesDB | a folder with `data.json` | track types, through the instrument table |
 //! | MedleyDB | a folder with `<Track>_STEMS/` | `<Track>_METADATA.yaml`, through the instrument table |
 //! | Slakh2100 | a folder with `metadata.yaml` and `stems/` | instrument classes, through the instrument table |
@@ -15,7 +15,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::Stem;
 
 pub mod assignment;
 pub mod instruments;
@@ -25,10 +24,12 @@ mod musdb18;
 pub mod names;
 mod plain;
 mod slakh;
+mod song_files;
 mod yaml;
 
 pub use assignment::{Rule, is_audio};
 pub use instruments::Instruments;
+pub use song_files::{SongFiles, Source, Unused};
 
 /// How many folders deep songs are looked for: set, provider or subset, song.
 const MAX_DEPTH: usize = 3;
@@ -36,136 +37,6 @@ const MAX_DEPTH: usize = 3;
 const SUBSETS: [&str; 6] = ["train", "test", "valid", "validation", "dev", "omitted"];
 /// Characters of a licence text that are kept.
 const LICENCE_CHARS: usize = 200;
-
-/// One piece of audio that goes into a stem.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// An audio file.
-    File(PathBuf),
-    /// Two mono files that are the sides of one stereo recording; when they are stereo themselves, they are summed.
-    Pair {
-        /// The left side.
-        left: PathBuf,
-        /// The right side.
-        right: PathBuf,
-    },
-    /// One audio stream of a stem file (`.stem.mp4`), read through ffmpeg.
-    Stream {
-        /// The stem file.
-        path: PathBuf,
-        /// Which of its audio streams, from 0.
-        index: u32,
-    },
-}
-
-impl Source {
-    /// The file it lies in, or the first of two.
-    pub fn path(&self) -> &Path {
-        match self {
-            Source::File(path) | Source::Pair { left: path, .. } | Source::Stream { path, .. } => path,
-        }
-    }
-
-    /// All files it lies in.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        let second = match self {
-            Source::Pair { right, .. } => Some(right.as_path()),
-            Source::File(_) | Source::Stream { .. } => None,
-        };
-        std::iter::once(self.path()).chain(second)
-    }
-}
-
-/// An audio file of a song's folder that goes nowhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unused {
-    /// The file.
-    pub path: PathBuf,
-    /// Why.
-    pub why: String,
-}
-
-impl std::fmt::Display for Unused {
-    /// Says so, and how to use it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (name, why) = (file_name(&self.path), &self.why);
-        write!(
-            f,
-            "{name} is not used: {why}; --assign \"{name}=STEM\" or {} says where it goes",
-            assignment::FILE_NAME
-        )
-    }
-}
-
-/// The files of one song.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SongFiles {
-    /// The folder's or file's name; in a data set it is unique.
-    pub name: String,
-    /// The subset the song belongs to (`train`, `test`), where the set has any.
-    pub subset: Option<String>,
-    /// Per stem, in [`Stem`] order, what is summed into it; empty when the stem is missing.
-    pub stems: [Vec<Source>; Stem::COUNT],
-    /// The human-made mix, when there is one.
-    pub mixture: Option<Source>,
-    /// Stems whose files were named one by one: what cannot be read is then an error.
-    pub named: [bool; Stem::COUNT],
-    /// Audio files that go nowhere.
-    pub unused: Vec<Unused>,
-    /// Plain sentences on what is not obvious about where files go.
-    pub remarks: Vec<String>,
-    /// What is read beside the audio to know what the audio is.
-    pub documents: Vec<PathBuf>,
-    /// The licence as the song or the set states it.
-    pub licence: Option<String>,
-    /// Why the song cannot be used although it was recognized.
-    pub problem: Option<String>,
-}
-
-impl SongFiles {
-    /// A song without files.
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            subset: None,
-            stems: Default::default(),
-            mixture: None,
-            named: [false; Stem::COUNT],
-            unused: Vec::new(),
-            remarks: Vec::new(),
-            documents: Vec::new(),
-            licence: None,
-            problem: None,
-        }
-    }
-
-    /// A song named like its folder.
-    fn of_folder(folder: &Path) -> Self {
-        let real = folder.canonicalize();
-        Self::new(&file_name(real.as_deref().unwrap_or(folder)))
-    }
-
-    /// The same song, but unusable for this reason.
-    fn with_problem(mut self, problem: impl Into<String>) -> Self {
-        self.problem = Some(problem.into());
-        self
-    }
-
-    /// Whether no stem has a file.
-    pub fn is_empty(&self) -> bool {
-        self.stems.iter().all(Vec::is_empty)
-    }
-
-    /// Every file of the song, mixture last.
-    pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.stems.iter().flatten().chain(&self.mixture)
-    }
-
-    /// Every file that reading the song looks into.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.sources().flat_map(Source::paths).chain(self.documents.iter().map(PathBuf::as_path))
-    }
-}
 
 /// How a data set lays out its songs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -176,7 +47,7 @@ pub enum Layout {
     /// Folders of audio files that are named like stems, also MUSDB18-HQ
     #[value(alias = "musdb18-hq")]
     Plain,
-    /// *.stem.mp4 files; needs ffmpeg
+    /// *.stem.mp4 files
     Musdb18,
     /// `<id>/data.json`
     Moisesdb,
@@ -220,21 +91,48 @@ pub fn song_in(path: &Path) -> Result<SongFiles> {
 /// Reads one song, whatever its layout; in a plain folder these rules come before the names.
 ///
 /// # Errors
-/// The folder cannot be listed, holds several songs, or its files contradict each other; a rule that fits nothing. A folder
-/// without audio gives an empty song.
+/// As [`find`], or there are several songs.
 pub fn song_by(path: &Path, rules: &[Rule]) -> Result<SongFiles> {
-    let instruments = Instruments::default();
-    let mut found = known_layout(path, &instruments, rules)?;
-    if found.is_empty() {
-        found.push(plain::song(path, rules)?);
+    match find(path, rules, &Instruments::default())? {
+        Found::Song(song) => Ok(*song),
+        Found::Set(songs) => Err(is_a_set(path, &songs)),
     }
+}
+
+/// What a path is.
+#[derive(Debug)]
+pub enum Found {
+    /// One song, or a folder that holds just one.
+    Song(Box<SongFiles>),
+    /// Several songs, sorted by name.
+    Set(Vec<SongFiles>),
+}
+
+/// Finds the song that a path is, or the songs that it holds; in a plain folder these rules come before the names.
+///
+/// # Errors
+/// The folder cannot be listed, its files contradict each other, or nothing in it looks like a song; a rule that fits nothing.
+/// A folder without audio gives an empty song.
+pub fn find(path: &Path, rules: &[Rule], instruments: &Instruments) -> Result<Found> {
+    let mut found = known_layout(path, instruments, rules)?;
     if found.len() > 1 {
-        return Err(is_a_set(path, &found));
+        return Ok(Found::Set(found));
     }
-    let song = found.swap_remove(0);
-    match &song.problem {
-        Some(problem) => bail!("{problem}"),
-        None if song.is_empty() && !song.unused.is_empty() => {
+    let song = match found.pop() {
+        Some(song) => song,
+        None => plain::song(path, rules)?,
+    };
+    if let Some(problem) = &song.problem {
+        bail!("{problem}");
+    }
+    if !song.is_empty() {
+        return Ok(Found::Song(Box::new(song)));
+    }
+    // Loose files of a set, such as demos of it, are no songs.
+    match find_songs(path, Layout::Auto, instruments) {
+        Ok(songs) => Ok(one_or_many(path, songs)),
+        Err(_) if song.unused.is_empty() => Ok(Found::Song(Box::new(song))),
+        Err(_) => {
             let names: Vec<String> = song.unused.iter().map(|unused| file_name(&unused.path)).collect();
             bail!(
                 "{} holds no stem by its files' names; say where they go with --assign \"{}=vocals\" or in {}: {}",
@@ -244,11 +142,23 @@ pub fn song_by(path: &Path, rules: &[Rule]) -> Result<SongFiles> {
                 names.join(", ")
             )
         }
-        None if song.is_empty() => match find_songs(path, Layout::Auto, &instruments) {
-            Ok(songs) => Err(is_a_set(path, &songs)),
-            Err(_) => Ok(song),
-        },
-        None => Ok(song),
+    }
+}
+
+/// A set of one is a song, with a word about where it lies.
+pub fn one_or_many(path: &Path, mut songs: Vec<SongFiles>) -> Found {
+    match songs.pop() {
+        Some(mut song) if songs.is_empty() => {
+            let within = song.sources().next().and_then(|source| source.path().parent().map(file_name));
+            if let Some(within) = within.filter(|within| *within != file_name(path)) {
+                song.remarks.push(format!("the only song in {} is in {within}", path.display()));
+            }
+            Found::Song(Box::new(song))
+        }
+        last => {
+            songs.extend(last);
+            Found::Set(songs)
+        }
     }
 }
 

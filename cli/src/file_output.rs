@@ -1,8 +1,8 @@
-//! Results on disk: WAV and text. Writing never leaves half a file behind: it goes to a temporary file in the
+//! Results on disk: audio and text. Writing never leaves half a file behind: it goes to a temporary file in the
 //! same folder, reaches the disk, and only then takes the final name. Where that may be is decided in [`crate::outputs`].
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use tributary_dsp::StereoBuffer;
 
 use crate::audio_file::AudioFileError;
+use crate::audio_output::{AudioFormat, AudioSink, Container};
 use crate::outputs::{Place, folder_of, is_standard_output};
-use crate::wav_output::{Samples, WavFormat, WavSink};
 
 /// How long a temporary file without an owner is left alone: its owner may be about to lock it.
 const OWNERLESS: Duration = Duration::from_secs(60);
@@ -26,33 +26,40 @@ const WRITE_BYTES: usize = 1 << 20;
 /// # Errors
 /// [`AudioFileError::Write`] when the folder is missing, the disk is full, …
 pub fn write_wav(path: &Path, audio: &StereoBuffer, sample_rate_hz: u32) -> Result<(), AudioFileError> {
-    let format = WavFormat { sample_rate_hz, frames: audio.frames() as u64, samples: Samples::default() };
-    write_wav_with(path, format, |sink| sink.write(&audio.left, &audio.right))
+    let container = Container::Wav;
+    let frames = audio.frames() as u64;
+    let format = AudioFormat { container, sample_rate_hz, frames, samples: container.samples() };
+    write_audio_with(path, format, |sink| sink.write(&audio.left, &audio.right))
 }
 
-/// The same, piece by piece: `fill` appends to the file. When it fails, nothing is written; to a pipe or a device, what has
-/// gone has gone.
+/// Writes audio of any format, piece by piece: `fill` appends to the file. When it fails, nothing is written; to a pipe or a
+/// device, what has gone has gone.
 ///
 /// # Errors
 /// That of `fill`; otherwise as [`write_wav`].
-pub fn write_wav_with<T, E: From<AudioFileError>>(
+pub fn write_audio_with<T, E: From<AudioFileError>>(
     path: &Path,
-    format: WavFormat,
-    fill: impl FnOnce(&mut WavSink<'_>) -> Result<T, E>,
+    format: AudioFormat,
+    fill: impl FnOnce(&mut AudioSink<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let write = |out: &mut dyn Write| {
         let mut out = BufWriter::with_capacity(WRITE_BYTES, out);
-        let mut sink = WavSink::begin(&mut out, format).map_err(write_error)?;
+        let mut sink = AudioSink::begin(&mut out, format).map_err(write_error)?;
         let filled = fill(&mut sink)?;
-        sink.finish()?;
-        Ok(filled)
+        Ok((filled, sink.finish()?))
     };
     let place = Place::of(path).map_err(AudioFileError::Write)?;
     if place.is_stream() {
-        write(&mut *open_stream(path)?)
-    } else {
-        replace_file(path, |mut file| write(&mut file))
+        return write(&mut *open_stream(path)?).map(|(filled, _)| filled);
     }
+    replace_file(path, |mut file| {
+        let (filled, header) = write(&mut file)?;
+        if let Some(header) = header {
+            let rewritten = file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&header));
+            rewritten.map_err(write_error)?;
+        }
+        Ok(filled)
+    })
 }
 
 /// Standard output, or a pipe or a device.

@@ -23,7 +23,7 @@ const SMALLEST_BLOCK: u16 = 16;
 pub fn open(file: &File) -> io::Result<Option<Box<dyn MediaSource>>> {
     let mut file = file.try_clone()?;
     let length = file.metadata()?.len();
-    let start = behind_id3v2(&mut file)?;
+    let start = behind_id3v2(&file)?;
     let mut head = vec![0; HEAD_BYTES];
     file.seek(SeekFrom::Start(start))?;
     let is_flac =
@@ -45,10 +45,13 @@ pub fn open(file: &File) -> io::Result<Option<Box<dyn MediaSource>>> {
 }
 
 /// Where a file begins behind its ID3v2 tag, if it has one: ten bytes, the last four of which are a size of 7 bits each.
-fn behind_id3v2(file: &mut File) -> io::Result<u64> {
-    let mut tag = [0; 10];
+///
+/// # Errors
+/// The file cannot be read.
+pub fn behind_id3v2(file: &File) -> io::Result<u64> {
+    let (mut file, mut tag) = (file, [0; 10]);
     file.seek(SeekFrom::Start(0))?;
-    if read_up_to(file, &mut tag)? < tag.len() || !tag.starts_with(b"ID3") {
+    if read_up_to(&mut file, &mut tag)? < tag.len() || !tag.starts_with(b"ID3") {
         return Ok(0);
     }
     let size = tag[6..].iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7f));

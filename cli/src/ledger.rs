@@ -67,6 +67,9 @@ pub struct Record {
     /// Per written or skipped stem, what happened to it.
     #[serde(default)]
     pub stems: BTreeMap<String, serde_json::Value>,
+    /// What was measured of the mix, where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<serde_json::Value>,
     /// Plain sentences on what is missing or was mended.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -100,6 +103,7 @@ impl Record {
             frames: 0,
             reverb: None,
             stems: BTreeMap::new(),
+            mix: None,
             notes: Vec::new(),
         })
     }

@@ -16,17 +16,27 @@ mod progress;
 mod report;
 mod reverb;
 mod selection;
+mod song_jobs;
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tributary_cli::{
-    audio_file, base64, batch, dataset, evaluate, file_output, flac, markup, outputs, resample, song,
-    wav_output,
+    audio_file, audio_output, base64, batch, dataset, evaluate, file_output, flac, markup, outputs, resample,
+    song,
 };
 
 /// Exit code of a job over a set that had to leave songs out.
 const INCOMPLETE: u8 = 3;
+
+/// The commands in the order of what people do with them.
+const GROUPS: [(&str, &[&str]); 4] = [
+    ("Mix", &["mix", "stems", "profile"]),
+    ("Prepare data sets", &["normalize", "analyze", "targets"]),
+    ("Judge", &["evaluate", "listen"]),
+    ("Shell", &["completions", "man", "help"]),
+];
 
 /// What people do first.
 const EXAMPLES: &str = "\
@@ -47,46 +57,94 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Mix the stems of one song
+    /// Mix the stems of a song, or of every song of a set
     Mix(commands::mix::Args),
-    /// Measure a data set and write the averages that stems are brought to
-    Analyze(commands::analyze::Args),
-    /// Measure the features of one song's stems
-    Profile(commands::profile::Args),
     /// Show and write down which stem each audio file of a folder goes into
     Stems(commands::stems::Args),
-    /// Judge mixes against the human mix
-    Evaluate(commands::evaluate::Args),
-    /// Look at targets
-    Targets(commands::targets::Args),
+    /// Measure the features of a song's stems
+    Profile(commands::profile::Args),
     /// Normalize the stems of a data set or of one song, for training
     Normalize(commands::normalize::Args),
+    /// Measure a data set and write the averages that stems are brought to
+    Analyze(commands::analyze::Args),
+    /// Look at targets
+    Targets(commands::targets::Args),
+    /// Judge mixes against the human mix
+    Evaluate(commands::evaluate::Args),
     /// Make a listening test, and analyze its results
     Listen(commands::listen::Args),
+    /// Print what a shell needs to complete commands and options
+    Completions(commands::shell::CompletionsArgs),
+    /// Print a page of the manual
+    Man(commands::shell::ManArgs),
+}
+
+/// The commands with their help in groups.
+fn command() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        let _ = writeln!(groups, "{title}:");
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(groups, "  {name:<12} {about}");
+        }
+        groups.push('\n');
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}Options:\n{{options}}{{after-help}}"
+    );
+    Cli::command().help_template(template)
 }
 
 fn main() -> ExitCode {
     // Where that is impossible, such a limit ends the program without a word, as it ends every other.
     let _ = file_output::survive_size_limit();
-    let result = match &Cli::parse().command {
+    let arguments = match Cli::from_arg_matches(&command().get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let result = match &arguments.command {
         Command::Mix(args) => commands::mix::run(args),
-        Command::Analyze(args) => commands::analyze::run(args),
-        Command::Profile(args) => commands::profile::run(args),
         Command::Stems(args) => commands::stems::run(args),
-        Command::Evaluate(args) => commands::evaluate::run(args),
-        Command::Targets(args) => commands::targets::run(args),
+        Command::Profile(args) => commands::profile::run(args),
         Command::Normalize(args) => commands::normalize::run(args),
+        Command::Analyze(args) => commands::analyze::run(args),
+        Command::Targets(args) => commands::targets::run(args),
+        Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Listen(args) => commands::listen::run(args),
+        Command::Completions(args) => commands::shell::completions(args, command()),
+        Command::Man(args) => commands::shell::man(args, command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<report::Incomplete>() => {
-            eprintln!("incomplete: {error:#}");
+            report::say_aside(&format!("incomplete: {error:#}"));
             ExitCode::from(INCOMPLETE)
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            report::say_aside(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let mut command = command();
+        let help = command.render_help().to_string();
+        command.build();
+        for subcommand in command.get_subcommands() {
+            let name = subcommand.get_name();
+            let groups = GROUPS.iter().filter(|(_, names)| names.contains(&name)).count();
+            assert!(groups == 1 && help.contains(&format!("  {name} ")), "{name}\n{help}");
+        }
+        assert!(help.contains("Examples:") && help.contains("--version"), "{help}");
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use crate::audio_output::Container;
 use crate::dataset::assignment;
 use crate::file_output::temporary_beside;
 
@@ -29,7 +30,7 @@ pub struct Outputs {
 enum Content {
     /// Whatever its name.
     Text,
-    /// WAV, and its name says so.
+    /// WAV or FLAC, as its name says.
     Audio,
 }
 
@@ -227,8 +228,10 @@ impl Place {
 
     fn accepting(&self, content: Content) -> Result<(), String> {
         match self.kind {
-            Kind::Nothing | Kind::File if content == Content::Audio && !is_wav(&self.named) => {
-                Err("audio is written as WAV, so its name has to end in .wav".into())
+            Kind::Nothing | Kind::File
+                if content == Content::Audio && Container::of(&self.named).is_none() =>
+            {
+                Err("audio is written as WAV or FLAC, so its name has to end in .wav or .flac".into())
             }
             Kind::Nothing | Kind::File | Kind::Stream => Ok(()),
             Kind::Other(reason) => Err(reason.into()),
@@ -259,11 +262,6 @@ pub fn folder_of(path: &Path) -> PathBuf {
 /// Whether standard output is meant.
 pub fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-fn is_wav(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("wav") || ending.eq_ignore_ascii_case("wave"))
 }
 
 /// Whether a path names a file that a program holds open, by which what is written joins what others write there.

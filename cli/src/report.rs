@@ -3,6 +3,7 @@
 //! Results go to standard output, notes and progress to standard error, so that a table can be piped.
 
 use std::fmt;
+use std::io::{self, Write};
 
 /// A plain text table; the first column is text, all others are numbers or short words set flush right.
 #[derive(Debug, Default)]
@@ -65,9 +66,26 @@ pub fn level(value: Option<f64>) -> String {
     }
 }
 
+/// Says a result on standard output. That nobody reads on, as behind `| head`, is no error and no reason to stop.
+pub fn say(text: impl fmt::Display) {
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush())
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        say_aside(&format!("error: standard output cannot be written: {error}"));
+        std::process::exit(1);
+    }
+}
+
+/// Says something that is no result, on standard error.
+pub fn say_aside(text: &str) {
+    // Where nobody can be told, nobody is.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Says a note about the input on standard error.
 pub fn note(text: &str) {
-    eprintln!("note: {text}");
+    say_aside(&format!("note: {text}"));
 }
 
 #[cfg(test)]

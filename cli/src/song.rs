@@ -11,8 +11,8 @@ use tributary_dsp::{Stem, StemStore, StereoBuffer, StoreError};
 use tributary_engine::StemFile;
 
 use crate::audio_file::{self, AudioFileError, AudioReader, Note};
+use crate::balance;
 use crate::dataset::{SongFiles, Source, file_name};
-use crate::ffmpeg;
 use crate::resample::resample;
 
 /// A stem that ends this much earlier than the longest is worth a word, in seconds.
@@ -117,6 +117,19 @@ impl<S: StemSpace> Song<S> {
     /// # Errors
     /// No stem can be read, the sentence lists why; or a space cannot be written.
     pub fn read_into(files: &SongFiles, rate: Rate, spaces: &Spaces<'_, S>) -> Result<Self> {
+        Self::read_reporting(files, rate, spaces, &mut |_| {})
+    }
+
+    /// The same; `progress` is told which share is done.
+    ///
+    /// # Errors
+    /// As [`Song::read_into`].
+    pub fn read_reporting(
+        files: &SongFiles,
+        rate: Rate,
+        spaces: &Spaces<'_, S>,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Self> {
         if let Some(problem) = &files.problem {
             bail!("{problem}");
         }
@@ -124,13 +137,19 @@ impl<S: StemSpace> Song<S> {
         let mut lost: Vec<String> = files.unused.iter().map(ToString::to_string).collect();
         notes.extend(lost.iter().cloned());
         let mut parts: [Vec<(S, u32)>; Stem::COUNT] = Default::default();
+        // Bringing all to one rate and one length takes about as long as reading another file.
+        let steps = files.stems.iter().map(Vec::len).sum::<usize>() + 1;
+        let mut done = 0;
         for stem in Stem::ALL {
             let sources = &files.stems[stem.index()];
             if sources.is_empty() {
                 notes.push(format!("the {} stem is missing; the song goes on without it", stem.name()));
             }
             for source in sources {
-                match read_part(source, spaces, &mut notes, &mut lost)? {
+                let part = read_part(source, spaces, &mut notes, &mut lost)?;
+                done += 1;
+                progress(done as f64 / steps as f64);
+                match part {
                     Ok(part) => parts[stem.index()].push(part),
                     Err(reason) if files.named[stem.index()] => bail!("{reason}"),
                     Err(reason) => {
@@ -145,8 +164,11 @@ impl<S: StemSpace> Song<S> {
         }
         let sample_rate_hz = common_rate(&parts, rate, &mut notes);
         let mut stems: [Option<S>; Stem::COUNT] = Default::default();
-        for (stem, parts) in stems.iter_mut().zip(parts) {
-            *stem = sum_parts(parts, sample_rate_hz, spaces)?;
+        for ((stem, audio), mut parts) in Stem::ALL.into_iter().zip(&mut stems).zip(parts) {
+            if files.balance {
+                notes.extend(balance::equalize(stem, &mut parts)?);
+            }
+            *audio = sum_parts(parts, sample_rate_hz, spaces)?;
         }
         let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes)?;
         Ok(Self { sample_rate_hz, frames, stems, notes, lost })
@@ -164,7 +186,7 @@ impl<S: StemSpace> Song<S> {
 /// Reads one piece of audio from wherever it lies; returns it with its rate in Hz and what was mended.
 ///
 /// # Errors
-/// As [`AudioReader::open`], [`AudioReader::next_piece`] and [`ffmpeg::open_stream`], or the space's reason.
+/// As [`AudioReader::open`], [`AudioReader::open_track`] and [`AudioReader::next_piece`], or the space's reason.
 pub fn read_source<S: StemSpace>(
     source: &Source,
     mut space: S,
@@ -172,7 +194,7 @@ pub fn read_source<S: StemSpace>(
     let mut reader = match source {
         Source::File(path) => AudioReader::open(path)?,
         Source::Pair { left, right } => return read_pair(left, right, space),
-        Source::Stream { path, index } => ffmpeg::open_stream(path, *index)?,
+        Source::Stream { path, index } => AudioReader::open_track(path, *index)?,
     };
     while let Some([left, right]) = reader.next_piece()? {
         space.append(left, right)?;
@@ -220,7 +242,7 @@ fn read_part<S: StemSpace>(
             let name = file_name(source.path());
             let said = |note: &Note| format!("{name}: {note}");
             notes.extend(mended.iter().map(said));
-            lost.extend(mended.iter().filter(|note| matches!(note, Note::EndsEarly { .. })).map(said));
+            lost.extend(mended.iter().filter(|note| note.is_loss()).map(said));
             Ok(Ok((space, rate_hz)))
         }
         Err(AudioFileError::Store(error)) => Err(error.into()),

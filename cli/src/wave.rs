@@ -241,7 +241,7 @@ fn wave(mut header: Header, chunks: Chunks) -> Result<Wave, AudioFileError> {
         source: Box::new(Joined::new(source, header.file, start, bytes)),
         ending,
         expected_frames: expected.filter(|_| format.is_framed()),
-        most_frames: chunks.fact_frames.filter(|frames| *frames > 0 && format.is_adpcm()),
+        most_frames: chunks.fact_frames.filter(|frames| format.ends_in_last_block(*frames, bytes)),
         notes,
     })
 }
@@ -330,6 +330,18 @@ impl Format {
 
     fn is_adpcm(&self) -> bool {
         [coding::MS_ADPCM, coding::IMA_ADPCM].contains(&self.coding)
+    }
+
+    /// Whether so many frames of ADPCM end in the last block of so many bytes, which is then only filled up. Some programs
+    /// write another number, and all blocks count.
+    fn ends_in_last_block(&self, frames: u64, bytes: u64) -> bool {
+        let (align, channels) = (u64::from(self.align), u64::from(self.channels));
+        // Each block begins with a header of some bytes, which holds a frame or two; then half a byte is a sample.
+        let (header, held) =
+            if self.coding == coding::MS_ADPCM { (7 * channels, 2) } else { (4 * channels, 1) };
+        let each = align.saturating_sub(header) * 2 / channels + held;
+        let all = bytes / align.max(1) * each;
+        self.is_adpcm() && frames <= all && frames + each > all
     }
 
     fn frame_bytes(&self) -> u64 {

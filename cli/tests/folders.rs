@@ -31,7 +31,7 @@ fn difference(song: &Path, channel: u16, signals: &[usize]) -> f64 {
 /// what is said.
 type Case = (&'static str, &'static [(&'static str, usize)], &'static [usize], &'static [&'static str]);
 
-const MIXED: [Case; 12] = [
+const MIXED: [Case; 13] = [
     (
         "six-stems",
         &[("vocals", 0), ("bass", 1), ("drums", 2), ("other", 3), ("guitar", 3), ("piano", 0)],
@@ -93,6 +93,7 @@ const MIXED: [Case; 12] = [
     ),
     ("human-mix", &[("vocals", 0), ("bass", 1), ("Full Mix", 3)], &[0, 1], &[]),
     ("one-part", &[("lead vox", 0)], &[0], &["the bass stem is missing"]),
+    ("stem-in-the-name", &[("song.vocals.stem", 0), ("song.bass.stem", 1)], &[0, 1], &[]),
 ];
 
 #[test]
@@ -137,6 +138,18 @@ fn what_cannot_be_decided_is_an_error_that_says_how_to() {
     song(&set.join("Song A"), SHORT);
     song(&set.join("Song B"), SHORT);
     mix(&set, &[]).fails_with("is no song but holds 2 (Song A, Song B)");
+}
+
+#[test]
+fn what_lies_beside_a_song_and_holds_audio_is_said() {
+    let song = song(&folder("folders-beside").join("song"), SHORT);
+    write(&song.join("Stems/guitar.wav"), 3, SHORT);
+    fs::write(song.join("song.stem.mp4"), b"whatever").expect("written");
+    mix(&song, &[])
+        .succeeds()
+        .notes("the folder Stems holds audio that is not read; name it to use it")
+        .notes("song.stem.mp4 is a song of its own and is not read");
+    assert!(difference(&song, 0, &[0, 1, 2, 3]) < 1e-4);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn snapshot(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Every command with outputs that would destroy something, and a part of the sentence that refuses it.
-const REFUSED: [(&str, &str); 53] = [
+const REFUSED: [(&str, &str); 54] = [
     ("mix song --model sum -o song/vocals.wav", "it is read by this command"),
     ("mix song --model sum -o alias/vocals.wav", "song/vocals.wav is read by this command"),
     ("mix song --model sum -o deep/../song/vocals.wav", "is read by this command"),
@@ -93,7 +93,8 @@ const REFUSED: [(&str, &str); 53] = [
     ("mix song --model sum -o song/mix.wav", "it would be read as the human mix"),
     ("mix --vocals x.wav --model sum -o song/Mixture.WAV", "it would be read as the human mix"),
     ("mix song --model sum -o song/bass.wave", "it would be read as a second file of a stem"),
-    ("mix song --model sum -o new.flac", "its name has to end in .wav"),
+    ("mix song --model sum -o new.ogg", "has to end in .wav or .flac"),
+    ("mix song --model sum -o new.flac --bits 32f", "FLAC holds whole numbers"),
     ("mix song --model sum -o new", "its name has to end in .wav"),
     ("mix song --model sum -o - --json -", "- is the same file"),
     ("mix song --model sum -o new.wav --targets targets.json --json targets.json", "is read by this command"),

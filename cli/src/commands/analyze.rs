@@ -15,15 +15,16 @@ use tributary_dsp::{
     BandFeature, EffectName, Recipe, Stem, Targets, TargetsBuilder, measure_feature_of, normalize_in_place,
 };
 
-use crate::batch::{self, Shard};
+use crate::batch;
 use crate::commands::normalize::TRAINING_RATE_HZ;
 use crate::dataset::{SongFiles, file_name};
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::normalization::NormalizationArgs;
 use crate::outputs::Outputs;
-use crate::report::{self, Table};
+use crate::report::{self, Incomplete, Table};
 use crate::selection::SelectionArgs;
 use crate::song::{Rate, Song, lacks_space, spaces_in};
+use crate::song_jobs::JobArgs;
 use crate::{audio_file, progress};
 
 /// Arguments of `tributary analyze`.
@@ -43,12 +44,11 @@ pub struct Args {
     /// Name of the data set in the targets file [default: the folder's name]
     #[arg(long)]
     name: Option<String>,
-    /// Songs worked on at the same time [default: one per processor]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
-    /// Only the i-th of n equal parts of the songs, for job arrays; run again while songs of other parts are missing
-    #[arg(long, value_name = "i/n", default_value = "1/1")]
-    shard: Shard,
+    #[command(flatten)]
+    job: JobArgs,
+    /// Leave out songs of which audio is not used or cannot be read, instead of measuring what is there
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Measures a data set.
@@ -64,38 +64,42 @@ pub fn run(args: &Args) -> Result<()> {
         name.into()
     });
     let outputs = Outputs::new().texts([&args.output]).fills([&records]).reads(normalization.files);
-    outputs.reads(args.selection.instruments()).reads(songs.iter().flat_map(SongFiles::paths)).check()?;
+    outputs.reads(args.selection.set.instruments()).reads(songs.iter().flat_map(SongFiles::paths)).check()?;
     let mut set = Set {
         songs: &songs,
         recipe: normalization.recipe,
-        jobs: args.jobs.unwrap_or_else(batch::default_jobs),
-        shard: args.shard,
+        job: &args.job,
+        strict: args.strict,
         records,
         builder: TargetsBuilder::new(Targets::default()),
+        skipped: 0,
     };
     for effect in EffectName::MEASURED {
         let pending = set.pass(effect)?;
         if !pending.is_empty() {
-            println!(
+            report::say(format!(
                 "{} of {} songs still lack their {effect}, such as {}; run the other shards, then this one again",
                 pending.len(),
                 songs.len(),
                 pending[0],
                 effect = effect.name(),
-            );
+            ));
             return Ok(());
         }
     }
-    set.write_targets(args)
+    set.write_targets(args)?;
+    set.conclude()
 }
 
 struct Set<'a> {
     songs: &'a [SongFiles],
     recipe: Recipe,
-    jobs: usize,
-    shard: Shard,
+    job: &'a JobArgs,
+    strict: bool,
     records: PathBuf,
     builder: TargetsBuilder,
+    /// Songs that could not be measured, as of the last pass.
+    skipped: usize,
 }
 
 impl Set<'_> {
@@ -103,19 +107,14 @@ impl Set<'_> {
     /// the songs whose records are missing.
     fn pass(&mut self, effect: EffectName) -> Result<Vec<String>> {
         let pass = self.effect_pass(effect)?;
-        let shard: Vec<&SongFiles> = self
-            .songs
-            .iter()
-            .enumerate()
-            .filter_map(|(n, song)| self.shard.contains(n).then_some(song))
-            .collect();
+        let shard = self.job.share(self.songs);
         let bar = progress::songs(shard.len(), effect.name());
-        let outcomes = batch::run(&shard, self.jobs, |files| {
+        let outcomes = batch::run(&shard, self.job.jobs.unwrap_or_else(batch::default_jobs), |files| {
             let outcome = pass.song(files).with_context(|| files.name.clone());
-            bar.inc(1);
+            bar.advance();
             outcome
         });
-        bar.finish_and_clear();
+        bar.finish();
         for (files, outcome) in shard.iter().zip(outcomes) {
             // Every pass reads the files anew; what is wrong with them is said once.
             if let (Some(record), true) = (outcome?, effect == EffectName::MEASURED[0]) {
@@ -128,10 +127,14 @@ impl Set<'_> {
             &names,
         )?;
         let mut pending = Vec::new();
+        self.skipped = 0;
         for files in self.songs {
             match pass.ledger.finished(&Record::of(files, &pass.settings)?) {
                 None => pending.push(files.name.clone()),
-                Some(record) => self.add(&record)?,
+                Some(record) => {
+                    self.skipped += usize::from(record.skipped.is_some());
+                    self.add(&record)?;
+                }
             }
         }
         if pending.is_empty() && self.builder.counts(effect) == [0; Stem::COUNT] {
@@ -143,15 +146,21 @@ impl Set<'_> {
     fn effect_pass(&self, effect: EffectName) -> Result<EffectPass> {
         let targets = self.builder.targets();
         let earlier = before(&self.recipe, effect);
-        let settings = serde_json::to_string(&json!({
+        let mut settings = json!({
             "effect": effect,
             "recipe": earlier,
             "targets": targets,
             "sample_rate_hz": TRAINING_RATE_HZ,
             "version": env!("CARGO_PKG_VERSION"),
-        }))?;
+        });
+        // Only where it is asked for: what was measured without it stays valid.
+        if self.strict {
+            settings["strict"] = json!(true);
+        }
+        let settings = serde_json::to_string(&settings)?;
         let ledger = Ledger::of_records(&self.records.join(effect.name()))?;
-        Ok(EffectPass { effect, earlier, targets, settings: sha256_hex(settings.as_bytes()), ledger })
+        let settings = sha256_hex(settings.as_bytes());
+        Ok(EffectPass { effect, earlier, targets, settings, strict: self.strict, ledger })
     }
 
     fn add(&mut self, record: &Record) -> Result<()> {
@@ -161,6 +170,16 @@ impl Set<'_> {
             let feature: BandFeature = serde_json::from_value(feature.clone())
                 .with_context(|| format!("the record of {} is damaged", record.song))?;
             self.builder.add(stem, &feature);
+        }
+        Ok(())
+    }
+
+    /// An error of its own kind when songs had to be left out.
+    fn conclude(&self) -> Result<()> {
+        if self.skipped > 0 {
+            let (skipped, all, records) = (self.skipped, self.songs.len(), self.records.display());
+            let said = format!("{skipped} of {all} songs were skipped; the reports in {records} say why");
+            return Err(Incomplete(said).into());
         }
         Ok(())
     }
@@ -176,13 +195,13 @@ impl Set<'_> {
         targets.songs = self.songs.len() as u32;
         audio_file::write_text(&args.output, &(targets.to_json() + "\n"))
             .with_context(|| args.output.display().to_string())?;
-        print!("{}", summary(&targets, &self.builder));
-        println!(
+        report::say(summary(&targets, &self.builder).to_string().trim_end());
+        report::say(format!(
             "{} songs; targets in {}, what was measured of each song in {}",
             self.songs.len(),
             args.output.display(),
             self.records.display()
-        );
+        ));
         Ok(())
     }
 }
@@ -194,6 +213,7 @@ struct EffectPass {
     earlier: Recipe,
     targets: Targets,
     settings: String,
+    strict: bool,
     ledger: Ledger,
 }
 
@@ -214,7 +234,9 @@ impl EffectPass {
     /// Fills the record with one song's feature per stem, or with why it has none.
     fn measure(&self, files: &SongFiles, partial: &Partial, record: &mut Record) -> Result<()> {
         let spaces = spaces_in(&partial.folder);
-        let song = match Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces) {
+        let song = Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces);
+        let whole = |song: Song<_>| if self.strict { song.check_complete().map(|()| song) } else { Ok(song) };
+        let song = match song.and_then(whole) {
             Ok(song) => song,
             Err(error) if lacks_space(&error) => return Err(error),
             Err(error) => {

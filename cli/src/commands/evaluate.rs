@@ -12,6 +12,7 @@ use tributary_dsp::{
 use tributary_engine::{Pipeline, mix_song};
 
 use crate::batch;
+use crate::dataset::Source;
 use crate::evaluate::balance::Stems;
 use crate::evaluate::baselines::Baseline;
 use crate::evaluate::catalog::{self, Family, Metric};
@@ -35,7 +36,8 @@ const SIGNIFICANT: f64 = 0.05;
 /// Arguments of `tributary evaluate`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of songs: `<song>/reference.wav`, `<song>/<system>.wav`, and stems if there are any
+    /// Folder of songs: `<song>/reference.wav`, `<song>/<system>.wav`, and stems if there are any; or a known data set with
+    /// human mixes
     #[arg(required_unless_present = "reference", conflicts_with_all = ["reference", "mix", "stems"])]
     set: Option<PathBuf>,
     /// The human mix of one song
@@ -166,7 +168,9 @@ fn check_harm(summary: &Summary) -> Result<()> {
         bail!("--do-no-harm judges the model's mix, and there is none");
     }
     if worse.is_empty() {
-        println!("The {MODEL_NAME} is nowhere farther than its normalized sum or equal loudness.");
+        report::say(format!(
+            "The {MODEL_NAME} is nowhere farther than its normalized sum or equal loudness."
+        ));
         return Ok(());
     }
     bail!("the {MODEL_NAME} is farther from the human mix {}", worse.join("; "))
@@ -194,7 +198,7 @@ fn named_file(text: &str) -> Result<(String, PathBuf), String> {
 
 /// The songs that were named, checked before the work.
 fn entries(args: &Args) -> Result<Vec<Entry>> {
-    let entries = match (&args.reference, &args.set) {
+    let mut entries = match (&args.reference, &args.set) {
         (Some(reference), _) => {
             let name =
                 reference.file_stem().map_or("song".into(), |name| name.to_string_lossy().into_owned());
@@ -203,11 +207,15 @@ fn entries(args: &Args) -> Result<Vec<Entry>> {
                 .as_deref()
                 .map(|folder| set::stems_in(folder, &args.reading.assign))
                 .transpose()?;
-            vec![Entry { name, reference: reference.clone(), mixes: args.mix.clone(), stems }]
+            let reference = Source::File(reference.clone());
+            vec![Entry { name, reference, mixes: args.mix.clone(), stems }]
         }
         (None, Some(folder)) => set::find(folder)?,
         (None, None) => bail!("name a folder of songs, or one song with --reference and --mix"),
     };
+    for stems in entries.iter_mut().filter_map(|entry| entry.stems.as_mut()) {
+        stems.balance = args.reading.balance;
+    }
     for entry in &entries {
         let mut names: Vec<&str> = entry.mixes.iter().map(|(name, _)| name.as_str()).collect();
         names.extend(Baseline::ALL.map(Baseline::name));
@@ -293,7 +301,7 @@ fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> 
     for entry in entries {
         let judge = |round| {
             let gains_db = if rounds > 1 { scramble::gains_db(round) } else { [0.0; Stem::COUNT] };
-            song::evaluate(entry, settings, gains_db, &|| bar.inc(1))
+            song::evaluate(entry, settings, gains_db, &|| bar.advance())
         };
         let reports: Result<Vec<SongReport>> = (0..rounds).map(judge).collect();
         let report = scramble::together(reports.with_context(|| entry.name.clone())?)
@@ -301,7 +309,7 @@ fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> 
         bar.suspend(|| report.notes.iter().for_each(|note| report::note(&format!("{}: {note}", entry.name))));
         songs.push(report);
     }
-    bar.finish_and_clear();
+    bar.finish();
     Ok(songs)
 }
 
@@ -317,8 +325,7 @@ fn focus(args: &Args, songs: &[SongReport]) -> Result<Option<String>> {
 
 fn print(args: &Args, songs: &[SongReport], summary: &Summary) {
     for song in songs {
-        print!("{}", alignment_table(song));
-        println!();
+        report::say(alignment_table(song));
     }
     let several = songs.len() > 1;
     for family in Family::ALL.into_iter().filter(|&family| args.all || family == Family::Headline) {
@@ -328,12 +335,11 @@ fn print(args: &Args, songs: &[SongReport], summary: &Summary) {
             continue;
         }
         let over = if several { format!(", mean of {} songs", songs.len()) } else { String::new() };
-        println!("{}: distance to the human mix{over}", family.title());
-        print!("{}", table(&metrics, summary, several));
-        println!();
+        report::say(format!("{}: distance to the human mix{over}", family.title()));
+        report::say(table(&metrics, summary, several));
     }
     if let (true, Some(focus)) = (several, &summary.focus) {
-        println!("* differs from {focus} (Wilcoxon, Holm, p < {SIGNIFICANT})");
+        report::say(format!("* differs from {focus} (Wilcoxon, Holm, p < {SIGNIFICANT})"));
     }
 }
 

@@ -83,16 +83,16 @@ fn build(args: &BuildArgs) -> Result<()> {
     Outputs::new().texts([&args.output]).reads([&args.plan]).reads(plan.paths()).check()?;
     let page = listen::build(&plan)?;
     audio_file::write_text(&args.output, &page.html).with_context(|| args.output.display().to_string())?;
-    print!("{}", page.table);
+    report::say(page.table.to_string().trim_end());
     page.warnings.iter().for_each(|warning| report::note(warning));
-    println!(
+    report::say(format!(
         "{} songs × {} attributes, about {:.0} minutes; {:.1} MB in {}",
         plan.songs.len(),
         plan.attributes.len(),
         page.minutes,
         page.html.len() as f64 / 1e6,
         args.output.display()
-    );
+    ));
     Ok(())
 }
 
@@ -132,13 +132,13 @@ fn analyze(args: &AnalyzeArgs) -> Result<()> {
     if let Some(path) = &args.json {
         write(path, &listen::json(&analysis)?)?;
     }
-    print!("{}", table(&analysis));
-    println!(
+    report::say(table(&analysis).to_string().trim_end());
+    report::say(format!(
         "{} of {} listeners count; report in {}",
         analysis.included(),
         analysis.listeners.len(),
         args.output.display()
-    );
+    ));
     Ok(())
 }
 

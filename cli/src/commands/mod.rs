@@ -6,5 +6,6 @@ pub mod listen;
 pub mod mix;
 pub mod normalize;
 pub mod profile;
+pub mod shell;
 pub mod stems;
 pub mod targets;

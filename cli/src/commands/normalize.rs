@@ -7,26 +7,25 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
 use serde_json::json;
 use tributary_dsp::{EffectName, Recipe, Stem, StemProfile, StemStore, Targets, normalize_in_place};
 use tributary_engine::StemFile;
 
 use crate::audio_file::AudioFileError;
-use crate::batch::{self, Shard};
+use crate::audio_output::{AudioFormat, Container};
+use crate::batch;
 use crate::dataset::{SongFiles, Source, file_name};
-use crate::file_output::write_wav_with;
+use crate::file_output::write_audio_with;
 use crate::ledger::{Ledger, Partial, Record, sha256_hex};
 use crate::metrics::Meter;
 use crate::normalization::{Normalization, NormalizationArgs};
 use crate::outputs::Outputs;
-use crate::report::{Incomplete, Table};
+use crate::report::{self, Table};
 use crate::resample::resample;
 use crate::reverb::Draws;
 use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, for_each_piece, lacks_space, read_source, spaces_in};
-use crate::wav_output::{Samples, WavFormat};
-use crate::{progress, report};
+use crate::song::{Rate, Song, for_each_piece, read_source, spaces_in};
+use crate::song_jobs::{JobArgs, Outcome, SongJobs, conclude};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
 pub const TRAINING_RATE_HZ: u32 = 44_100;
@@ -46,12 +45,8 @@ pub struct Args {
     /// Draw the reverb's corners and room for every song, from this seed and the song's name
     #[arg(long, value_name = "NUMBER")]
     reverb_seed: Option<u64>,
-    /// Songs worked on at the same time [default: one per processor]
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
-    /// Only the i-th of n equal parts of the songs, for job arrays
-    #[arg(long, value_name = "i/n", default_value = "1/1")]
-    shard: Shard,
+    #[command(flatten)]
+    job: JobArgs,
     /// Skip songs of which audio is not used or cannot be read, instead of going on without it
     #[arg(long)]
     strict: bool,
@@ -72,99 +67,42 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let draws = args.reverb_seed.map(|seed| Draws::new(seed, rooms, &recipe)).transpose()?;
     check_outputs(args, &songs, &files)?;
-    let ledger = Ledger::open(&args.output)?;
-    let mine: Vec<&SongFiles> = songs
-        .iter()
-        .enumerate()
-        .filter(|&(position, _)| args.shard.contains(position))
-        .map(|(_, song)| song)
-        .collect();
-    let jobs = args.jobs.unwrap_or_else(batch::default_jobs);
+    let mine = args.job.share(&songs);
+    let jobs = args.job.jobs.unwrap_or_else(batch::default_jobs);
     // Few songs, many processors: the stems of a song then share them.
     let stem_jobs = (jobs / mine.len().max(1)).clamp(1, Stem::COUNT);
     let settings = settings_hash(&recipe, &targets, draws.as_ref(), args.strict)?;
-    let job = Job {
-        settings,
-        recipe,
-        targets,
-        draws,
-        ledger,
-        stem_jobs,
-        strict: args.strict,
-        link_mixtures: args.link_mixtures,
+    let normalizing = Normalizing { recipe, targets, draws, stem_jobs, link_mixtures: args.link_mixtures };
+    let work = |files: &SongFiles, song: Song<StemFile>, partial: &Partial, record: &mut Record| {
+        normalizing.write_song(files, song, partial, record)
     };
-    let bar = progress::songs(mine.len(), "normalizing");
-    let outcomes = batch::run(&mine, jobs, |files| {
-        let outcome = job.song(files);
-        bar.inc(1);
-        tell(&bar, files, &outcome);
-        outcome
-    });
-    bar.finish_and_clear();
+    let ledger = Ledger::open(&args.output)?;
+    let rate = Rate::Hz(TRAINING_RATE_HZ);
+    let song_jobs = SongJobs { ledger, settings, strict: args.strict, rate, work: &work };
+    let outcomes = song_jobs.run(&mine, jobs, "normalizing");
 
-    let names: Vec<String> = songs.iter().map(|song| song.name.clone()).collect();
-    let mut summary = json!({ "command": "normalize", "settings": job.settings, "recipe": job.recipe });
-    if let Some(draws) = &job.draws {
+    let mut summary =
+        json!({ "command": "normalize", "settings": song_jobs.settings, "recipe": normalizing.recipe });
+    if let Some(draws) = &normalizing.draws {
         summary["reverb_draws"] = draws.settings();
     }
-    job.ledger.write_report(summary, &names)?;
-    conclude(&args.output, &outcomes)
+    song_jobs.report(summary, &songs)?;
+    if let [Outcome::Written(record)] = &outcomes[..] {
+        report::say(stem_table(record).to_string().trim_end());
+    }
+    conclude(&args.output, &outcomes, "normalized")
 }
 
-/// What happened to one song in this run.
-#[derive(Debug)]
-enum Outcome {
-    Written(Box<Record>),
-    AlreadyThere,
-    Skipped(String),
-    Busy,
-    Failed(anyhow::Error),
-}
-
-/// What all songs share.
-struct Job {
+/// What is done with all songs alike.
+struct Normalizing {
     recipe: Recipe,
     targets: Targets,
     draws: Option<Draws>,
-    settings: String,
-    ledger: Ledger,
     stem_jobs: usize,
-    strict: bool,
     link_mixtures: bool,
 }
 
-impl Job {
-    fn song(&self, files: &SongFiles) -> Outcome {
-        self.try_song(files).unwrap_or_else(Outcome::Failed)
-    }
-
-    fn try_song(&self, files: &SongFiles) -> Result<Outcome> {
-        let mut record = Record::of(files, &self.settings)?;
-        let Some(partial) = self.ledger.start(&files.name)? else { return Ok(Outcome::Busy) };
-        // Asked only under the lock: another run may just have finished it.
-        if let Some(done) = self.ledger.finished(&record) {
-            return Ok(done.skipped.map_or(Outcome::AlreadyThere, Outcome::Skipped));
-        }
-        let spaces = spaces_in(&partial.folder);
-        let song = Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces);
-        let whole =
-            |song: Song<StemFile>| if self.strict { song.check_complete().map(|()| song) } else { Ok(song) };
-        match song.and_then(whole) {
-            Ok(song) => {
-                self.write_song(files, song, &partial, &mut record)?;
-                self.ledger.finish(partial, &record)?;
-                Ok(Outcome::Written(Box::new(record)))
-            }
-            Err(error) if lacks_space(&error) => Err(error),
-            Err(error) => {
-                let reason = format!("{error:#}");
-                record.skipped = Some(reason.clone());
-                self.ledger.finish(partial, &record)?;
-                Ok(Outcome::Skipped(reason))
-            }
-        }
-    }
-
+impl Normalizing {
     /// Normalizes and writes all stems and the mixture, and fills the record.
     fn write_song(
         &self,
@@ -173,8 +111,6 @@ impl Job {
         partial: &Partial,
         record: &mut Record,
     ) -> Result<()> {
-        record.notes.clone_from(&song.notes);
-        record.sample_rate_hz = song.sample_rate_hz;
         let mixture = Mixture::read(files, &partial.folder, &mut record.notes)?;
         let mixture_frames = mixture.as_ref().map_or(song.frames, |mixture| mixture.audio.frames());
         record.frames = song.frames.max(mixture_frames);
@@ -244,9 +180,10 @@ impl Job {
 
 /// Writes a stem or a mixture as a file of the set.
 fn write(audio: &mut StemFile, path: &Path) -> Result<()> {
-    let frames = audio.frames() as u64;
-    let format = WavFormat { sample_rate_hz: TRAINING_RATE_HZ, frames, samples: Samples::Float32 };
-    write_wav_with(path, format, |sink| for_each_piece(audio, |left, right| Ok(sink.write(left, right)?)))
+    let (container, frames) = (Container::Wav, audio.frames() as u64);
+    let samples = container.samples();
+    let format = AudioFormat { container, sample_rate_hz: TRAINING_RATE_HZ, frames, samples };
+    write_audio_with(path, format, |sink| for_each_piece(audio, |left, right| Ok(sink.write(left, right)?)))
         .with_context(|| path.display().to_string())
 }
 
@@ -325,7 +262,7 @@ fn check_outputs(args: &Args, songs: &[SongFiles], settings: &[PathBuf]) -> Resu
     fs::create_dir_all(output).with_context(|| format!("cannot create the folder {}", output.display()))?;
     let ours = songs.iter().map(|song| output.join(&song.name)).chain([output.join(Ledger::FOLDER)]);
     let outputs = Outputs::new().texts([&output.join(Ledger::REPORT)]).fills(ours);
-    outputs.reads(settings).reads(args.selection.instruments()).check()
+    outputs.reads(settings).reads(args.selection.set.instruments()).check()
 }
 
 /// Hash of everything but the audio that decides the result.
@@ -346,18 +283,6 @@ fn settings_hash(recipe: &Recipe, targets: &Targets, draws: Option<&Draws>, stri
     Ok(sha256_hex(serde_json::to_string(&settings)?.as_bytes()))
 }
 
-/// Says what happened to a song, above the progress bar.
-fn tell(bar: &ProgressBar, files: &SongFiles, outcome: &Outcome) {
-    let say = |text: &str| bar.suspend(|| report::note(&format!("{}: {text}", files.name)));
-    match outcome {
-        Outcome::Written(record) => record.notes.iter().for_each(|note| say(note)),
-        Outcome::AlreadyThere => {}
-        Outcome::Skipped(reason) => say(&format!("skipped: {reason}")),
-        Outcome::Busy => say("another run is working on it"),
-        Outcome::Failed(error) => say(&format!("failed: {error:#}")),
-    }
-}
-
 /// Loudness and peak of each stem before and after.
 fn stem_table(record: &Record) -> Table {
     let mut table = Table::new(&["stem", "LUFS", "→ LUFS", "dBFS", "→ dBFS"]);
@@ -373,34 +298,4 @@ fn stem_table(record: &Record) -> Table {
         ]);
     }
     table
-}
-
-/// Prints the counts; an error when a song failed, was skipped, or nothing is there to train on.
-fn conclude(output: &Path, outcomes: &[Outcome]) -> Result<()> {
-    let count = |wanted: fn(&Outcome) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
-    let written = count(|o| matches!(o, Outcome::Written(_)));
-    let there = count(|o| matches!(o, Outcome::AlreadyThere));
-    let skipped = count(|o| matches!(o, Outcome::Skipped(_)));
-    let busy = count(|o| matches!(o, Outcome::Busy));
-    let failed = count(|o| matches!(o, Outcome::Failed(_)));
-    if let [Outcome::Written(record)] = outcomes {
-        print!("{}", stem_table(record));
-    }
-    println!(
-        "{written} songs written, {there} already there, {skipped} skipped, {busy} busy elsewhere, {failed} failed; see {}",
-        output.join(Ledger::REPORT).display()
-    );
-    if failed > 0 {
-        bail!("{failed} of {} songs failed", outcomes.len());
-    }
-    if !outcomes.is_empty() && skipped == outcomes.len() {
-        bail!("no song could be normalized");
-    }
-    if skipped > 0 {
-        let report = output.join(Ledger::REPORT);
-        let skipped =
-            format!("{skipped} of {} songs were skipped; {} says why", outcomes.len(), report.display());
-        return Err(Incomplete(skipped).into());
-    }
-    Ok(())
 }

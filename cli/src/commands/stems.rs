@@ -35,14 +35,14 @@ pub fn run(args: &Args) -> Result<()> {
     let output = args.output.clone().or(beside);
     let inputs = assignment.files.iter().map(|file| &file.path);
     Outputs::new().texts(&output).reads(inputs).check()?;
-    print!("{}", table(&assignment.files));
+    report::say(table(&assignment.files).to_string().trim_end());
     assignment.problem.iter().for_each(|problem| report::note(problem));
     match output {
-        None => println!("as {} says", args.folder.join(FILE_NAME).display()),
+        None => report::say(format!("as {} says", args.folder.join(FILE_NAME).display())),
         Some(path) => {
             file_output::write_text(&path, &text(&assignment.files))
                 .with_context(|| path.display().to_string())?;
-            println!("{}", path.display());
+            report::say(path.display());
         }
     }
     Ok(())

@@ -45,10 +45,10 @@ pub fn run(args: &Args) -> Result<()> {
     let files = args.files.iter().filter(|path| !is_default(path));
     Outputs::new().texts(&args.output).reads(files).check()?;
     let shown = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
-    print!("{}", table(&shown));
+    report::say(table(&shown).to_string().trim_end());
     let Some(path) = &args.output else { return Ok(()) };
     audio_file::write_text(path, &plot::svg(&shown)).with_context(|| path.display().to_string())?;
-    println!("{}", path.display());
+    report::say(path.display());
     Ok(())
 }
 

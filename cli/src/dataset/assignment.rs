@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tributary_dsp::Stem;
 
+use super::musdb18::is_stem_file;
 use super::names::{self, Meaning, Reading, Side};
 use super::{Source, file_name, sorted_entries};
 
@@ -157,7 +158,7 @@ pub struct Assignment {
 /// The folder cannot be listed, its `stems.toml` cannot be used, or a rule fits no file.
 pub fn assign(folder: &Path, rules: &[Rule]) -> Result<Assignment> {
     let paths: Vec<PathBuf> =
-        sorted_entries(folder)?.into_iter().filter(|path| is_audio(path) && path.is_file()).collect();
+        sorted_entries(folder)?.into_iter().filter(|path| is_audio(path) && !path.is_dir()).collect();
     if let Some(rule) = rules.iter().find(|rule| !paths.iter().any(|path| rule.fits(path))) {
         bail!("\"{}\" fits no audio file in {}", rule.pattern, folder.display());
     }
@@ -211,8 +212,7 @@ fn in_words(goes: Use) -> &'static str {
 /// Whether a file's ending is that of audio; stem files are songs of their own.
 pub fn is_audio(path: &Path) -> bool {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    let is_stem_file = file_name(path).to_ascii_lowercase().contains(".stem.");
-    ending.is_some_and(|ending| ENDINGS.contains(&&*ending)) && !is_stem_file
+    ending.is_some_and(|ending| ENDINGS.contains(&&*ending)) && !is_stem_file(path)
 }
 
 /// Files with their names read, before anything is decided.

@@ -1,29 +1,26 @@
 //! MUSDB18 and its kin: one `.stem.mp4` (or `.stem.m4a`) per song with an audio stream per stem (Native Instruments' stem
 //! format). Streams that have titles are what their titles say. Without titles there is a fixed order of five: mixture,
 //! drums, bass, other, vocals. Anything else is refused: stems in a wrong order would spoil a training set unheard.
-//! Reading them takes an installed ffmpeg.
 
+use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tributary_dsp::Stem;
 
 use super::names::{Meaning, read_all};
-use super::{Search, SongFiles, Source, file_name, sorted_entries};
-use crate::ffmpeg;
+use super::{Search, SongFiles, Source, file_name, plain, sorted_entries};
+use crate::mp4;
 
 const ENDINGS: [&str; 2] = [".stem.mp4", ".stem.m4a"];
 /// The order of streams without titles behind the mixture.
 const ORDER: [Stem; Stem::COUNT] = [Stem::Drums, Stem::Bass, Stem::Other, Stem::Vocals];
 
-/// All stem files of a folder.
+/// All stem files of a folder, unless it is a song itself: then they are other forms of it.
 pub fn songs(_: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
-    let paths: Vec<_> = sorted_entries(folder)?.into_iter().filter(|path| name_of(path).is_some()).collect();
-    if !paths.is_empty() && !ffmpeg::is_installed() {
-        bail!(
-            "{} holds .stem.mp4 files; reading them needs ffmpeg, which is not installed",
-            folder.display()
-        );
+    let paths = sorted_entries(folder)?;
+    if !paths.iter().any(|path| is_stem_file(path)) || plain::has_stems(folder)? {
+        return Ok(Vec::new());
     }
     Ok(paths.iter().filter_map(|path| song(path)).collect())
 }
@@ -32,11 +29,16 @@ pub fn songs(_: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
 pub fn song(path: &Path) -> Option<SongFiles> {
     let song = SongFiles::new(&name_of(path)?);
     let file = file_name(path);
-    let titles = ffmpeg::audio_titles(path).with_context(|| file.clone());
-    Some(match titles.and_then(|titles| assigned(path, &titles, song.clone()).context(file)) {
+    let found = titles(path).and_then(|titles| assigned(path, &titles, song.clone()));
+    Some(match found.context(file) {
         Ok(song) => song,
         Err(error) => song.with_problem(format!("{error:#}")),
     })
+}
+
+/// Whether a file's ending is that of a stem file.
+pub fn is_stem_file(path: &Path) -> bool {
+    name_of(path).is_some()
 }
 
 /// The song's name, when the file's ending is that of a stem file.
@@ -46,8 +48,17 @@ fn name_of(path: &Path) -> Option<String> {
     Some(name[..name.len() - ending.len()].to_owned())
 }
 
+/// What the audio streams of a file are called; none for a stream without a title.
+fn titles(path: &Path) -> Result<Vec<Option<String>>> {
+    let tracks = File::open(path).and_then(|file| mp4::audio_tracks(&file)).context("it cannot be read")?;
+    let titles: Vec<Option<String>> =
+        tracks.context("it is no MP4 file")?.into_iter().map(|track| track.title).collect();
+    ensure!(!titles.is_empty(), "it has no audio stream");
+    Ok(titles)
+}
+
 fn assigned(path: &Path, titles: &[Option<String>], mut song: SongFiles) -> Result<SongFiles> {
-    let stream = |index: usize| Source::Stream { path: path.to_owned(), index: index as u32 };
+    let stream = |index: usize| Source::Stream { path: path.to_owned(), index };
     let texts: Vec<&str> = titles.iter().map(|title| title.as_deref().unwrap_or_default()).collect();
     let meanings: Vec<Meaning> = read_all(&texts).into_iter().map(|reading| reading.meaning).collect();
     if meanings.iter().all(|meaning| *meaning == Meaning::Unknown) {
@@ -81,7 +92,7 @@ mod tests {
     }
 
     /// The streams of vocals, bass, drums and other, then the mixture's.
-    fn order(song: &SongFiles) -> Vec<Vec<u32>> {
+    fn order(song: &SongFiles) -> Vec<Vec<usize>> {
         let index = |source: &Source| match source {
             Source::Stream { index, .. } => *index,
             other => panic!("{other:?}"),

@@ -1,13 +1,14 @@
 //! Plain folders: the file names say which stem a file is, or a `stems.toml` beside them does. MUSDB18-HQ is laid out like
 //! this, below `train` and `test`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use tributary_dsp::Stem;
 
 use super::assignment::{Assignment, FILE_NAME, Rule, Use, assign};
-use super::{Search, SongFiles, Source, Unused, file_name, sorted_entries};
+use super::musdb18::is_stem_file;
+use super::{Search, SongFiles, Source, Unused, file_name, is_audio, sorted_entries};
 
 /// The folder itself, when its files are named like stems. The folder that the user named may have a single part of one.
 pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
@@ -23,6 +24,11 @@ pub fn songs(search: &Search<'_>, folder: &Path) -> Result<Vec<SongFiles>> {
     let song = of_assignment(folder, assignment, named);
     let there = song.as_ref().is_some_and(|song| !song.is_empty() || song.problem.is_some());
     Ok(song.filter(|_| there).into_iter().collect())
+}
+
+/// Whether files of a folder have the very names of stems.
+pub fn has_stems(folder: &Path) -> Result<bool> {
+    Ok(!exact_song(folder)?.is_empty())
 }
 
 /// Reads a folder by these rules and its names; it has no stems when it is no song.
@@ -41,6 +47,7 @@ fn of_assignment(folder: &Path, assignment: Assignment, named: bool) -> Option<S
         song.documents.push(folder.join(FILE_NAME));
     }
     song.problem = assignment.problem;
+    song.remarks.extend(beside(folder));
     for file in assignment.files {
         match (file.goes, file.why) {
             (Use::Mixture, _) => song.mixture = Some(Source::File(file.path)),
@@ -53,10 +60,30 @@ fn of_assignment(folder: &Path, assignment: Assignment, named: bool) -> Option<S
     Some(song)
 }
 
+/// What lies beside the audio files of a song's folder and holds audio as well, in sentences.
+fn beside(folder: &Path) -> Vec<String> {
+    let entries = sorted_entries(folder).unwrap_or_default();
+    let holds_audio = |path: &PathBuf| {
+        path.is_dir()
+            && sorted_entries(path)
+                .is_ok_and(|inner| inner.iter().any(|path| is_audio(path) && path.is_file()))
+    };
+    let sentence = |path: &PathBuf| {
+        let name = file_name(path);
+        if is_stem_file(path) {
+            Some(format!("{name} is a song of its own and is not read; name it to use it"))
+        } else {
+            holds_audio(path)
+                .then(|| format!("the folder {name} holds audio that is not read; name it to use it"))
+        }
+    };
+    entries.iter().filter_map(sentence).collect()
+}
+
 /// The stems of a folder in which all other files are something else: only the very names of the stems count.
 pub fn exact_song(folder: &Path) -> Result<SongFiles> {
     let mut song = SongFiles::of_folder(folder);
-    for path in sorted_entries(folder)?.into_iter().filter(|path| super::is_audio(path) && path.is_file()) {
+    for path in sorted_entries(folder)?.into_iter().filter(|path| is_audio(path) && path.is_file()) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
         let Some(stem) = Stem::from_name(&name) else { continue };
         let sources = &mut song.stems[stem.index()];

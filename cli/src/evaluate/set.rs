@@ -5,6 +5,8 @@
 //! | `reference`, `mixture` or `human_mix` | the human mix; the first of these that exists |
 //! | `vocals`, `bass`, `drums`, `other` | a stem; any may be missing |
 //! | anything else | the mix of the system with that name |
+//!
+//! Songs of the known data sets come with their human mix and their stems, and without further mixes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,20 +14,34 @@ use anyhow::{Context, Result, bail};
 use tributary_dsp::Stem;
 
 use super::song::Entry;
-use crate::dataset::{self, Rule, SongFiles};
+use crate::dataset::{self, Instruments, Layout, Rule, SongFiles, Source};
 
 /// Names of the human mix, the preferred first.
 const REFERENCE_NAMES: [&str; 3] = ["reference", "mixture", "human_mix"];
+/// How many folders deep songs are looked for, as in data sets: set, subset, song.
+const MAX_DEPTH: usize = 3;
+
 /// Finds the songs of a set, sorted by name; folders without a human mix are not songs. `folder` may be a song itself.
 ///
 /// # Errors
 /// A folder cannot be listed, or none holds a song.
 pub fn find(folder: &Path) -> Result<Vec<Entry>> {
     let mut songs = Vec::new();
-    songs.extend(song_in(folder)?);
-    for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-        songs.extend(song_in(&path)?);
+    if folder.is_dir() {
+        walk(folder, 0, &mut songs)?;
     }
+    let known = match folder.is_dir() {
+        true => dataset::find_songs(folder, Layout::Auto, &Instruments::default()).unwrap_or_default(),
+        false => vec![dataset::song_in(folder)?],
+    };
+    for files in known {
+        let is_new = songs.iter().all(|song: &Entry| song.name != files.name);
+        if let (true, Some(reference), None) = (is_new, &files.mixture, &files.problem) {
+            let (name, reference) = (files.name.clone(), reference.clone());
+            songs.push(Entry { name, reference, mixes: Vec::new(), stems: Some(files) });
+        }
+    }
+    songs.sort_by(|a, b| a.name.cmp(&b.name));
     if songs.is_empty() {
         bail!(
             "{} holds no song: expected <song>/reference.wav (or mixture, human_mix) and <song>/<system>.wav",
@@ -33,6 +49,21 @@ pub fn find(folder: &Path) -> Result<Vec<Entry>> {
         );
     }
     Ok(songs)
+}
+
+/// Collects the song that a folder is, or those in the folders within.
+fn walk(folder: &Path, depth: usize, songs: &mut Vec<Entry>) -> Result<()> {
+    let song = song_in(folder)?;
+    let is_song = song.is_some();
+    songs.extend(song);
+    // The folder that was named may hold songs beside being one.
+    if depth < MAX_DEPTH && (!is_song || depth == 0) {
+        let hidden = |path: &PathBuf| dataset::file_name(path).starts_with('.');
+        for path in entries(folder)?.into_iter().filter(|path| path.is_dir() && !hidden(path)) {
+            walk(&path, depth + 1, songs)?;
+        }
+    }
+    Ok(())
 }
 
 /// The song in a folder, if it holds a human mix.
@@ -53,7 +84,7 @@ fn song_in(folder: &Path) -> Result<Option<Entry>> {
     };
     Ok(Some(Entry {
         name: dataset::file_name(folder),
-        reference: reference.1.clone(),
+        reference: Source::File(reference.1.clone()),
         mixes: mixes.cloned().collect(),
         stems,
     }))

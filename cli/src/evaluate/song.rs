@@ -16,11 +16,10 @@ use super::catalog::Figure;
 use super::excerpt::{self, Excerpt};
 use super::portrait::{Matched, Portrait, judge};
 use super::{Options, RATE_HZ};
-use crate::audio_file;
 use crate::batch;
-use crate::dataset::SongFiles;
+use crate::dataset::{SongFiles, Source};
 use crate::resample::resample;
-use crate::song::{Rate, Song};
+use crate::song::{Rate, Song, read_source};
 
 /// Less than this in common cannot be judged, in seconds.
 const SHORTEST_S: f64 = 1.0;
@@ -33,7 +32,7 @@ pub struct Entry {
     /// For tables.
     pub name: String,
     /// The human mix.
-    pub reference: PathBuf,
+    pub reference: Source,
     /// Name and file of every mix to be judged.
     pub mixes: Vec<(String, PathBuf)>,
     /// The stems, for baselines and balance.
@@ -44,9 +43,8 @@ impl Entry {
     /// Every file that is read to judge the song.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         let mixes = self.mixes.iter().map(|(_, path)| path.as_path());
-        std::iter::once(self.reference.as_path())
-            .chain(mixes)
-            .chain(self.stems.iter().flat_map(SongFiles::paths))
+        let reference = self.reference.paths();
+        reference.chain(mixes).chain(self.stems.iter().flat_map(SongFiles::paths))
     }
 }
 
@@ -185,7 +183,7 @@ pub fn evaluate(
     let range = common_part(&reference, stems.as_ref(), &aligned)?;
 
     let human = Matched::new(Alignment::NONE.cut(&reference, range.clone()))
-        .with_context(|| format!("{} is silent", entry.reference.display()))?;
+        .with_context(|| format!("{} is silent", entry.reference.path().display()))?;
     let portrait = Portrait::of(&human, &settings.options)?;
     let window = settings
         .excerpt_s
@@ -265,7 +263,9 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn judge(&self, system: &System<'_>) -> Result<SystemReport> {
         let (audio, alignment) = match *system {
-            System::File(_, path, alignment) => (read(path, &mut Vec::new())?, alignment),
+            System::File(_, path, alignment) => {
+                (read(&Source::File(path.to_owned()), &mut Vec::new())?, alignment)
+            }
             System::Baseline(baseline) => {
                 let (recipe, targets) = &self.settings.normalization;
                 (baseline.mix(self.stems(), recipe, targets)?, Alignment::NONE)
@@ -361,13 +361,15 @@ impl AlignedStems {
 }
 
 /// Reads a mix at the common rate.
-fn read(path: &Path, notes: &mut Vec<String>) -> Result<StereoBuffer> {
-    let mut file = audio_file::read(path).with_context(|| path.display().to_string())?;
-    notes.extend(file.notes.iter().map(|note| format!("{}: {note}", path.display())));
-    if file.sample_rate_hz == RATE_HZ {
-        return Ok(file.audio);
+fn read(source: &Source, notes: &mut Vec<String>) -> Result<StereoBuffer> {
+    let name = source.path().display();
+    let (mut audio, rate_hz, mended) =
+        read_source(source, StereoBuffer::default()).with_context(|| name.to_string())?;
+    notes.extend(mended.iter().map(|note| format!("{name}: {note}")));
+    if rate_hz == RATE_HZ {
+        return Ok(audio);
     }
-    resample(&mut file.audio, file.sample_rate_hz, RATE_HZ, StereoBuffer::default())
+    resample(&mut audio, rate_hz, RATE_HZ, StereoBuffer::default())
 }
 
 /// Alignment and length of every file.
@@ -380,7 +382,7 @@ fn align_files(
 ) -> Result<Vec<(Alignment, usize)>> {
     let found = batch::run(&entry.mixes, jobs, |(_, path)| -> Result<_> {
         let mut notes = Vec::new();
-        let mix = read(path, &mut notes)?;
+        let mix = read(&Source::File(path.clone()), &mut notes)?;
         Ok((align(reference, &mix, max_lag), mix.frames(), notes))
     });
     let mut aligned = Vec::with_capacity(found.len());

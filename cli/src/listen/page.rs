@@ -68,9 +68,9 @@ pub fn build(plan: &Plan) -> Result<Page> {
         for piece in excerpt.pieces {
             audio.push(flac::encode(&piece.left, &piece.right, plan.sample_rate_hz));
         }
-        bar.inc(1);
+        bar.advance();
     }
-    bar.finish_and_clear();
+    bar.finish();
     let minutes = plan.minutes(&lengths_s);
     warnings.extend(plan.warnings(&lengths_s));
     let training = if plan.training.is_some() { songs.pop() } else { None };

@@ -1,0 +1,148 @@
+//! What is said of a finished mix, in tables and as JSON.
+
+use std::path::Path;
+
+use serde_json::json;
+use tributary_dsp::Stem;
+use tributary_engine::offline::OfflineFigures;
+use tributary_engine::{LatencyReport, StemFile};
+
+use super::Mixing;
+use crate::dataset::{SongFiles, Source, file_name};
+use crate::metrics::Loudness;
+use crate::outputs::is_standard_output;
+use crate::report::{self, Table};
+use crate::song::Song;
+
+/// Below this a meter of the engine means silence, in LUFS.
+const SILENCE_LUFS: f64 = -119.0;
+
+/// What was measured of a finished mix.
+pub struct Outcome {
+    /// Of the mix.
+    pub loudness: Loudness,
+    /// Of the stems, before and after.
+    pub figures: OfflineFigures,
+    /// The network's averages were learned from the whole song.
+    pub learned: bool,
+    /// What the pipeline delays.
+    pub latency: LatencyReport,
+    /// Time that measuring and listening took, in seconds.
+    pub profile_s: f64,
+    /// Time that mixing took, in seconds.
+    pub mixing_s: f64,
+    /// Length of the song, in seconds.
+    pub duration_s: f64,
+}
+
+impl Outcome {
+    /// Processing time over audio time.
+    pub fn real_time_factor(&self) -> f64 {
+        (self.profile_s + self.mixing_s) / self.duration_s
+    }
+
+    /// Prints tables of the stems and of the mix.
+    pub fn print(&self, song: &Song<StemFile>, files: &SongFiles, output: &Path) {
+        let assigned = assignment_table(files).map(|table| format!("{table}\n")).unwrap_or_default();
+        let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP"]);
+        for stem in Stem::ALL {
+            let [before, after] = self.levels(song, stem);
+            table.row(vec![stem.name().into(), report::level(before), report::level(after)]);
+        }
+        table.row(vec![
+            "mix".into(),
+            String::new(),
+            report::level(self.loudness.integrated_lufs),
+            report::level(self.loudness.true_peak_dbtp),
+        ]);
+        let said = format!(
+            "{assigned}{table}{:.1} s of audio in {:.1} s: real-time factor {:.3}\n",
+            self.duration_s,
+            self.profile_s + self.mixing_s,
+            self.real_time_factor()
+        );
+        // Where the mix itself goes to standard output, words do not.
+        if is_standard_output(output) {
+            report::say_aside(said.trim_end());
+        } else {
+            report::say(format!("{said}{}", output.display()));
+        }
+    }
+
+    /// The levels of a stem, before and after.
+    pub fn levels(&self, song: &Song<StemFile>, stem: Stem) -> [Option<f64>; 2] {
+        let index = stem.index();
+        match song.stems[index] {
+            Some(_) => [&self.figures.before[index], &self.figures.after[index]].map(audible),
+            None => [None; 2],
+        }
+    }
+
+    /// Everything that was measured.
+    pub fn to_json(
+        &self,
+        song: &Song<StemFile>,
+        files: &SongFiles,
+        mixing: &Mixing<'_>,
+    ) -> serde_json::Value {
+        let stems: Vec<_> = Stem::ALL
+            .into_iter()
+            .map(|stem| {
+                json!({
+                    "name": stem.name(),
+                    "present": song.stems[stem.index()].is_some(),
+                    "files": names(&files.stems[stem.index()]),
+                    "before_lufs": audible(&self.figures.before[stem.index()]),
+                    "after_lufs": audible(&self.figures.after[stem.index()]),
+                })
+            })
+            .collect();
+        json!({
+            "format": 1,
+            "model": mixing.choice.name(),
+            "recipe": mixing.recipe,
+            "profile": mixing.args.profile,
+            "statistics": if self.learned { "learned" } else { "running" },
+            "latency_mode": mixing.args.latency_mode,
+            "sample_rate_hz": song.sample_rate_hz,
+            "frames": song.frames,
+            "duration_s": self.duration_s,
+            "stems": stems,
+            "mix_lufs": self.loudness.integrated_lufs,
+            "mix_true_peak_dbtp": self.loudness.true_peak_dbtp,
+            "profile_s": self.profile_s,
+            "mixing_s": self.mixing_s,
+            "real_time_factor": self.real_time_factor(),
+            "latency_frames": self.latency.total_frames(),
+            "latency": self.latency,
+            "unused": files.unused.iter().map(|one| file_name(&one.path)).collect::<Vec<_>>(),
+            "notes": song.notes,
+        })
+    }
+}
+
+/// Names of the files that sources lie in.
+fn names(sources: &[Source]) -> Vec<String> {
+    sources.iter().flat_map(Source::paths).map(file_name).collect()
+}
+
+/// Which files went into which stem; none where every stem is one file of its name.
+fn assignment_table(files: &SongFiles) -> Option<Table> {
+    let plain = |stem: Stem, name: &String| {
+        Path::new(name).file_stem().is_some_and(|name| name.eq_ignore_ascii_case(stem.name()))
+    };
+    let named = Stem::ALL.map(|stem| (stem, names(&files.stems[stem.index()])));
+    if named.iter().all(|(stem, names)| names.len() < 2 && names.iter().all(|name| plain(*stem, name))) {
+        return None;
+    }
+    let mut table = Table::new(&["stem", "files"]);
+    for (stem, names) in named {
+        table.row(vec![stem.name().into(), names.join(", ")]);
+    }
+    Some(table)
+}
+
+/// The integrated loudness of a meter, or none for silence.
+fn audible(meter: &tributary_engine::Loudness) -> Option<f64> {
+    (meter.integrated_lufs > SILENCE_LUFS).then_some(meter.integrated_lufs)
+}
