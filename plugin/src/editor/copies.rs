@@ -15,7 +15,7 @@ pub struct StemCopy {
     pub before_lufs: Option<f32>,
     /// Momentary loudness after normalization.
     pub after_lufs: Option<f32>,
-    /// Corrections in force: name and value with its unit. At most [`CORRECTIONS_MAX`].
+    /// Corrections in force: name and value with its unit. At most `CORRECTIONS_MAX`.
     pub corrections: Vec<(&'static str, String)>,
 }
 
