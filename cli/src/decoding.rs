@@ -19,7 +19,7 @@ use symphonia::core::meta::MetadataOptions;
 use crate::audio_file::{AudioFileError, MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ, Note};
 use crate::mp4::{self, AudioTrack, Span};
 use crate::opus::{self, Opus};
-use crate::{flac_header, lossy, rifx, wave};
+use crate::{caf, flac_header, lossy, rifx, wave};
 
 /// A track in the making of samples.
 pub struct Decoding {
@@ -94,7 +94,10 @@ impl Opened {
         let adts_kind = lossy::adts_kind(&file, flac_header::behind_id3v2(&file)?)?;
         let cut_off = lossy::ogg_is_whole(&file)? == Some(false);
         let tracks = mp4::audio_tracks(&file)?;
-        let repaired = flac_header::open(&file)?;
+        let repaired = match flac_header::open(&file)? {
+            None => caf::open(&file)?,
+            repaired => repaired,
+        };
         Ok(Self {
             source: repaired.unwrap_or_else(|| Box::new(file)),
             hint,

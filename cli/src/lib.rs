@@ -8,6 +8,7 @@ pub mod audio_output;
 mod balance;
 pub mod base64;
 pub mod batch;
+mod caf;
 pub mod dataset;
 mod decoding;
 pub mod evaluate;

@@ -238,6 +238,7 @@ fn exact(root: &Path) -> Vec<(&'static str, Vec<u8>)> {
         ("aifc.aifc", aiff(Some(b"NONE"), &be16())),
         ("sowt.aiff", aiff(Some(b"sowt"), &le)),
         ("caf.caf", caf()),
+        ("caf-padded.caf", [caf(), vec![0]].concat()),
         ("plain.flac", flac.clone()),
         ("id3-before.flac", [id3v2(), flac.clone()].concat()),
         ("id3-after.flac", [flac.clone(), id3v1()].concat()),
