@@ -108,27 +108,23 @@ fn parts() -> Vec<(String, usize)> {
     .into()
 }
 
-/// With the default model: its recipe has no equalizer and no panning.
+/// With the default model: its recipe has width and loudness.
 fn playing() -> Copies {
-    let stem = |before: f32, after: f32, compression: &str, width: &str, gain: &str| StemCopy {
+    let stem = |before: f32, after: f32, width: &str, gain: &str| StemCopy {
         signal: true,
         seen: true,
         before_lufs: Some(before),
         after_lufs: Some(after),
-        corrections: vec![
-            ("Compression", format!("{compression} dB")),
-            ("Width", width.into()),
-            ("Gain", format!("{gain} dB")),
-        ],
+        corrections: vec![("Width", width.into()), ("Gain", format!("{gain} dB"))],
     };
-    let mut bass = stem(-19.8, -24.6, "0.0", "as it is", "−4.8");
+    let mut bass = stem(-19.8, -24.6, "as it is", "−4.8");
     bass.signal = false;
     Copies {
         stems: [
-            stem(-27.3, -20.1, "−0.6", "−38.5 dB side", "+7.2"),
+            stem(-27.3, -20.1, "−38.5 dB side", "+7.2"),
             bass,
-            stem(-14.2, -19.3, "−1.4", "−18.9 dB side", "−5.1"),
-            stem(-22.0, -25.4, "−0.2", "as it is", "−3.4"),
+            stem(-14.2, -19.3, "−18.9 dB side", "−5.1"),
+            stem(-22.0, -25.4, "as it is", "−3.4"),
         ],
         mix: MixCopy {
             momentary_lufs: Some(-14.2),
