@@ -1,7 +1,7 @@
 """The model bundle on disk: `contract.json`, graphs, targets, card and parity vectors, written all or nothing.
 
-The engine refuses unknown fields, so this file and `engine/src/bundle/contract.rs` describe the same format (1). Anything
-else worth saying goes into `notes`.
+The engine refuses unknown fields, so this file and `engine/src/bundle/contract.rs` describe the same format (1).
+Anything else worth saying goes into `notes`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ MARGIN_FRAMES = 128
 PARITY_TOLERANCE = 1e-5
 #: No true peak of a mix exceeds this: the engine limits behind the network.
 CEILING_DBTP = -1.0
-#: How far down the mix may be driven into the network's final tanh, dB; `engine/src/bundle/contract/network.rs` says the same.
+#: How far down the mix may be driven into the network's final tanh, dB; `engine/src/bundle/contract/network.rs` says
+#: the same.
 OUTPUT_DRIVE_RANGE_DB = (-40.0, 0.0)
 #: How a bundle's network is cut into graphs: `incremental` computes every frame once (what the plug-in runs best),
 #: `split` runs the latent mixer on a window at every hop, `whole` is one graph over the window.

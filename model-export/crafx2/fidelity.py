@@ -41,7 +41,7 @@ class Row:
 
 
 def windows(standard: Window, delay_frames: int) -> list[tuple[str, Window]]:
-    """The latency modes' windows, as `engine/src/bundle/contract/modes.rs` derives them, then other hops and lookaheads."""
+    """The latency modes' windows, as `engine/src/bundle/contract/modes.rs` has them, then other hops and lookaheads."""
     crossfade = min(standard.crossfade_frames, frames_of(0.012))
     low = replace(
         standard,
