@@ -61,6 +61,6 @@ pub use store::{Sides, StemStore, StoreError};
 pub use targets::{Targets, TargetsError};
 pub use targets_builder::{BandFeature, TargetsBuilder};
 pub use whole_file::{
-    WholeFile, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, profile_song,
-    profile_stem, stream,
+    WholeFile, measure_feature, measure_feature_of, normalize_in_place, normalize_stem, normalize_with_tail,
+    profile_song, profile_stem, stream,
 };

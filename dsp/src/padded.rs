@@ -14,10 +14,10 @@ pub struct PaddedStem<'a> {
 }
 
 impl<'a> PaddedStem<'a> {
-    /// With this many hops of silence on either side of the stem's own.
-    pub fn new(stem: &'a mut dyn StemStore, hops: usize) -> Self {
+    /// With this many hops of silence on either side of the stem's own, and as many frames more behind it.
+    pub fn new(stem: &'a mut dyn StemStore, hops: usize, tail_frames: usize) -> Self {
         let frames = stem.frames();
-        let after = frames.next_multiple_of(HOP_FRAMES) - frames + hops * HOP_FRAMES;
+        let after = (frames + tail_frames).next_multiple_of(HOP_FRAMES) - frames + hops * HOP_FRAMES;
         Self {
             hops,
             stem,
@@ -29,6 +29,11 @@ impl<'a> PaddedStem<'a> {
     /// The stem alone.
     pub fn stem(&mut self) -> &mut dyn StemStore {
         &mut *self.stem
+    }
+
+    /// What has come to lie behind the stem's end.
+    pub fn into_tail(self) -> StereoBuffer {
+        self.after
     }
 
     /// Hops ahead of the stem's first.

@@ -93,7 +93,7 @@ pub fn profile_stem(
 ) -> Result<Option<StemProfile>, NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
     let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?;
-    Ok(effects.run(store, Last::Found, progress)?)
+    Ok(effects.run(store, Last::Found, progress)?.0)
 }
 
 /// Normalizes one complete stem in memory; the result has the input's length and no delay, and comes with the profile
@@ -126,8 +126,25 @@ pub fn normalize_in_place(
     sample_rate_hz: f64,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Option<StemProfile>, NormalizerError> {
-    check(recipe, targets, sample_rate_hz)?;
     WholeFile::new(stem, recipe, targets, sample_rate_hz)?.normalize(store, progress)
+}
+
+/// As [`normalize_in_place`], for whoever goes on with the normalized stem beyond its end: also returns the first
+/// `tail_frames` that a normalizer with these corrections would put out behind it, hearing silence.
+///
+/// # Errors
+/// A recipe, targets or sample rate out of range, or the store's reason.
+pub fn normalize_with_tail(
+    stem: Stem,
+    store: &mut dyn StemStore,
+    tail_frames: usize,
+    recipe: &Recipe,
+    targets: &Targets,
+    sample_rate_hz: f64,
+    progress: &mut dyn FnMut(f64),
+) -> Result<(Option<StemProfile>, StereoBuffer), NormalizerError> {
+    let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?;
+    Ok(effects.run(store, Last::Applied(tail_frames), progress)?)
 }
 
 /// Runs a hop processor over a complete stem and removes its delay.
@@ -156,7 +173,8 @@ pub fn stream(
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Last {
     Found,
-    Applied,
+    /// And how many frames are wanted that lie behind the stem.
+    Applied(usize),
 }
 
 /// One stem's effects on their way through a complete file.
@@ -199,23 +217,24 @@ impl WholeFile {
         store: &mut dyn StemStore,
         progress: &mut dyn FnMut(f64),
     ) -> Result<Option<StemProfile>, NormalizerError> {
-        Ok(self.run(store, Last::Applied, progress)?)
+        Ok(self.run(store, Last::Applied(0), progress)?.0)
     }
 
     /// Effect by effect: finds the correction on the stem as the effects before left it, then applies it at the same hop
-    /// positions as live. The result is the live one, bit for bit.
+    /// positions as live. The result is the live one, bit for bit, and so is what lies behind the stem's end.
     fn run(
         &mut self,
         store: &mut dyn StemStore,
         last: Last,
         progress: &mut dyn FnMut(f64),
-    ) -> Result<Option<StemProfile>, StoreError> {
+    ) -> Result<(Option<StemProfile>, StereoBuffer), StoreError> {
+        let tail_frames = if let Last::Applied(frames) = last { frames } else { 0 };
         stream(store, 0, sanitize)?;
         if too_quiet(peak(store, Sides::Both)?) {
-            return Ok(None);
+            return Ok((None, StereoBuffer::silence(tail_frames)));
         }
         let hops = self.ahead.latency_hops() + self.corrected.latency_hops();
-        let mut audio = PaddedStem::new(store, hops);
+        let mut audio = PaddedStem::new(store, hops, tail_frames);
         for effect in self.ahead.effects_mut().iter_mut().filter(|effect| effect.is_on()) {
             apply(&mut **effect, &mut audio)?;
         }
@@ -225,13 +244,16 @@ impl WholeFile {
             if effect.is_on() {
                 effect.find(audio.stem())?;
                 effect.keep(&mut profile);
-                if index + 1 < count || last == Last::Applied {
+                if index + 1 < count || last != Last::Found {
                     apply(&mut **effect, &mut audio)?;
                 }
             }
             progress((index + 1) as f64 / count as f64);
         }
-        Ok(Some(profile))
+        let mut tail = audio.into_tail();
+        tail.left.truncate(tail_frames);
+        tail.right.truncate(tail_frames);
+        Ok((Some(profile), tail))
     }
 }
 

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use tributary_dsp::normalizer::{HOP_FRAMES, TURNS_HOPS};
 use tributary_dsp::{
     CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, RecipeKind, SongProfile, Stem, StemReading,
-    StemsBlock, StereoBuffer, Targets, normalize_stem, profile_song,
+    StemsBlock, StereoBuffer, Targets, normalize_stem, normalize_with_tail, profile_song,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -193,6 +193,32 @@ fn what_comes_ahead_of_a_stem_is_the_same_in_a_file() {
     streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
     run(&mut live, &mut streamed, || 441);
     assert_is_whole_file_result(&recipe, &input, &streamed, latency);
+}
+
+/// Whoever goes on with a normalized file beyond its end needs what a stream puts out there.
+#[test]
+fn what_comes_behind_a_stem_is_the_same_in_a_file() {
+    const TAIL_FRAMES: usize = 20_000;
+    let input = song(100_300);
+    for recipe in recipes() {
+        let mut live = normalizer(&recipe, ProfileSource::Fixed(profile(&recipe, &input)));
+        let latency = live.latency_samples();
+        let mut streamed = input.clone();
+        streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + TAIL_FRAMES + latency, 0.0));
+        run(&mut live, &mut streamed, || 997);
+        let mut sounds = false;
+        for stem in Stem::ALL {
+            let (mut audio, targets) = (buffer(&input, stem), Targets::default());
+            let (_, tail) =
+                normalize_with_tail(stem, &mut audio, TAIL_FRAMES, &recipe, &targets, RATE_HZ, &mut |_| {})
+                    .unwrap();
+            let wanted = &streamed[stem.index() * 2][latency..];
+            assert!(audio.left[..] == wanted[..audio.frames()], "{stem}, {:?}", recipe.kind);
+            assert!(tail.left[..] == wanted[audio.frames()..], "{stem}, {:?}: behind the end", recipe.kind);
+            sounds |= tail.left.iter().any(|sample| *sample != 0.0);
+        }
+        assert!(sounds, "{:?}: nothing is compared", recipe.kind);
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) mod window;
 use tributary_dsp::{CHANNELS, Corrections, ProfileSource, Recipe, StemReading, Targets};
 
 pub use meters::{Loudness, MeterBank};
+pub use normalize::ReadyStems;
 pub use window::{HOPS_SHOWN, StemWindow};
 
 use anchor::Anchor;
@@ -133,6 +134,14 @@ impl Pipeline {
         self
     }
 
+    /// The same pipeline with stems that were normalized before, as whole files with the corrections it was given: they take
+    /// the place of the normalizer's output, so that nothing is normalized twice. For offline work on a song from its
+    /// beginning; the stems still have to be pushed, for their meters and as the measure of time.
+    pub fn with_ready_stems(mut self, stems: Box<ReadyStems>) -> Self {
+        self.normalize.take_from(Some(stems));
+        self
+    }
+
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
         self.meters.as_ref()
@@ -206,6 +215,9 @@ impl Pipeline {
     pub fn start_at(&mut self, song_frame: i64) {
         let anchor = Anchor::at(song_frame, self.geometry, self.host_rate_hz);
         self.song_frame = song_frame;
+        if song_frame != 0 {
+            self.normalize.take_from(None);
+        }
         self.window.reset();
         self.window.lead_in(anchor.window_frames);
         self.lead_frames = anchor.window_frames;
@@ -223,13 +235,16 @@ impl Pipeline {
     /// Pushes stems (eight planar slices of equal length, host rate) and makes every hop that becomes due.
     ///
     /// # Errors
-    /// When the model fails; the pipeline then needs a [`Self::reset`].
+    /// When the model fails, or ready stems cannot be read; the pipeline then needs a [`Self::reset`].
     pub fn push(&mut self, stems: [&[f32]; CHANNELS]) -> Result<(), EngineError> {
         let frames = stems[0].len();
         let mut from = 0;
         while from < frames {
             let to = frames.min(from + PUSH_FRAMES);
             self.ingest(std::array::from_fn(|channel| &stems[channel][from..to]));
+            if let Some(reason) = self.normalize.take_failure() {
+                return Err(EngineError::Stopped { reason });
+            }
             while self.hop_is_due() {
                 self.run_hop()?;
             }

@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, Targets, normalize_in_place,
+    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_with_tail,
 };
 use tributary_engine::offline::{OfflineFigures, mix_stream};
 use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
@@ -208,13 +208,21 @@ impl<'a> Mixing<'a> {
         });
         let (model, statistics) = (model?, statistics?);
         song.notes.extend(model.remark);
-        let source =
-            measured.map_or(ProfileSource::Adaptive, |(profile, _normalized)| ProfileSource::Fixed(profile));
+        let (source, ready) = match measured {
+            None => (ProfileSource::Adaptive, None),
+            Some((profile, normalized)) => {
+                let ready = self.are_ready(song, &profile).then_some(normalized);
+                (ProfileSource::Fixed(profile), ready)
+            }
+        };
         let profile_s = started.elapsed().as_secs_f64();
         let (limiter, rate_hz) = (self.choice.limiter(), f64::from(song.sample_rate_hz));
         let mut pipeline = Pipeline::new(model.model, &self.recipe, &self.targets, source, limiter, rate_hz)?
             .with_stem_meters()
             .on_two_cores();
+        if let Some(mut normalized) = ready {
+            pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| normalized.read(start, stems)));
+        }
         let learned = statistics.is_some();
         pipeline.freeze_statistics(statistics)?;
         let (figures, loudness) = self.write_mix(&mut pipeline, song, output, packed)?;
@@ -227,6 +235,13 @@ impl<'a> Mixing<'a> {
             mixing_s: started.elapsed().as_secs_f64() - profile_s,
             duration_s: song.frames as f64 / f64::from(song.sample_rate_hz),
         })
+    }
+
+    /// Whether the normalized stems are what the pipeline would make of the song once more. A room is the exception: it is
+    /// heard of stems too that are too quiet to be measured, which whole files leave alone.
+    fn are_ready(&self, song: &Song<StemFile>, profile: &SongProfile) -> bool {
+        let mut there = Stem::ALL.into_iter().filter(|stem| song.stems[stem.index()].is_some());
+        !self.recipe.reverb.enabled || there.all(|stem| profile.stem(stem).is_some())
     }
 
     fn step(&self, what: &str) -> Step {
@@ -242,15 +257,19 @@ impl<'a> Mixing<'a> {
     ) -> Result<(SongProfile, Normalized)> {
         let bar = self.step("measuring");
         let (song_rate_hz, model_rate_hz) = (song.sample_rate_hz, self.choice.sample_rate_hz());
+        let frames = song.frames as u64 * u64::from(model_rate_hz) / u64::from(song_rate_hz);
+        let end = frames as usize + BEHIND_SECONDS * model_rate_hz as usize;
         let measure = |stem: Stem, audio: &mut StemFile| {
             // Measuring works on a copy: the stem itself is still to be mixed.
             let mut copy = resample(audio, song_rate_hz, model_rate_hz, spaces()?)?;
             let mut part = progress::Part::of(&bar, Stem::COUNT);
             let (rate_hz, mut report) = (f64::from(model_rate_hz), |share: f64| part.set_fraction(share));
-            let corrections =
-                normalize_in_place(stem, &mut copy, &self.recipe, &self.targets, rate_hz, &mut report)
+            let behind = end.saturating_sub(copy.frames());
+            let (recipe, targets) = (&self.recipe, &self.targets);
+            let (corrections, tail) =
+                normalize_with_tail(stem, &mut copy, behind, recipe, targets, rate_hz, &mut report)
                     .with_context(|| format!("the {stem} stem cannot be measured"))?;
-            Ok((stem, corrections, copy))
+            Ok((stem, corrections, copy, tail))
         };
         let there =
             song.stems.iter_mut().zip(Stem::ALL).filter_map(|(audio, stem)| Some((stem, audio.as_mut()?)));
@@ -269,9 +288,10 @@ impl<'a> Mixing<'a> {
         bar.finish();
         let (mut profile, mut normalized) = (SongProfile::default(), Normalized::default());
         for measured in measured {
-            let (stem, corrections, copy) = measured?;
+            let (stem, corrections, copy, tail) = measured?;
             profile.0[stem.index()] = corrections;
-            normalized[stem.index()] = Some(copy);
+            normalized.stems[stem.index()] = Some(copy);
+            normalized.tails[stem.index()] = tail;
         }
         Ok((profile, normalized))
     }
@@ -279,7 +299,8 @@ impl<'a> Mixing<'a> {
     /// Runs the network over the normalized stems for what it averages.
     fn song_statistics(&self, normalized: &mut Normalized) -> Result<Option<Statistics>> {
         let bar = self.step("listening");
-        let stems = normalized.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
+        let stems =
+            normalized.stems.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
         let statistics = self.choice.song_statistics(stems, &mut |share| {
             progress::set_fraction(&bar, share);
             Ok(())
@@ -367,8 +388,40 @@ fn found(args: &Args) -> Result<Found> {
     Ok(Found::Song(files))
 }
 
-/// The stems at the model's rate, normalized.
-type Normalized = [Option<StemFile>; Stem::COUNT];
+/// What the network may see behind a song's end, in seconds: its longest window, and the hops that it looks ahead.
+const BEHIND_SECONDS: usize = 4;
+
+/// The stems at the model's rate, normalized, and what the normalization spreads behind the end of each.
+#[derive(Default)]
+struct Normalized {
+    stems: [Option<StemFile>; Stem::COUNT],
+    tails: [StereoBuffer; Stem::COUNT],
+}
+
+impl Normalized {
+    /// Fills planar stems with the song's frames from a place on; silence behind the tails.
+    fn read(&mut self, start: u64, channels: [&mut [f32]; CHANNELS]) -> Result<(), String> {
+        let start = usize::try_from(start).map_err(|error| error.to_string())?;
+        let mut channels = channels.into_iter();
+        for (stem, tail) in self.stems.iter_mut().zip(&self.tails) {
+            let (Some(left), Some(right)) = (channels.next(), channels.next()) else { break };
+            left.fill(0.0);
+            right.fill(0.0);
+            let Some(stem) = stem else { continue };
+            let end = stem.frames();
+            let there = end.saturating_sub(start).min(left.len());
+            if there > 0 {
+                stem.read(start, &mut left[..there], &mut right[..there])
+                    .map_err(|error| error.to_string())?;
+            }
+            let from = (start + there - end).min(tail.frames());
+            let behind = (tail.frames() - from).min(left.len() - there);
+            left[there..there + behind].copy_from_slice(&tail.left[from..from + behind]);
+            right[there..there + behind].copy_from_slice(&tail.right[from..from + behind]);
+        }
+        Ok(())
+    }
+}
 
 /// How a mix of that name is written.
 fn packed(output: &Path, bits: Option<Samples>) -> Result<(Container, Samples)> {

@@ -15,6 +15,17 @@ pub(crate) trait StemListener: Send {
     fn restart(&mut self);
 }
 
+/// Stems that were normalized before, as whole files at the model's rate: fills eight planar slices of equal length with the
+/// frames from a place in the song on, also behind its end, or says why it cannot.
+pub type ReadyStems = dyn FnMut(u64, [&mut [f32]; CHANNELS]) -> Result<(), String> + Send;
+
+/// Where ready stems are read.
+struct Ready {
+    read: Box<ReadyStems>,
+    frame: u64,
+    failed: Option<String>,
+}
+
 /// Builds the normalizer a pipeline uses. Also gives the engine its latency before a model exists.
 pub(crate) fn build_normalizer(
     recipe: &Recipe,
@@ -32,11 +43,23 @@ pub(crate) struct Normalize {
     /// Frames of the normalizer's delay that still have to be dropped.
     delay_left_frames: usize,
     listener: Option<Box<dyn StemListener>>,
+    /// What takes the place of the normalizer's work.
+    ready: Option<Ready>,
 }
 
 impl Normalize {
     pub(crate) fn new(normalizer: FxNormalizer) -> Self {
-        Self { delay_left_frames: normalizer.latency_samples(), normalizer, listener: None }
+        Self { delay_left_frames: normalizer.latency_samples(), normalizer, listener: None, ready: None }
+    }
+
+    /// Puts these in the place of whatever comes in, in streams that begin with the song; `None` ends that.
+    pub(crate) fn take_from(&mut self, stems: Option<Box<ReadyStems>>) {
+        self.ready = stems.map(|read| Ready { read, frame: 0, failed: None });
+    }
+
+    /// Why ready stems could not be read, once.
+    pub(crate) fn take_failure(&mut self) -> Option<String> {
+        self.ready.as_mut()?.failed.take()
     }
 
     pub(crate) fn normalizer(&self) -> &FxNormalizer {
@@ -57,6 +80,7 @@ impl Normalize {
             listener.restart();
         }
         self.normalizer.reset();
+        self.ready.iter_mut().for_each(|ready| ready.frame = 0);
         self.delay_left_frames = self.normalizer.latency_samples() + frames;
         let mut left = frames;
         while left > 0 {
@@ -77,11 +101,31 @@ impl Normalize {
         if let Some(listener) = &mut self.listener {
             listener.hear(block.each_ref().map(|channel| &channel[lead_frames..]));
         }
+        if let Some(ready) = &mut self.ready {
+            ready.fill(block);
+            return block.each_ref().map(Vec::as_slice);
+        }
         self.normalizer.process(&mut StemsBlock { channels: block.each_mut().map(Vec::as_mut_slice) });
         let dropped = self.delay_left_frames.min(block[0].len());
         self.delay_left_frames -= dropped;
         block.iter_mut().for_each(|channel| flush_denormals(channel));
         block.each_ref().map(|channel| &channel[dropped..])
+    }
+}
+
+impl Ready {
+    /// The song's next frames; silence once they could not be read.
+    fn fill(&mut self, block: &mut Block) {
+        let frames = block[0].len() as u64;
+        let read = (self.read)(self.frame, block.each_mut().map(Vec::as_mut_slice));
+        self.frame += frames;
+        match read {
+            Ok(()) => block.iter_mut().for_each(|channel| flush_denormals(channel)),
+            Err(reason) => {
+                block.iter_mut().for_each(|channel| channel.fill(0.0));
+                self.failed = Some(reason);
+            }
+        }
     }
 }
 

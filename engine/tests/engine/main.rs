@@ -19,6 +19,7 @@ mod networks;
 mod output_drive;
 mod pipeline;
 mod protocol;
+mod ready_stems;
 mod realtime;
 mod rendering;
 mod seams;
