@@ -303,7 +303,9 @@ fn what_a_killed_run_left_is_no_result_and_goes_with_the_next_run() {
     let mut child = command.spawn().expect("the built program can be run");
     let left =
         || names(&root).into_iter().find(|name| name.starts_with(".new.wav.") && name.ends_with(".part"));
-    while left().is_none() {
+    // Before any work an empty file is made and removed, to see whether it can be.
+    let has_begun = |name: String| fs::metadata(root.join(name)).is_ok_and(|file| file.len() > 0);
+    while !left().is_some_and(has_begun) {
         assert!(child.try_wait().expect("waited for").is_none(), "the program ended before it was killed");
         std::thread::sleep(Duration::from_millis(1));
     }
