@@ -414,7 +414,7 @@ impl Normalized {
                 stem.read(start, &mut left[..there], &mut right[..there])
                     .map_err(|error| error.to_string())?;
             }
-            let from = (start + there - end).min(tail.frames());
+            let from = (start + there).saturating_sub(end).min(tail.frames());
             let behind = (tail.frames() - from).min(left.len() - there);
             left[there..there + behind].copy_from_slice(&tail.left[from..from + behind]);
             right[there..there + behind].copy_from_slice(&tail.right[from..from + behind]);
