@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tributary_dsp::normalizer::HOP_FRAMES;
 use tributary_dsp::{
-    CHANNELS, FxNormalizer, ProfileSource, SongProfile, Stem, StemStore, StemsBlock, normalize_in_place,
+    CHANNELS, CorrectionSource, FxNormalizer, SongProfile, Stem, StemStore, StemsBlock, normalize_in_place,
 };
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
@@ -45,7 +45,7 @@ pub fn curves<S: StemStore>(
         after.stems[stem.index()] = Features::measure(&mut store, recipe)?.to_curves();
     }
     let mut normalizer =
-        FxNormalizer::new(recipe, targets, ProfileSource::Fixed(profile), rate_hz, HOP_FRAMES)?;
+        FxNormalizer::new(recipe, targets, CorrectionSource::Fixed(profile), rate_hz, HOP_FRAMES)?;
     for (curves, points) in after.stems.iter_mut().zip(reductions(again, &mut normalizer)?) {
         if !curves.spectrum_db.is_empty() {
             curves.reduction_db = points;

@@ -13,7 +13,7 @@ use std::time::Instant;
 use realfft::num_complex::Complex32;
 use tributary_dsp::stft::RealTransform;
 use tributary_dsp::{
-    CHANNELS, EffectName, FxNormalizer, HOP_FRAMES, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer,
+    CHANNELS, CorrectionSource, EffectName, FxNormalizer, HOP_FRAMES, Recipe, Stem, StemsBlock, StereoBuffer,
     Targets, normalize_stem,
 };
 
@@ -72,7 +72,7 @@ const LIVE_RUNS: usize = 3;
 fn live_rtf(recipe: &Recipe, seconds: f64) -> (f64, f64) {
     let source: Vec<Vec<f32>> = (0..CHANNELS).map(|channel| music(seconds, channel as u32 + 1)).collect();
     let built =
-        FxNormalizer::new(recipe, &Targets::default(), ProfileSource::Adaptive, LIVE_RATE_HZ, HOP_FRAMES);
+        FxNormalizer::new(recipe, &Targets::default(), CorrectionSource::Adaptive, LIVE_RATE_HZ, HOP_FRAMES);
     let Ok(mut normalizer) = built else { return (f64::NAN, f64::NAN) };
     let mut fastest = vec![f64::MAX; source[0].len() / HOP_FRAMES];
     let mut total = f64::MAX;

@@ -8,8 +8,8 @@ use std::error::Error;
 
 use tributary_dsp::filter::{Coefficients, StereoBiquad};
 use tributary_dsp::{
-    CHANNELS, EffectName, FxNormalizer, ProfileSource, Recipe, SongProfile, Stem, StemsBlock, StereoBuffer,
-    Targets, normalize_stem,
+    CHANNELS, CorrectionSource, EffectName, FxNormalizer, Recipe, SongProfile, Stem, StemsBlock,
+    StereoBuffer, Targets, normalize_stem,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -34,7 +34,7 @@ fn read(path: &str) -> Result<StereoBuffer, Box<dyn Error>> {
 /// One stem through a normalizer of all four, latency removed.
 fn live(
     recipe: &Recipe,
-    source: ProfileSource,
+    source: CorrectionSource,
     stem: Stem,
     audio: &StereoBuffer,
 ) -> Result<StereoBuffer, Box<dyn Error>> {
@@ -92,9 +92,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (whole, profile) = normalize_stem(stem, &audio, &recipe, &Targets::default(), RATE_HZ)?;
         let mut song = SongProfile::default();
         song.0[stem.index()] = Some(profile);
-        let fixed = live(&recipe, ProfileSource::Fixed(song), stem, &audio)?;
+        let fixed = live(&recipe, CorrectionSource::Fixed(song), stem, &audio)?;
         let same = fixed.left == whole.left && fixed.right == whole.right;
-        let adaptive = live(&recipe, ProfileSource::Adaptive, stem, &audio)?;
+        let adaptive = live(&recipe, CorrectionSource::Adaptive, stem, &audio)?;
         let octaves = effect == EffectName::Equalization;
         let (wanted, actual) = (levels(&whole, octaves), levels(&adaptive, octaves));
         let seconds = wanted[0].len();

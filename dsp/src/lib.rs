@@ -50,7 +50,7 @@ pub use effects::reverb;
 pub use filters::{biquad as filter, transform as stft};
 pub use hop::{HOP_FRAMES, Hop};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError};
-pub use profile::{ProfileSource, SongProfile, StemProfile};
+pub use profile::{CorrectionSource, SongProfile, StemProfile};
 pub use reading::{
     DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, StemReading, WidthReading,
 };

@@ -7,7 +7,7 @@ use crate::block::StemsBlock;
 use crate::chain::Chain;
 use crate::effect::{Context, Effect, Source};
 use crate::hop::{Hop, sanitize};
-use crate::profile::{ProfileError, ProfileSource};
+use crate::profile::{CorrectionSource, ProfileError};
 use crate::reading::StemReading;
 use crate::recipe::{Recipe, RecipeError};
 use crate::stem::Stem;
@@ -71,17 +71,17 @@ impl Corrections {
     pub fn new(
         recipe: &Recipe,
         targets: &Targets,
-        source: &ProfileSource,
+        source: &CorrectionSource,
         sample_rate_hz: f64,
     ) -> Result<Self, NormalizerError> {
         check(recipe, targets, sample_rate_hz)?;
-        if let ProfileSource::Fixed(profile) = source {
+        if let CorrectionSource::Fixed(profile) = source {
             profile.validate()?;
         }
         Ok(Self(Stem::ALL.map(|stem| {
             let source = match source {
-                ProfileSource::Adaptive => Source::Adaptive,
-                ProfileSource::Fixed(profile) => Source::Fixed(profile.stem(stem)),
+                CorrectionSource::Adaptive => Source::Adaptive,
+                CorrectionSource::Fixed(profile) => Source::Fixed(profile.stem(stem)),
             };
             let context = context(stem, recipe, targets, sample_rate_hz);
             Box::new(Chain::corrected(&context, recipe, source))
@@ -168,7 +168,7 @@ impl FxNormalizer {
     pub fn new(
         recipe: &Recipe,
         targets: &Targets,
-        source: ProfileSource,
+        source: CorrectionSource,
         sample_rate_hz: f64,
         max_block: usize,
     ) -> Result<Self, NormalizerError> {

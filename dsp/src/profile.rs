@@ -37,7 +37,7 @@ pub struct SongProfile(pub [Option<StemProfile>; Stem::COUNT]);
 /// Where the corrections come from.
 #[allow(clippy::large_enum_variant, reason = "built once per engine; a box would only burden every caller")]
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum ProfileSource {
+pub enum CorrectionSource {
     /// Running estimates, measured while the song plays.
     #[default]
     Adaptive,

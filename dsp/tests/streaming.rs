@@ -8,8 +8,8 @@ use std::cell::Cell;
 
 use tributary_dsp::normalizer::{HOP_FRAMES, TURNS_HOPS};
 use tributary_dsp::{
-    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, RecipeKind, SongProfile, Stem, StemReading,
-    StemsBlock, StereoBuffer, Targets, normalize_stem, normalize_with_tail, profile_song,
+    CHANNELS, CorrectionSource, Corrections, FxNormalizer, Recipe, RecipeKind, SongProfile, Stem,
+    StemReading, StemsBlock, StereoBuffer, Targets, normalize_stem, normalize_with_tail, profile_song,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -105,7 +105,7 @@ fn profile(recipe: &Recipe, channels: &[Vec<f32>]) -> SongProfile {
     profile
 }
 
-fn normalizer(recipe: &Recipe, source: ProfileSource) -> FxNormalizer {
+fn normalizer(recipe: &Recipe, source: CorrectionSource) -> FxNormalizer {
     FxNormalizer::new(recipe, &Targets::default(), source, RATE_HZ, 512).unwrap()
 }
 
@@ -124,7 +124,7 @@ fn assert_is_whole_file_result(recipe: &Recipe, input: &[Vec<f32>], streamed: &[
 fn any_partition_gives_the_same_bits() {
     let input = song(300_000);
     for recipe in recipes() {
-        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+        for source in [CorrectionSource::Adaptive, CorrectionSource::Fixed(profile(&recipe, &input))] {
             let mut whole = input.clone();
             run(&mut normalizer(&recipe, source.clone()), &mut whole, || 300_000);
             for limit in [1.0, 700.0, 5_000.0] {
@@ -143,7 +143,7 @@ fn any_partition_gives_the_same_bits() {
 fn a_reset_normalizer_is_a_fresh_one() {
     let input = song(200_000);
     for recipe in recipes() {
-        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+        for source in [CorrectionSource::Adaptive, CorrectionSource::Fixed(profile(&recipe, &input))] {
             let mut used = normalizer(&recipe, source.clone());
             let mut scratch = input.clone();
             run(&mut used, &mut scratch, || 1_000);
@@ -165,7 +165,7 @@ fn a_fixed_profile_repeats_the_whole_file_result_bit_for_bit() {
         // Saved and restored, as with a session.
         let text = serde_json::to_string(&profile).unwrap();
         let profile: SongProfile = serde_json::from_str(&text).unwrap();
-        let mut live = normalizer(&recipe, ProfileSource::Fixed(profile));
+        let mut live = normalizer(&recipe, CorrectionSource::Fixed(profile));
         let latency = live.latency_samples();
         let mut streamed = input.clone();
         streamed.iter_mut().for_each(|channel| channel.resize(300_000 + latency, 0.0));
@@ -187,7 +187,7 @@ fn what_comes_ahead_of_a_stem_is_the_same_in_a_file() {
     let recipe = Recipe::default().with_amounts([1.0, 1.0, 0.3, 1.0]).with_width(1.0);
     let profile = profile(&recipe, &input);
     assert!(profile.0.iter().flatten().all(|stem| stem.width.unwrap().gains.iter().any(|gain| *gain > 0.0)));
-    let mut live = normalizer(&recipe, ProfileSource::Fixed(profile));
+    let mut live = normalizer(&recipe, CorrectionSource::Fixed(profile));
     let latency = live.latency_samples();
     let mut streamed = input.clone();
     streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
@@ -201,7 +201,7 @@ fn what_comes_behind_a_stem_is_the_same_in_a_file() {
     const TAIL_FRAMES: usize = 20_000;
     let input = song(100_300);
     for recipe in recipes() {
-        let mut live = normalizer(&recipe, ProfileSource::Fixed(profile(&recipe, &input)));
+        let mut live = normalizer(&recipe, CorrectionSource::Fixed(profile(&recipe, &input)));
         let latency = live.latency_samples();
         let mut streamed = input.clone();
         streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + TAIL_FRAMES + latency, 0.0));
@@ -229,7 +229,9 @@ fn without_amounts_the_chain_is_a_pure_delay() {
         off.effect_mut(effect).enabled = false;
     }
     for recipe in [Recipe::bypass(), off] {
-        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&Recipe::default(), &input))] {
+        for source in
+            [CorrectionSource::Adaptive, CorrectionSource::Fixed(profile(&Recipe::default(), &input))]
+        {
             let mut chain = normalizer(&recipe, source);
             let latency = chain.latency_samples();
             assert!(latency <= 4_100, "{latency}");
@@ -246,12 +248,12 @@ fn without_amounts_the_chain_is_a_pure_delay() {
 #[test]
 fn latency_is_the_same_for_every_recipe_and_parts_add_up() {
     for recipe in recipes() {
-        let chain = normalizer(&recipe, ProfileSource::Adaptive);
+        let chain = normalizer(&recipe, CorrectionSource::Adaptive);
         let sum: usize = chain.latency_parts().iter().map(|part| part.1).sum();
         assert_eq!(chain.latency_samples(), sum);
         assert_eq!(
             chain.latency_samples(),
-            normalizer(&Recipe::bypass(), ProfileSource::Adaptive).latency_samples()
+            normalizer(&Recipe::bypass(), CorrectionSource::Adaptive).latency_samples()
         );
     }
 }
@@ -261,7 +263,7 @@ fn latency_is_the_same_for_every_recipe_and_parts_add_up() {
 fn an_impulse_arrives_at_the_latency() {
     let input = song(300_000);
     let profile = profile(&Recipe::default(), &input);
-    let mut chain = normalizer(&Recipe::default(), ProfileSource::Fixed(profile));
+    let mut chain = normalizer(&Recipe::default(), CorrectionSource::Fixed(profile));
     let latency = chain.latency_samples();
     let mut channels = vec![vec![0f32; 20_000]; CHANNELS];
     channels.iter_mut().for_each(|channel| channel[5_000] = 0.5);
@@ -274,8 +276,8 @@ fn an_impulse_arrives_at_the_latency() {
 
 #[test]
 fn silence_stays_silence() {
-    let source = ProfileSource::Fixed(profile(&Recipe::default(), &song(200_000)));
-    for source in [ProfileSource::Adaptive, source] {
+    let source = CorrectionSource::Fixed(profile(&Recipe::default(), &song(200_000)));
+    for source in [CorrectionSource::Adaptive, source] {
         let mut channels = vec![vec![0f32; 100_000]; CHANNELS];
         run(&mut normalizer(&Recipe::default(), source), &mut channels, || 1_024);
         assert!(channels.iter().flatten().all(|sample| *sample == 0.0));
@@ -286,7 +288,7 @@ fn silence_stays_silence() {
 fn bad_samples_never_come_out_and_leave_no_lasting_damage() {
     let clean = song(600_000);
     for recipe in recipes() {
-        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &clean))] {
+        for source in [CorrectionSource::Adaptive, CorrectionSource::Fixed(profile(&recipe, &clean))] {
             let mut bad = clean.clone();
             for channel in &mut bad {
                 let evil = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-42, f32::MAX, 1e10, -1e10, 1e-10];
@@ -306,8 +308,8 @@ fn bad_samples_never_come_out_and_leave_no_lasting_damage() {
 #[test]
 fn process_and_reset_allocate_nothing() {
     let input = song(300_000);
-    let fixed = ProfileSource::Fixed(profile(&Recipe::default(), &input));
-    for source in [ProfileSource::Adaptive, fixed] {
+    let fixed = CorrectionSource::Fixed(profile(&Recipe::default(), &input));
+    for source in [CorrectionSource::Adaptive, fixed] {
         let mut chain = normalizer(&Recipe::default(), source);
         let mut channels = input.clone();
         let before = ALLOCATIONS.with(Cell::get);
@@ -324,7 +326,7 @@ fn process_and_reset_allocate_nothing() {
 #[test]
 fn adaptive_corrections_settle_hold_in_pauses_and_do_not_pump() {
     let mut channels = song(1_200_000);
-    let mut chain = normalizer(&Recipe::default(), ProfileSource::Adaptive);
+    let mut chain = normalizer(&Recipe::default(), CorrectionSource::Adaptive);
     run(&mut chain, &mut channels, || 4_410);
     let settled = chain.normalize_readings();
     let loudness = |reading: &StemReading| reading.loudness.unwrap().gain_db;
@@ -354,8 +356,8 @@ fn difference(a: &[Vec<f32>], b: &[Vec<f32>], from: usize) -> f32 {
 fn a_glide_ends_in_the_new_corrections_without_a_click() {
     let input = song(700_000);
     for recipe in recipes() {
-        let fixed = ProfileSource::Fixed(profile(&recipe, &input));
-        for (from, to) in [(ProfileSource::Adaptive, fixed.clone()), (fixed, ProfileSource::Adaptive)] {
+        let fixed = CorrectionSource::Fixed(profile(&recipe, &input));
+        for (from, to) in [(CorrectionSource::Adaptive, fixed.clone()), (fixed, CorrectionSource::Adaptive)] {
             let (mut old, mut new, mut glided) = (input.clone(), input.clone(), input.clone());
             run(&mut normalizer(&recipe, from.clone()), &mut old, || 4_096);
             run(&mut normalizer(&recipe, to.clone()), &mut new, || 4_096);
@@ -380,7 +382,7 @@ fn a_glide_ends_in_the_new_corrections_without_a_click() {
             };
             assert!(early(&glided) == early(&old), "nothing changes early");
             assert!(difference(&old, &new, begun + GLIDE_FRAMES) > 0.01, "there is something to glide from");
-            if to == ProfileSource::Adaptive {
+            if to == CorrectionSource::Adaptive {
                 // Estimates that began with the glide are not those of the whole stream: nothing to compare with.
                 assert!(difference(&glided, &old, begun + GLIDE_FRAMES) > 0.01);
                 continue;
@@ -402,15 +404,17 @@ fn a_glide_ends_in_the_new_corrections_without_a_click() {
 fn a_restart_during_a_glide_is_a_fresh_start_with_the_new_corrections() {
     let input = song(150_000);
     let recipe = Recipe::default();
-    let fixed = ProfileSource::Fixed(profile(&recipe, &input));
+    let fixed = CorrectionSource::Fixed(profile(&recipe, &input));
     let corrections =
-        |source: &ProfileSource| Corrections::new(&recipe, &Targets::default(), source, RATE_HZ).unwrap();
+        |source: &CorrectionSource| Corrections::new(&recipe, &Targets::default(), source, RATE_HZ).unwrap();
     let mut wanted = input.clone();
     run(&mut normalizer(&recipe, fixed.clone()), &mut wanted, || 700);
-    for queue in
-        [vec![&fixed], vec![&ProfileSource::Adaptive, &fixed], vec![&fixed, &ProfileSource::Adaptive, &fixed]]
-    {
-        let mut chain = normalizer(&recipe, ProfileSource::Adaptive);
+    for queue in [
+        vec![&fixed],
+        vec![&CorrectionSource::Adaptive, &fixed],
+        vec![&fixed, &CorrectionSource::Adaptive, &fixed],
+    ] {
+        let mut chain = normalizer(&recipe, CorrectionSource::Adaptive);
         run(&mut chain, &mut input.clone(), || 700);
         queue.into_iter().for_each(|source| chain.glide_to(corrections(source)));
         run(&mut chain, &mut input.clone(), || 700);
@@ -452,7 +456,7 @@ fn a_rest_changes_no_bit_of_fixed_corrections() {
     let rest_frames = 45 * 44_100;
     let input = with_rest(rest_frames);
     for recipe in recipes() {
-        let mut chain = normalizer(&recipe, ProfileSource::Fixed(profile(&recipe, &input)));
+        let mut chain = normalizer(&recipe, CorrectionSource::Fixed(profile(&recipe, &input)));
         let latency = chain.latency_samples();
         let mut streamed = input.clone();
         streamed.iter_mut().for_each(|channel| channel.resize(channel.len() + latency, 0.0));
@@ -466,7 +470,7 @@ fn silence_before_a_song_changes_no_bit() {
     let input = song(300_000);
     // The published rules match panning in the first frames of a stream only, silent or not.
     for recipe in recipes().into_iter().filter(|recipe| recipe.kind != RecipeKind::Published) {
-        for source in [ProfileSource::Adaptive, ProfileSource::Fixed(profile(&recipe, &input))] {
+        for source in [CorrectionSource::Adaptive, CorrectionSource::Fixed(profile(&recipe, &input))] {
             let mut wanted = input.clone();
             run(&mut normalizer(&recipe, source.clone()), &mut wanted, || 1_000);
             for leading_hops in [1, 5, 60] {
@@ -496,7 +500,7 @@ fn time_stands_still_for_resting_estimates() {
             {
                 *sample += murmur;
             }
-            let mut chain = normalizer(&recipe, ProfileSource::Adaptive);
+            let mut chain = normalizer(&recipe, CorrectionSource::Adaptive);
             let rested = run_with_rest(&mut chain, &mut channels, rest_frames);
             channels.iter_mut().for_each(|channel| drop(channel.drain(..200_000 + rest_frames)));
             (channels, rested)

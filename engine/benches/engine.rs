@@ -17,7 +17,7 @@ mod published_size;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, StemsBlock};
+use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, StemsBlock};
 use tributary_engine::pipeline::MeterBank;
 use tributary_engine::resample::Resampler;
 use tributary_engine::{
@@ -132,7 +132,7 @@ fn parts(bundle: &ModelBundle, results: &mut Results) {
         });
         results.push(("resample_mix_rtf", value));
     }
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     match FxNormalizer::new(bundle.recipe(), bundle.targets(), source, model_rate_hz, 1024) {
         Ok(mut normalizer) => {
             let mut scratch = audio.clone();
@@ -168,7 +168,7 @@ fn run_pipeline(
     meters: bool,
     audio: &[Vec<f32>; CHANNELS],
 ) -> f64 {
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     let Ok(mut pipeline) = Pipeline::new(
         model,
         bundle.recipe(),
@@ -234,7 +234,7 @@ fn default_network(bundle: &ModelBundle, mut model: Box<dyn MixModel>, results: 
 fn audio_side(bundle: &ModelBundle, results: &mut Results) {
     let (mut audio, handle) = Engine::start(EngineConfig {
         model: ModelSource::Bundle { bundle: Box::new(bundle.clone()), library: None },
-        profile: ProfileSource::Adaptive,
+        corrections: CorrectionSource::Adaptive,
         host_rate_hz: HOST_RATE_HZ,
         max_block: 64,
     });
@@ -271,7 +271,7 @@ fn lives(results: &mut Results) {
         let before = Instant::now();
         let engine = Engine::start(EngineConfig {
             model: ModelSource::Missing { reason: "none".into() },
-            profile: ProfileSource::Adaptive,
+            corrections: CorrectionSource::Adaptive,
             host_rate_hz: HOST_RATE_HZ,
             max_block: 512,
         });

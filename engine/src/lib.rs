@@ -44,7 +44,7 @@ pub use bundle::statistics::Statistics;
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
 pub use learn::capture::{CaptureError, CaptureLimits};
-pub use learn::learned::{LearnedProfile, LearnedStatistics, LearningPhase, LearningStatus, Normalization};
+pub use learn::learned::{LearnedSong, LearnedStatistics, LearningPhase, LearningStatus, Normalization};
 pub use learn::learning::Learning;
 pub use learn::song_averages::{NormalizedStems, Progress};
 pub use learn::stem_file::{StemFile, StemFileError};

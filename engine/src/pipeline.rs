@@ -16,7 +16,7 @@ pub(crate) mod output;
 mod sum;
 pub(crate) mod window;
 
-use tributary_dsp::{CHANNELS, Corrections, ProfileSource, Recipe, StemReading, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets};
 
 pub use meters::{Loudness, MeterBank};
 pub use normalize::ReadyStems;
@@ -81,7 +81,7 @@ impl Pipeline {
         model: Box<dyn MixModel>,
         recipe: &Recipe,
         targets: &Targets,
-        source: ProfileSource,
+        source: CorrectionSource,
         limiter: Option<ContractLimiter>,
         host_rate_hz: f64,
     ) -> Result<Self, EngineError> {

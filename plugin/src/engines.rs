@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use tributary_engine::{
-    EngineHandle, EnginePlayer, LatencyMode, LearnedProfile, Learning, RenderReport, Report,
+    EngineHandle, EnginePlayer, LatencyMode, LearnedSong, Learning, RenderReport, Report,
 };
 
 /// See the module.
@@ -104,7 +104,7 @@ impl Engines {
         let started = catch_unwind(|| Instance::start(&activation, models, &choice));
         let Instance { audio, handle, facts } = started.ok()?;
         self.host.latency_is(audio.latency_frames() as u32);
-        let refused = self.learned.take_over().and_then(|profile| handle.learning().restore(profile).err());
+        let refused = self.learned.take_over().and_then(|song| handle.learning().restore(song).err());
         self.learned.set_notice(refused);
         self.list_models();
         let (player, control) = EnginePlayer::new(audio, activation.sample_rate_hz, activation.max_block);
@@ -285,13 +285,13 @@ impl Source for Engines {
 }
 
 impl Learner for Engines {
-    fn profile(&self) -> Option<Arc<LearnedProfile>> {
-        self.current_learning().and_then(|learning| learning.status().profile)
+    fn song(&self) -> Option<Arc<LearnedSong>> {
+        self.current_learning().and_then(|learning| learning.status().song)
     }
 
-    fn load(&self, profile: Option<LearnedProfile>) -> Option<String> {
-        self.with_learning(|learning| match profile {
-            Some(profile) => learning.restore(profile).err(),
+    fn load(&self, song: Option<LearnedSong>) -> Option<String> {
+        self.with_learning(|learning| match song {
+            Some(song) => learning.restore(song).err(),
             None => {
                 learning.forget();
                 None
@@ -307,7 +307,7 @@ mod tests {
     #[test]
     fn before_the_first_activation_nothing_runs_and_nothing_fails() {
         let engines = Engines::default();
-        assert!(engines.current().is_none() && engines.profile().is_none());
+        assert!(engines.current().is_none() && engines.song().is_none());
         engines.learn();
         engines.forget();
         engines.reset_underruns();

@@ -6,7 +6,7 @@
 
 use crate::models::{ModelChoice, Models};
 use nice_plug::prelude::BufferConfig;
-use tributary_dsp::ProfileSource;
+use tributary_dsp::CorrectionSource;
 use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, ModelSource};
 
 /// The engine's two sides and what the editor says of its model.
@@ -96,7 +96,7 @@ impl Instance {
         };
         let config = EngineConfig {
             model,
-            profile: ProfileSource::Adaptive,
+            corrections: CorrectionSource::Adaptive,
             host_rate_hz: activation.sample_rate_hz,
             max_block: activation.max_block,
         };

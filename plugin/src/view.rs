@@ -117,7 +117,7 @@ fn mix(telemetry: &Telemetry) -> MixCopy {
 
 fn learning(learning: &Learning) -> LearningCopy {
     let status = learning.status();
-    match (status.phase, status.profile) {
+    match (status.phase, status.song) {
         _ if learning.normalization().is_none() => LearningCopy::Unavailable,
         (LearningPhase::Listening, _) => LearningCopy::Listening {
             captured_s: status.captured_s,

@@ -12,7 +12,7 @@ use clap_host::{Bus, BusAudio, Instance, Partition, Stereo};
 use common::{MODEL_RATE_HZ, OVERRIDES, Plugin, activate, ran_without_environment, song};
 use serde_json::{Value, json};
 use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, normalize_stem, profile_song};
-use tributary_engine::{LearnedProfile, Normalization};
+use tributary_engine::{LearnedSong, Normalization};
 
 /// Largest difference of the live output and the offline chain.
 const TOLERANCE: f32 = 1e-4;
@@ -43,7 +43,7 @@ fn with_learned(state: &SavedState, audio: &BusAudio, targets: &Targets) -> Save
         profile_song(stems.each_ref().map(Some), &recipe, targets, MODEL_RATE_HZ, &mut |_| {}).unwrap();
     let normalization =
         Normalization { recipe, targets: targets.clone(), sample_rate_hz: MODEL_RATE_HZ as u32 };
-    let learned = LearnedProfile {
+    let learned = LearnedSong {
         normalization_sha256: normalization.sha256(),
         learned_unix_s: 1_780_000_000,
         length_s: audio.frames() as f64 / MODEL_RATE_HZ,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{
-    ProfileSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_in_place,
+    CorrectionSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_in_place,
 };
 use tributary_engine::{Pipeline, mix_song};
 
@@ -284,7 +284,7 @@ fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer
     }
     let normalized = normalized.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
     let statistics = choice.song_statistics(normalized, &mut |_| Ok(()))?;
-    let source = ProfileSource::Fixed(profile);
+    let source = CorrectionSource::Fixed(profile);
     let limiter = choice.limiter();
     let mut pipeline = Pipeline::new(choice.load()?.model, &recipe, &targets, source, limiter, rate_hz)?;
     pipeline.freeze_statistics(statistics)?;

@@ -15,7 +15,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_with_tail,
+    CHANNELS, CorrectionSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets,
+    normalize_with_tail,
 };
 use tributary_engine::offline::{OfflineFigures, mix_stream};
 use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
@@ -209,10 +210,10 @@ impl<'a> Mixing<'a> {
         let (model, statistics) = (model?, statistics?);
         song.notes.extend(model.remark);
         let (source, ready) = match measured {
-            None => (ProfileSource::Adaptive, None),
+            None => (CorrectionSource::Adaptive, None),
             Some((profile, normalized)) => {
                 let ready = self.are_ready(song, &profile).then_some(normalized);
-                (ProfileSource::Fixed(profile), ready)
+                (CorrectionSource::Fixed(profile), ready)
             }
         };
         let profile_s = started.elapsed().as_secs_f64();

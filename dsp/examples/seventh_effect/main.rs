@@ -10,7 +10,7 @@ use std::error::Error;
 
 use centering::{Centering, mean};
 use tributary_dsp::{
-    CHANNELS, Corrections, FxNormalizer, ProfileSource, Recipe, Stem, StemsBlock, StereoBuffer, Targets,
+    CHANNELS, CorrectionSource, Corrections, FxNormalizer, Recipe, Stem, StemsBlock, StereoBuffer, Targets,
     WholeFile,
 };
 
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     effects.normalize(&mut whole, &mut |_| {})?;
     println!("offset of the stem {:+.4}, as a whole file {:+.4}", bass_mean(&bass)?, mean(&mut whole)?[0]);
 
-    let mut corrections = Corrections::new(&recipe, &targets, &ProfileSource::Adaptive, RATE_HZ)?;
+    let mut corrections = Corrections::new(&recipe, &targets, &CorrectionSource::Adaptive, RATE_HZ)?;
     corrections.push(|_| Box::new(Centering::adaptive(1.0, RATE_HZ)));
     let mut normalizer = FxNormalizer::with_corrections(corrections, &recipe, &targets, RATE_HZ)?;
     let mut channels = vec![vec![0f32; frames]; CHANNELS];

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, ModelBundle, ModelSource, Settings};
 
 use super::{HOST_RATE_HZ, Results};
@@ -17,7 +17,7 @@ const MEASURED_SECONDS: usize = 10;
 pub fn idle(bundle: &ModelBundle, results: &mut Results) {
     let (mut audio, handle) = Engine::start(EngineConfig {
         model: ModelSource::Bundle { bundle: Box::new(bundle.clone()), library: None },
-        profile: ProfileSource::Adaptive,
+        corrections: CorrectionSource::Adaptive,
         host_rate_hz: HOST_RATE_HZ,
         max_block: BLOCK_FRAMES,
     });

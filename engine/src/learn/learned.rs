@@ -31,9 +31,9 @@ impl Normalization {
     }
 }
 
-/// A profile with what it was learned from. Saved with the session.
+/// One song as it was learned: its profile, and what the network averaged over it. Saved with the session.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct LearnedProfile {
+pub struct LearnedSong {
     /// [`Normalization::sha256`] of what it was learned for.
     pub normalization_sha256: String,
     /// Seconds since 1970-01-01 UTC.
@@ -87,8 +87,8 @@ pub struct LearningStatus {
     pub progress: f32,
     /// Why nothing was learned, one plain sentence; gone with the next action.
     pub message: Option<String>,
-    /// The profile in force, or in force again when listening is cancelled.
-    pub profile: Option<Arc<LearnedProfile>>,
-    /// The profile's statistics are this network's, and held.
+    /// What is in force, or in force again when listening is cancelled.
+    pub song: Option<Arc<LearnedSong>>,
+    /// The song's statistics are this network's, and held.
     pub holds_statistics: bool,
 }

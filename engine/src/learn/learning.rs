@@ -11,12 +11,12 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use tributary_dsp::{Corrections, ProfileSource};
+use tributary_dsp::{CorrectionSource, Corrections};
 
 use super::analysis::LearnedNetwork;
 use super::capture::CaptureLimits;
 use super::chunk_channel::{MayWait, chunk_channel};
-use super::learned::{LearnedProfile, LearningPhase, LearningStatus, Normalization};
+use super::learned::{LearnedSong, LearningPhase, LearningStatus, Normalization};
 use super::learning_thread::LearningThread;
 use super::state::{Command, LearningObserver, Run, State, lock};
 use crate::bundle::statistics::Statistics;
@@ -94,10 +94,10 @@ impl Learning {
         match PatientThread::spawn("tributary-learning", move || thread.main(receiver, limits)) {
             Ok(thread) => {
                 self.send(Command::Capture(sender));
-                let LearningStatus { profile, holds_statistics, .. } = std::mem::take(&mut state.status);
+                let LearningStatus { song, holds_statistics, .. } = std::mem::take(&mut state.status);
                 state.status = LearningStatus {
                     phase: LearningPhase::Listening,
-                    profile,
+                    song,
                     holds_statistics,
                     ..LearningStatus::default()
                 };
@@ -133,8 +133,8 @@ impl Learning {
     pub fn forget(&self) {
         let mut state = lock(&self.state);
         self.cancel_locked(&mut state);
-        if state.status.profile.take().is_some() {
-            self.glide(&ProfileSource::Adaptive, None);
+        if state.status.song.take().is_some() {
+            self.glide(&CorrectionSource::Adaptive, None);
         }
         state.rest(None);
     }
@@ -144,7 +144,7 @@ impl Learning {
     ///
     /// # Errors
     /// A sentence when it was learned for another normalization or cannot be used. Running estimates are in force then.
-    pub fn restore(&self, learned: LearnedProfile) -> Result<(), String> {
+    pub fn restore(&self, learned: LearnedSong) -> Result<(), String> {
         if let Err(message) = self.check(&learned) {
             self.forget();
             return Err(message);
@@ -152,17 +152,17 @@ impl Learning {
         let mut state = lock(&self.state);
         self.cancel_locked(&mut state);
         // Hosts load states often; what is in force need not be glided to.
-        if state.status.profile.as_deref() != Some(&learned) {
+        if state.status.song.as_deref() != Some(&learned) {
             let statistics = self.statistics_of(&learned);
             state.status.holds_statistics = statistics.is_some();
-            self.glide(&ProfileSource::Fixed(learned.profile.clone()), statistics);
-            state.status.profile = Some(Arc::new(learned));
+            self.glide(&CorrectionSource::Fixed(learned.profile.clone()), statistics);
+            state.status.song = Some(Arc::new(learned));
         }
         state.rest(None);
         Ok(())
     }
 
-    fn check(&self, learned: &LearnedProfile) -> Result<(), String> {
+    fn check(&self, learned: &LearnedSong) -> Result<(), String> {
         let Some(normalization) = &self.normalization else { return Err(NO_MODEL.into()) };
         if learned.normalization_sha256 != normalization.sha256() {
             return Err(FOREIGN.into());
@@ -171,14 +171,14 @@ impl Learning {
     }
 
     /// A profile's statistics, when they are of this network.
-    fn statistics_of(&self, learned: &LearnedProfile) -> Option<Statistics> {
+    fn statistics_of(&self, learned: &LearnedSong) -> Option<Statistics> {
         let (network, learned) = (self.network.as_ref()?, learned.statistics.as_ref()?);
         let usable =
             learned.model_sha256 == network.bundle.sha256() && network.bundle.accepts(&learned.statistics);
         usable.then(|| learned.statistics.clone())
     }
 
-    fn glide(&self, source: &ProfileSource, statistics: Option<Statistics>) {
+    fn glide(&self, source: &CorrectionSource, statistics: Option<Statistics>) {
         let Some(Normalization { recipe, targets, sample_rate_hz }) = self.normalization.as_deref() else {
             return;
         };

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
-use tributary_dsp::{Corrections, ProfileSource};
+use tributary_dsp::{CorrectionSource, Corrections};
 
 use super::analysis::{LearnedNetwork, analyze};
 use super::capture::{Capture, CaptureError, CaptureLimits, Take};
 use super::chunk_channel::{Captured, ChunkReceiver};
-use super::learned::{LearnedProfile, LearningPhase, Normalization};
+use super::learned::{LearnedSong, LearningPhase, Normalization};
 use super::state::{Command, LearningObserver, Run, State, lock};
 
 /// How often a thread that waits for frames looks whether it is still wanted.
@@ -129,14 +129,14 @@ impl LearningThread {
             Ok(statistics) => (statistics, None),
             Err(reason) => (None, Some(format!("Learned, but without the network's averages: {reason}"))),
         };
-        let learned = LearnedProfile {
+        let learned = LearnedSong {
             normalization_sha256: self.normalization.sha256(),
             learned_unix_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()),
             length_s: take.frames() as f64 / f64::from(*sample_rate_hz),
             profile,
             statistics,
         };
-        let source = ProfileSource::Fixed(learned.profile.clone());
+        let source = CorrectionSource::Fixed(learned.profile.clone());
         let corrections = Corrections::new(recipe, targets, &source, f64::from(*sample_rate_hz))
             .map_err(|error| format!("The song cannot be measured: {error}."))?;
         let statistics = learned.statistics.as_ref().map(|learned| learned.statistics.clone());
@@ -144,7 +144,7 @@ impl LearningThread {
             state.status.holds_statistics = statistics.is_some();
             let _ = self.commands.send(Command::Glide(corrections, statistics));
             state.run = None;
-            state.status.profile = Some(Arc::new(learned));
+            state.status.song = Some(Arc::new(learned));
             state.rest(message);
         });
         Ok(())

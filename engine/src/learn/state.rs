@@ -36,11 +36,10 @@ pub(super) struct State {
 impl State {
     /// Back to what is in force, with a message.
     pub(super) fn rest(&mut self, message: Option<String>) {
-        let LearningStatus { profile, holds_statistics, .. } = std::mem::take(&mut self.status);
-        let phase = if profile.is_some() { LearningPhase::Learned } else { LearningPhase::Adaptive };
-        let holds_statistics = holds_statistics && profile.is_some();
-        self.status =
-            LearningStatus { phase, profile, holds_statistics, message, ..LearningStatus::default() };
+        let LearningStatus { song, holds_statistics, .. } = std::mem::take(&mut self.status);
+        let phase = if song.is_some() { LearningPhase::Learned } else { LearningPhase::Adaptive };
+        let holds_statistics = holds_statistics && song.is_some();
+        self.status = LearningStatus { phase, song, holds_statistics, message, ..LearningStatus::default() };
     }
 }
 

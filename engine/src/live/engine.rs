@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rtrb::{Consumer, RingBuffer};
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 
 use super::audio_thread::audio_side::{AudioRings, AudioSide};
 use super::audio_thread::parts::MAX_BLOCK_LIMIT;
@@ -29,7 +29,7 @@ pub struct EngineConfig {
     /// The model.
     pub model: ModelSource,
     /// Where the normalizer's corrections come from.
-    pub profile: ProfileSource,
+    pub corrections: CorrectionSource,
     /// The host's sample rate, 8 to 768 kHz.
     pub host_rate_hz: f64,
     /// Largest block the host announces. Larger ones work, but leave the worker less time than planned.
@@ -67,7 +67,7 @@ impl Engine {
         let meter = OutputMeter::new(output, both(), config.host_rate_hz);
         let worker = WorkerConfig {
             model: config.model,
-            profile: config.profile,
+            corrections: config.corrections,
             host_rate_hz: config.host_rate_hz,
             latency_frames: latency.total_frames(),
             shared: Arc::clone(&shared),
@@ -93,7 +93,7 @@ fn latency(
     max_block: usize,
     least_frames: usize,
 ) -> Result<LatencyReport, EngineError> {
-    let own = config.model.latency(&config.profile, config.host_rate_hz, max_block)?;
+    let own = config.model.latency(&config.corrections, config.host_rate_hz, max_block)?;
     let short_frames = least_frames.saturating_sub(own.total_frames());
     Ok(own.with("in step", short_frames))
 }

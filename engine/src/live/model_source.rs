@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use tributary_dsp::{ProfileSource, Recipe, Targets};
+use tributary_dsp::{CorrectionSource, Recipe, Targets};
 
 use super::audio_thread::audio_side::fade_frames;
 use super::report::ModelName;
@@ -122,7 +122,7 @@ impl ModelSource {
     /// For an impossible rate, window or recipe.
     pub fn latency(
         &self,
-        profile: &ProfileSource,
+        corrections: &CorrectionSource,
         host_rate_hz: f64,
         max_block: usize,
     ) -> Result<LatencyReport, EngineError> {
@@ -138,7 +138,7 @@ impl ModelSource {
             return Err(EngineError::SampleRate { rate_hz: host_rate_hz });
         }
         let model_rate_hz = f64::from(geometry.sample_rate_hz);
-        let normalizer = build_normalizer(recipe, targets, profile.clone(), model_rate_hz)?;
+        let normalizer = build_normalizer(recipe, targets, corrections.clone(), model_rate_hz)?;
         let computing = (geometry.hop_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
         Ok(pipeline_latency(geometry, &normalizer, limits, host_rate_hz)?
             .with("computing", computing)

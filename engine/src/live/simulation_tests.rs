@@ -150,7 +150,7 @@ impl Simulation {
         if let ModelSource::Custom { limiter: of_model, .. } = &mut model {
             *of_model = limiter;
         }
-        let report = model.latency(&ProfileSource::Adaptive, RATE_HZ, MAX_BLOCK).unwrap();
+        let report = model.latency(&CorrectionSource::Adaptive, RATE_HZ, MAX_BLOCK).unwrap();
         let latency = report.total_frames();
         let ring_frames = latency + 2 * MAX_BLOCK + RATE_HZ as usize + 1024;
         let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
@@ -159,7 +159,7 @@ impl Simulation {
         let (shared, telemetry) = (Arc::new(Shared::default()), Arc::new(Telemetry::default()));
         let worker = Worker::load(WorkerConfig {
             model,
-            profile: ProfileSource::Adaptive,
+            corrections: CorrectionSource::Adaptive,
             host_rate_hz: RATE_HZ,
             latency_frames: latency,
             shared: Arc::clone(&shared),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 use rtrb::{Consumer, Producer};
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 
 use super::fallback::Fallback;
 use super::model_source::ModelSource;
@@ -38,7 +38,7 @@ const STOPPED_MS: f64 = 500.0;
 /// What a worker is given.
 pub(crate) struct WorkerConfig {
     pub(crate) model: ModelSource,
-    pub(crate) profile: ProfileSource,
+    pub(crate) corrections: CorrectionSource,
     pub(crate) host_rate_hz: f64,
     pub(crate) latency_frames: usize,
     pub(crate) shared: Arc<Shared>,
@@ -113,9 +113,17 @@ impl Worker {
 
     fn load(config: WorkerConfig) -> Result<Self, String> {
         let fallback = Fallback::new(config.model.limiter(), config.host_rate_hz);
-        let WorkerConfig { model, profile, host_rate_hz, latency_frames, shared, telemetry, rings, commands } =
-            config;
-        let (pipeline, remark) = build_pipeline(model, profile, host_rate_hz, &|share| {
+        let WorkerConfig {
+            model,
+            corrections,
+            host_rate_hz,
+            latency_frames,
+            shared,
+            telemetry,
+            rings,
+            commands,
+        } = config;
+        let (pipeline, remark) = build_pipeline(model, corrections, host_rate_hz, &|share| {
             telemetry.set_loading(share);
             shared.advance();
         })?;
@@ -290,7 +298,7 @@ impl Worker {
 /// Loads the model and builds the pipeline around it; what the user should know about how the model runs comes with it.
 fn build_pipeline(
     model: ModelSource,
-    profile: ProfileSource,
+    corrections: CorrectionSource,
     host_rate_hz: f64,
     progress: &dyn Fn(f32),
 ) -> Result<(Pipeline, Option<String>), String> {
@@ -301,13 +309,14 @@ fn build_pipeline(
         ModelSource::Bundle { bundle, library } => {
             bundle.find_library_and_load(library.as_deref()).map_err(EngineError::from).and_then(|loaded| {
                 let (recipe, targets) = (bundle.recipe(), bundle.targets());
-                let pipeline = Pipeline::new(loaded.model, recipe, targets, profile, limiter, host_rate_hz)?;
+                let pipeline =
+                    Pipeline::new(loaded.model, recipe, targets, corrections, limiter, host_rate_hz)?;
                 Ok((pipeline, loaded.remark))
             })
         }
         ModelSource::Custom { recipe, targets, load, .. } => {
             load(progress).map_err(EngineError::from).and_then(|model| {
-                let pipeline = Pipeline::new(model, &recipe, &targets, profile, limiter, host_rate_hz)?;
+                let pipeline = Pipeline::new(model, &recipe, &targets, corrections, limiter, host_rate_hz)?;
                 Ok((pipeline, None))
             })
         }

@@ -1,7 +1,7 @@
 //! The normalizer within the pipeline: Fx-normalized stems out, aligned with those that go in, because its delay is dropped
 //! at the start of every stream. Who listens to the stems, to learn from them, hears them on their way in.
 
-use tributary_dsp::{CHANNELS, FxNormalizer, ProfileSource, Recipe, StemsBlock, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, Recipe, StemsBlock, Targets};
 
 use super::intake::{BLOCK_FRAMES, Block, DENORMAL_GUARD_LINEAR};
 use crate::error::EngineError;
@@ -30,7 +30,7 @@ struct Ready {
 pub(crate) fn build_normalizer(
     recipe: &Recipe,
     targets: &Targets,
-    source: ProfileSource,
+    source: CorrectionSource,
     sample_rate_hz: f64,
 ) -> Result<FxNormalizer, EngineError> {
     FxNormalizer::new(recipe, targets, source, sample_rate_hz, BLOCK_FRAMES)

@@ -8,7 +8,7 @@ use crate::learning::{song, stem_of};
 use crate::networks::library;
 use crate::realtime::OFFLINE;
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, Stem, StemStore, Targets, normalize_stem, profile_song,
+    CHANNELS, CorrectionSource, Recipe, Stem, StemStore, Targets, normalize_stem, profile_song,
 };
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
@@ -49,7 +49,7 @@ fn sloping() -> Box<dyn MixModel> {
 /// All effects, with running estimates.
 fn adaptive_pipeline(rate_hz: f64) -> Pipeline {
     let recipe = Recipe::default().with_width(1.0);
-    Pipeline::new(sloping(), &recipe, &Targets::default(), ProfileSource::Adaptive, None, rate_hz).unwrap()
+    Pipeline::new(sloping(), &recipe, &Targets::default(), CorrectionSource::Adaptive, None, rate_hz).unwrap()
 }
 
 /// The mix and the sum of a stream that begins at `song_frame`.
@@ -171,8 +171,8 @@ const RATE_HZ: f64 = 48_000.0;
 
 fn sloping_engine() -> (AudioSide, EngineHandle) {
     let model = custom_source(SMALL_GEOMETRY, sloping);
-    let profile = ProfileSource::Adaptive;
-    Engine::start(EngineConfig { model, profile, host_rate_hz: RATE_HZ, max_block: 1_000 })
+    let corrections = CorrectionSource::Adaptive;
+    Engine::start(EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: 1_000 })
 }
 
 /// Plays frames of a song in blocks of 700. `song_frame` is what the host says of the first one.
@@ -318,7 +318,7 @@ fn a_learned_mix_is_the_same_from_any_start() {
     for rate_hz in [44_100.0, 48_000.0, 96_000.0] {
         let model = bundle.find_library_and_load(None).unwrap().model;
         let limiter = bundle.contract().limiter;
-        let source = ProfileSource::Fixed(profile.clone());
+        let source = CorrectionSource::Fixed(profile.clone());
         let mut pipeline = Pipeline::new(model, recipe, targets, source, limiter, rate_hz).unwrap();
         pipeline.freeze_statistics(statistics.clone()).unwrap();
         let song = song((6.0 * rate_hz) as usize);
@@ -350,7 +350,7 @@ fn silence_before_an_adaptive_mix_changes_nothing() {
         let model = bundle.find_library_and_load(None).unwrap().model;
         let (recipe, targets) = (bundle.recipe(), bundle.targets());
         let limiter = bundle.contract().limiter;
-        let source = ProfileSource::Adaptive;
+        let source = CorrectionSource::Adaptive;
         let mut pipeline = Pipeline::new(model, recipe, targets, source, limiter, rate_hz).unwrap();
         let song = song((3.0 * rate_hz) as usize);
         let (wanted, _) = run_at(&mut pipeline, 0, &song);

@@ -207,7 +207,7 @@ fn impulse_responses_of_any_rate_reach_the_normalizer() {
         }
         let gains = tributary_dsp::Stem::ALL.map(|stem| reverb.gain(stem).is_some());
         assert_eq!(gains, [true, false, true, true]);
-        let (source, targets) = (tributary_dsp::ProfileSource::Adaptive, bundle.targets());
+        let (source, targets) = (tributary_dsp::CorrectionSource::Adaptive, bundle.targets());
         tributary_dsp::FxNormalizer::new(bundle.recipe(), targets, source, 44_100.0, 512).unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Signals and comparisons shared by the engine's tests.
 
-use tributary_dsp::{CHANNELS, ProfileSource, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Targets};
 pub use tributary_engine::test_support::Noise;
 use tributary_engine::test_support::neutral_recipe;
 use tributary_engine::{MixModel, Pipeline};
@@ -61,7 +61,7 @@ pub fn plain_sum(stems: &[Vec<f32>; CHANNELS]) -> [Vec<f32>; 2] {
 
 /// A pipeline whose normalizer only delays.
 pub fn neutral_pipeline(model: Box<dyn MixModel>, host_rate_hz: f64) -> Pipeline {
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     Pipeline::new(model, &neutral_recipe(), &Targets::default(), source, None, host_rate_hz).unwrap()
 }
 

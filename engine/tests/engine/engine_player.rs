@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
     AudioSide, Engine, EngineConfig, EngineHandle, EnginePlayer, MixHop, MixModel, ModelError, ModelSource,
@@ -47,8 +47,8 @@ impl MixModel for Half {
 }
 
 fn start(model: ModelSource, least_frames: usize) -> (AudioSide, EngineHandle) {
-    let profile = ProfileSource::Adaptive;
-    let config = EngineConfig { model, profile, host_rate_hz: RATE_HZ, max_block: MAX_BLOCK };
+    let corrections = CorrectionSource::Adaptive;
+    let config = EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: MAX_BLOCK };
     Engine::start_at_latency(config, least_frames)
 }
 

@@ -2,7 +2,7 @@
 //! none hangs, and what is accepted can be used.
 
 use serde_json::{Value, json};
-use tributary_dsp::{FxNormalizer, ProfileSource, Recipe, Targets};
+use tributary_dsp::{CorrectionSource, FxNormalizer, Recipe, Targets};
 use tributary_engine::{Contract, ModelBundle, OnnxLibrary};
 
 use crate::bundle::{bundle_with_room, room_wav, split_contract};
@@ -66,7 +66,8 @@ fn damaged_targets_are_refused_or_usable() {
             // What is accepted: a normalizer that makes numbers of it.
             Ok(targets) if round % 20 == 0 => {
                 let recipe = Recipe::default();
-                let normalizer = FxNormalizer::new(&recipe, &targets, ProfileSource::Adaptive, 44_100.0, 256);
+                let normalizer =
+                    FxNormalizer::new(&recipe, &targets, CorrectionSource::Adaptive, 44_100.0, 256);
                 used += usize::from(normalizer.is_ok());
             }
             Ok(_) => {}

@@ -1,6 +1,6 @@
 //! Rest: after enough silence a pipeline passes silence on without work, and nobody can hear that it did.
 
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Targets};
 use tributary_engine::ContractLimiter;
 use tributary_engine::test_support::SMALL_GEOMETRY;
 use tributary_engine::{Pipeline, SumModel};
@@ -16,7 +16,7 @@ const PAUSE_S: f64 = 40.0;
 fn full_pipeline(rate_hz: f64) -> Pipeline {
     let model = Box::new(SumModel::new(SMALL_GEOMETRY));
     let limiter = Some(ContractLimiter { ceiling_dbtp: -12.0 });
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     Pipeline::new(model, &Recipe::default(), &Targets::default(), source, limiter, rate_hz)
         .unwrap()
         .with_meters()

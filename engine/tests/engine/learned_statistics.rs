@@ -2,10 +2,10 @@
 //! force, and makes the live output that of the offline chain; another network never gets them.
 
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, normalize_stem,
+    CHANNELS, CorrectionSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, normalize_stem,
 };
 use tributary_engine::{
-    AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, LearnedProfile, LearningPhase, ModelBundle,
+    AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, LearnedSong, LearningPhase, ModelBundle,
     ModelSource, Pipeline, Statistics,
 };
 
@@ -31,8 +31,8 @@ fn bundle(name: &str) -> (TemporaryFolder, ModelBundle) {
 
 fn engine(bundle: &ModelBundle) -> (AudioSide, EngineHandle) {
     let model = ModelSource::Bundle { bundle: Box::new(bundle.clone()), library: None };
-    let profile = ProfileSource::Adaptive;
-    Engine::start(EngineConfig { model, profile, host_rate_hz: RATE_HZ, max_block: 2048 })
+    let corrections = CorrectionSource::Adaptive;
+    Engine::start(EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: 2048 })
 }
 
 /// Profile and statistics as from files: every stem normalized as a whole, the network run over the result.
@@ -54,7 +54,7 @@ fn offline(bundle: &ModelBundle, stems: &[Vec<f32>; CHANNELS]) -> (SongProfile, 
 
 fn pipeline(bundle: &ModelBundle, profile: &SongProfile, statistics: Option<&Statistics>) -> Pipeline {
     let (model, source) =
-        (bundle.find_library_and_load(None).unwrap().model, ProfileSource::Fixed(profile.clone()));
+        (bundle.find_library_and_load(None).unwrap().model, CorrectionSource::Fixed(profile.clone()));
     let (recipe, targets) = (bundle.recipe(), bundle.targets());
     let mut pipeline = Pipeline::new(model, recipe, targets, source, None, RATE_HZ).unwrap();
     pipeline.freeze_statistics(statistics.cloned()).unwrap();
@@ -98,7 +98,7 @@ fn live_with_learned_statistics_is_the_offline_chain_for_any_partition_and_after
 
     let saved = serde_json::to_string(&learned).unwrap();
     for (seed, most) in [(1, 100), (2, 5000)] {
-        let restored: LearnedProfile = serde_json::from_str(&saved).unwrap();
+        let restored: LearnedSong = serde_json::from_str(&saved).unwrap();
         assert_eq!(restored.statistics, learned.statistics, "every bit comes back");
         let (mut audio, handle) = engine(&bundle);
         handle.learning().restore(restored).unwrap();
@@ -131,13 +131,13 @@ fn statistics_of_another_network_or_impossible_ones_are_not_used_but_the_profile
     short.statistics.as_mut().unwrap().statistics.norms.pop();
     let mut impossible = learned.clone();
     impossible.statistics.as_mut().unwrap().statistics.gate[0] = f32::INFINITY;
-    let absent = LearnedProfile { statistics: None, ..learned };
+    let absent = LearnedSong { statistics: None, ..learned };
     for other in [foreign, short, impossible, absent] {
         let (mut audio, handle) = engine(&bundle);
         handle.learning().restore(other.clone()).unwrap();
         let status = handle.learning().status();
         assert_eq!((status.phase, status.holds_statistics), (LearningPhase::Learned, false));
-        assert_eq!(status.profile.as_deref(), Some(&other), "and is saved again as it came");
+        assert_eq!(status.song.as_deref(), Some(&other), "and is saved again as it came");
         let out = render(&mut audio, &stems, &OFFLINE, || 1000);
         assert_eq!(distance(&out, &running, audio.latency_frames()), 0.0);
     }

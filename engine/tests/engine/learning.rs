@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, normalize_stem, profile_song,
+    CHANNELS, CorrectionSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, normalize_stem,
+    profile_song,
 };
 use tributary_engine::resample::convert;
 use tributary_engine::test_support::SlowModel;
 use tributary_engine::{
-    AudioSide, CaptureLimits, Engine, EngineConfig, EngineHandle, LearnedProfile, LearningPhase,
-    LearningStatus, ModelSource, Pipeline, Settings, SumModel,
+    AudioSide, CaptureLimits, Engine, EngineConfig, EngineHandle, LearnedSong, LearningPhase, LearningStatus,
+    ModelSource, Pipeline, Settings, SumModel,
 };
 
 use crate::alloc::allocations;
@@ -52,8 +53,8 @@ fn engine(recipe: &Recipe, host_rate_hz: f64, max_block: usize) -> (AudioSide, E
         limiter: None,
         load: Box::new(|_| Ok(Box::new(SumModel::new(CALM_GEOMETRY)))),
     };
-    let profile = ProfileSource::Adaptive;
-    Engine::start(EngineConfig { model, profile, host_rate_hz, max_block })
+    let corrections = CorrectionSource::Adaptive;
+    Engine::start(EngineConfig { model, corrections, host_rate_hz, max_block })
 }
 
 pub fn limits(folder: &TemporaryFolder) -> CaptureLimits {
@@ -73,7 +74,7 @@ pub fn wait_for(handle: &EngineHandle, wanted: impl Fn(&LearningStatus) -> bool)
 }
 
 /// Plays the stems once while the engine listens, and waits for the profile.
-pub fn learn(audio: &mut AudioSide, handle: &EngineHandle, stems: &[Vec<f32>; CHANNELS]) -> LearnedProfile {
+pub fn learn(audio: &mut AudioSide, handle: &EngineHandle, stems: &[Vec<f32>; CHANNELS]) -> LearnedSong {
     static LEARNED: AtomicU64 = AtomicU64::new(0);
     let folder = TemporaryFolder::new(&format!("learn-{}", LEARNED.fetch_add(1, Relaxed)));
     handle.learning().start_within(limits(&folder));
@@ -81,7 +82,7 @@ pub fn learn(audio: &mut AudioSide, handle: &EngineHandle, stems: &[Vec<f32>; CH
     handle.learning().finish();
     let status = wait_for(handle, |status| status.phase == LearningPhase::Learned);
     assert_eq!(status.message, None);
-    LearnedProfile::clone(&status.profile.unwrap())
+    LearnedSong::clone(&status.song.unwrap())
 }
 
 /// The sum of the stems, each normalized as a whole file: the offline chain.
@@ -123,7 +124,7 @@ fn a_learned_profile_equals_the_offline_chain_for_any_partition_and_after_restor
 
         let saved = serde_json::to_string(&learned).unwrap();
         for (seed, most) in [(1, 100), (2, 5000)] {
-            let restored: LearnedProfile = serde_json::from_str(&saved).unwrap();
+            let restored: LearnedSong = serde_json::from_str(&saved).unwrap();
             let (mut audio, handle) = engine(&recipe, RATE_HZ, 2048);
             handle.learning().restore(restored).unwrap();
             assert_eq!(handle.learning().status().phase, LearningPhase::Learned);
@@ -148,7 +149,7 @@ fn at_48_khz_the_profile_is_that_of_the_resampled_song() {
     let profile: SongProfile =
         profile_song(files.each_ref().map(Some), &recipe, &Targets::default(), RATE_HZ, &mut |_| {}).unwrap();
     let model = Box::new(SumModel::new(CALM_GEOMETRY));
-    let source = ProfileSource::Fixed(profile);
+    let source = CorrectionSource::Fixed(profile);
     let mut pipeline = Pipeline::new(model, &recipe, &Targets::default(), source, None, 48_000.0).unwrap();
     let (wanted, _) = run_pipeline(&mut pipeline, &stems, &[4096]);
 
@@ -172,7 +173,7 @@ fn the_output_glides_to_the_learned_profile_and_back_without_a_click() {
     let latency = audio.latency_frames();
     let twice: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| stems[channel].repeat(3));
     let model = Box::new(SumModel::new(CALM_GEOMETRY));
-    let source = ProfileSource::Fixed(learned.profile);
+    let source = CorrectionSource::Fixed(learned.profile);
     let mut pipeline = Pipeline::new(model, &recipe, &Targets::default(), source, None, RATE_HZ).unwrap();
     let (wanted, _) = run_pipeline(&mut pipeline, &twice, &[4096]);
     let going_on: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| stems[channel].repeat(2));
@@ -214,7 +215,7 @@ fn a_jump_begins_another_stretch_and_the_longest_counts() {
     assert_eq!(status.phase, LearningPhase::Listening);
     assert_eq!(status.heard, [true; 4]);
     handle.learning().finish();
-    let learned = wait_for(&handle, |status| status.phase == LearningPhase::Learned).profile.unwrap();
+    let learned = wait_for(&handle, |status| status.phase == LearningPhase::Learned).song.unwrap();
     let frames = (learned.length_s * RATE_HZ).round() as usize;
     assert!((stems[0].len() - 4_096..=stems[0].len()).contains(&frames), "{frames}");
     let heard: [Vec<f32>; CHANNELS] = std::array::from_fn(|channel| stems[channel][..frames].to_vec());
@@ -260,8 +261,8 @@ fn without_room_or_folder_adapting_goes_on_and_the_reason_is_said() {
         assert!(status.message.unwrap().contains(sentence));
     }
     let missing = ModelSource::Missing { reason: "No model.".into() };
-    let profile = ProfileSource::Adaptive;
-    let config = EngineConfig { model: missing, profile, host_rate_hz: RATE_HZ, max_block: 512 };
+    let corrections = CorrectionSource::Adaptive;
+    let config = EngineConfig { model: missing, corrections, host_rate_hz: RATE_HZ, max_block: 512 };
     let (_audio, handle) = Engine::start(config);
     handle.learning().start();
     assert!(handle.learning().status().message.unwrap().contains("no model"));
@@ -273,7 +274,7 @@ fn the_limit_ends_listening_by_itself() {
     let (mut audio, handle) = engine(&Recipe::default(), RATE_HZ, 512);
     handle.learning().start_within(CaptureLimits { longest_s: 3.0, ..limits(&folder) });
     render(&mut audio, &song(5 * 44_100), &OFFLINE, || 512);
-    let learned = wait_for(&handle, |status| status.phase == LearningPhase::Learned).profile.unwrap();
+    let learned = wait_for(&handle, |status| status.phase == LearningPhase::Learned).song.unwrap();
     assert!((3.0..3.2).contains(&learned.length_s), "{}", learned.length_s);
 }
 
@@ -380,9 +381,9 @@ fn no_hop_is_late_because_of_an_analysis() {
         limiter: None,
         load: Box::new(move |_| Ok(Box::new(SlowModel::new(CALM_GEOMETRY, slowness)))),
     };
-    let profile = ProfileSource::Adaptive;
+    let corrections = CorrectionSource::Adaptive;
     let (mut audio, handle) =
-        Engine::start(EngineConfig { model, profile, host_rate_hz: RATE_HZ, max_block: 2048 });
+        Engine::start(EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: 2048 });
     wait_until_ready(&handle);
     let folder = TemporaryFolder::new("late");
     handle.learning().start_within(limits(&folder));

@@ -2,7 +2,7 @@
 //! the host's rate.
 
 use crate::common::{Noise, noise_stems, part, pull, run_pipeline};
-use tributary_dsp::{CHANNELS, ProfileSource, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Targets};
 use tributary_engine::ContractLimiter;
 use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{Pipeline, SumModel};
@@ -12,7 +12,7 @@ const CEILING_DBTP: f64 = -1.0;
 fn pipeline(limits: bool, rate_hz: f64) -> Pipeline {
     let model = Box::new(SumModel::new(SMALL_GEOMETRY));
     let limiter = limits.then_some(ContractLimiter { ceiling_dbtp: CEILING_DBTP });
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     Pipeline::new(model, &neutral_recipe(), &Targets::default(), source, limiter, rate_hz).unwrap()
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, ModelSource, Settings, SumModel};
 
@@ -12,7 +12,7 @@ use crate::realtime::OFFLINE;
 fn start(model: ModelSource, rate_hz: f64) -> (AudioSide, EngineHandle) {
     Engine::start(EngineConfig {
         model,
-        profile: ProfileSource::Adaptive,
+        corrections: CorrectionSource::Adaptive,
         host_rate_hz: rate_hz,
         max_block: 512,
     })

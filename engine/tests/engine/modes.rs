@@ -2,7 +2,7 @@
 //! block length and keeps its bound, and what the monitor path plays.
 
 use serde_json::{Value, json};
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::{
     AudioSide, Contract, Engine, EngineConfig, EngineHandle, LatencyMode, LatencyReport, ModelBundle,
     ModelSource, Pipeline, SumModel, WindowGeometry,
@@ -25,12 +25,12 @@ fn engine(
     host_rate_hz: f64,
     max_block: usize,
 ) -> (AudioSide, EngineHandle) {
-    let (model, profile) = (source(bundle, mode), ProfileSource::Adaptive);
-    Engine::start(EngineConfig { model, profile, host_rate_hz, max_block })
+    let (model, corrections) = (source(bundle, mode), CorrectionSource::Adaptive);
+    Engine::start(EngineConfig { model, corrections, host_rate_hz, max_block })
 }
 
 fn latency(bundle: &ModelBundle, mode: LatencyMode, host_rate_hz: f64, max_block: usize) -> LatencyReport {
-    source(bundle, mode).latency(&ProfileSource::Adaptive, host_rate_hz, max_block).unwrap()
+    source(bundle, mode).latency(&CorrectionSource::Adaptive, host_rate_hz, max_block).unwrap()
 }
 
 fn default_contract() -> Value {
@@ -136,9 +136,9 @@ fn the_monitor_plays_the_sum_of_the_normalized_stems_without_a_network() {
         // The sum as it leaves the normalizer, in a pipeline of another window.
         let geometry = WindowGeometry { hop_frames: 4096, margin_frames: 0, ..bundle.geometry() };
         let (recipe, targets) = (bundle.recipe(), bundle.targets());
-        let profile = ProfileSource::Adaptive;
+        let corrections = CorrectionSource::Adaptive;
         let mut pipeline =
-            Pipeline::new(Box::new(SumModel::new(geometry)), recipe, targets, profile, None, rate_hz)
+            Pipeline::new(Box::new(SumModel::new(geometry)), recipe, targets, corrections, None, rate_hz)
                 .unwrap();
         let (_, wanted) = run_pipeline(&mut pipeline, &stems, &[1000]);
         assert!(wanted[0].iter().all(|x| x.abs() < 0.8), "the limiter would take part");

@@ -265,7 +265,7 @@ fn child_reports_its_library() {
     println!("{error}");
     let (_audio, handle) = Engine::start(EngineConfig {
         model: ModelSource::open(folder, None),
-        profile: tributary_dsp::ProfileSource::Adaptive,
+        corrections: tributary_dsp::CorrectionSource::Adaptive,
         host_rate_hz: 48_000.0,
         max_block: 64,
     });

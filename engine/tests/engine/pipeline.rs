@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::common::{difference, neutral_pipeline, noise_stems, part, plain_sum, pull, run_pipeline};
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Targets};
 use tributary_engine::pipeline::{HopOutcome, is_missing};
 use tributary_engine::test_support::SMALL_GEOMETRY;
 use tributary_engine::{
@@ -21,7 +21,7 @@ fn sum_pipeline(rate_hz: f64) -> Pipeline {
 /// Everything at full strength: the partition test must not be spared any stage.
 fn full_pipeline(rate_hz: f64) -> Pipeline {
     let model = Box::new(SumModel::new(SMALL_GEOMETRY));
-    let source = ProfileSource::Adaptive;
+    let source = CorrectionSource::Adaptive;
     Pipeline::new(model, &Recipe::default(), &Targets::default(), source, None, rate_hz).unwrap()
 }
 
@@ -333,7 +333,14 @@ fn contradictory_windows_and_rates_are_refused() {
     let short = WindowGeometry { lookahead_frames: 64, ..SMALL_GEOMETRY };
     let build = |geometry, rate_hz| {
         let model = Box::new(SumModel::new(geometry));
-        Pipeline::new(model, &Recipe::bypass(), &Targets::default(), ProfileSource::Adaptive, None, rate_hz)
+        Pipeline::new(
+            model,
+            &Recipe::bypass(),
+            &Targets::default(),
+            CorrectionSource::Adaptive,
+            None,
+            rate_hz,
+        )
     };
     let message = build(short, 44_100.0).err().unwrap().to_string();
     assert!(message.contains("lookahead_frames is 64"), "{message}");

@@ -1,7 +1,7 @@
 //! Stems that were normalized as whole files take the place of the normalizer's work, and nobody hears a difference.
 
 use tributary_dsp::{
-    CHANNELS, ProfileSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, normalize_with_tail,
+    CHANNELS, CorrectionSource, Recipe, SongProfile, Stem, StereoBuffer, Targets, normalize_with_tail,
 };
 use tributary_engine::pipeline::ReadyStems;
 use tributary_engine::test_support::SMALL_GEOMETRY;
@@ -17,7 +17,7 @@ fn recipe() -> Recipe {
     Recipe::default().with_amounts([1.0, 1.0, 0.3, 1.0]).with_width(1.0)
 }
 
-fn pipeline(source: ProfileSource) -> Pipeline {
+fn pipeline(source: CorrectionSource) -> Pipeline {
     let model = Box::new(SumModel::new(SMALL_GEOMETRY));
     Pipeline::new(model, &recipe(), &Targets::default(), source, None, RATE_HZ).unwrap()
 }
@@ -56,7 +56,7 @@ fn a_song_sounds_the_same_to_the_bit_also_at_its_end() {
     for frames in [60_000, 61_003] {
         let stems = noise_stems(frames, 4);
         let (profile, ready) = normalized(&stems);
-        let source = ProfileSource::Fixed(profile);
+        let source = CorrectionSource::Fixed(profile);
         let wanted = run_pipeline(&mut pipeline(source.clone()), &stems, &[4_096]);
         let mut with_ready = pipeline(source).with_ready_stems(reader(ready));
         for pieces in [&[4_096][..], &[1_000, 7]] {
@@ -74,7 +74,7 @@ fn the_normalizer_does_nothing_beside_them_and_is_back_elsewhere_in_the_song() {
         channels.into_iter().for_each(|channel| channel.fill(0.0));
         Ok(())
     });
-    let mut pipeline = pipeline(ProfileSource::Adaptive).with_ready_stems(silence);
+    let mut pipeline = pipeline(CorrectionSource::Adaptive).with_ready_stems(silence);
     let (mix, _) = run_pipeline(&mut pipeline, &stems, &[512]);
     assert!(mix.iter().flatten().all(|sample| *sample == 0.0), "what comes in is not heard");
     pipeline.start_at(8_192 * 1_024);
@@ -85,7 +85,7 @@ fn the_normalizer_does_nothing_beside_them_and_is_back_elsewhere_in_the_song() {
 #[test]
 fn what_cannot_be_read_ends_the_mix_with_the_reason() {
     let stems = noise_stems(30_000, 6);
-    let mut pipeline = pipeline(ProfileSource::Adaptive)
+    let mut pipeline = pipeline(CorrectionSource::Adaptive)
         .with_ready_stems(Box::new(|_, _| Err("the disk is gone".to_owned())));
     let channels = stems.each_ref().map(Vec::as_slice);
     let error = pipeline.push(channels).unwrap_err();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, SlowModel, Slowness, custom_source};
 use tributary_engine::{
     AudioSide, DrySource, Engine, EngineConfig, EngineHandle, EngineState, MixHop, MixModel, ModelError,
@@ -25,7 +25,7 @@ pub const OFFLINE: Settings = Settings {
 };
 
 fn start(model: ModelSource, host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
-    Engine::start(EngineConfig { model, profile: ProfileSource::Adaptive, host_rate_hz, max_block })
+    Engine::start(EngineConfig { model, corrections: CorrectionSource::Adaptive, host_rate_hz, max_block })
 }
 
 fn sum_engine(host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {

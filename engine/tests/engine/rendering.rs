@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::test_support::{SlowModel, neutral_recipe};
 use tributary_engine::{
     AudioSide, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelError, ModelSource, Settings,
@@ -41,7 +41,7 @@ fn start_with(
             limiter: None,
             load: Box::new(load),
         },
-        profile: ProfileSource::Adaptive,
+        corrections: CorrectionSource::Adaptive,
         host_rate_hz: 44_100.0,
         max_block: 1024,
     })

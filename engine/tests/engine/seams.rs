@@ -3,7 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use tributary_dsp::{CHANNELS, ProfileSource};
+use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::{ModelBundle, Pipeline};
 
 use crate::common::{Noise, repository};
@@ -80,7 +80,7 @@ fn a_stationary_sound_shows_no_hops() {
     assert_eq!(hop_frames % PERIOD_FRAMES, 0);
     let (recipe, targets, limiter) = (bundle.recipe(), bundle.targets(), bundle.contract().limiter);
     let mut pipeline =
-        Pipeline::new(model, recipe, targets, ProfileSource::Adaptive, limiter, 44_100.0).unwrap();
+        Pipeline::new(model, recipe, targets, CorrectionSource::Adaptive, limiter, 44_100.0).unwrap();
     let settled = SETTLING_S * 44_100 / hop_frames * hop_frames;
     let frames = settled + HOPS * hop_frames;
     let stems = stationary(frames);

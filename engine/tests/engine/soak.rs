@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Targets};
 use tributary_engine::Time;
 use tributary_engine::test_support::{SMALL_GEOMETRY, neutral_recipe};
 use tributary_engine::{
@@ -104,7 +104,7 @@ fn start(recipe: Recipe, rate_hz: f64, max_block: usize) -> (AudioSide, EngineHa
             limiter: None,
             load: Box::new(|_| Ok(Box::new(SumModel::new(SMALL_GEOMETRY)))),
         },
-        profile: ProfileSource::Adaptive,
+        corrections: CorrectionSource::Adaptive,
         host_rate_hz: rate_hz,
         max_block,
     });

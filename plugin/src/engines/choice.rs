@@ -9,7 +9,7 @@ use crate::instance::{Activation, Instance};
 use crate::models::ModelChoice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use tributary_engine::{AudioSide, EngineHandle, LearnedProfile};
+use tributary_engine::{AudioSide, EngineHandle, LearnedSong};
 
 /// A change that is to be prepared on a thread of its own.
 struct Order {
@@ -20,7 +20,7 @@ struct Order {
     /// The latency that the host knows.
     latency_frames: usize,
     /// What was learned before.
-    profile: Option<LearnedProfile>,
+    song: Option<LearnedSong>,
 }
 
 /// An engine that is not needed, to be dropped without the lock.
@@ -29,9 +29,9 @@ type Unneeded = (AudioSide, EngineHandle);
 impl Engines {
     /// The user chooses a model. While the plug-in is active a thread of its own opens it; a change at a time.
     pub fn choose_model(self: &Arc<Self>, choice: ModelChoice) {
-        let profile = self.learned.take_over();
+        let song = self.learned.take_over();
         let before = self.model.chosen();
-        let order = self.order(choice, &before, profile);
+        let order = self.order(choice, &before, song);
         if self.model.chosen() != before {
             self.host.project_changed();
         }
@@ -43,12 +43,7 @@ impl Engines {
     }
 
     /// Notes a choice; what has to be prepared for it, if anything.
-    fn order(
-        &self,
-        choice: ModelChoice,
-        before: &ModelChoice,
-        profile: Option<LearnedProfile>,
-    ) -> Option<Order> {
+    fn order(&self, choice: ModelChoice, before: &ModelChoice, song: Option<LearnedSong>) -> Option<Order> {
         let mut state = self.lock();
         let State { run, playing, activations, notice, .. } = &mut *state;
         *notice = None;
@@ -71,12 +66,12 @@ impl Engines {
         self.model.choose_quietly(choice.clone());
         let (activation, number) = (playing.activation, *activations);
         let latency_frames = playing.control.latency_frames();
-        Some(Order { choice, activation, number, latency_frames, profile })
+        Some(Order { choice, activation, number, latency_frames, song })
     }
 
     /// Opens the model and offers it to the player, on the thread.
     fn prepare(self: &Arc<Self>, order: Order) -> Option<Unneeded> {
-        let Order { choice, activation, number, latency_frames, profile } = order;
+        let Order { choice, activation, number, latency_frames, song } = order;
         let start = || Instance::start_beside(&activation, &self.models, &choice, latency_frames);
         let broken = |_| Err("An internal error stopped it.".to_owned());
         let opened = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(broken);
@@ -87,7 +82,7 @@ impl Engines {
         };
         match opened {
             Ok(Instance { audio, handle, facts }) => {
-                let refused = profile.and_then(|profile| handle.learning().restore(profile).err());
+                let refused = song.and_then(|song| handle.learning().restore(song).err());
                 match playing.control.offer(audio) {
                     Ok(()) => {
                         playing.change = Some(Change::Coming(choice, Box::new(self.run(handle, facts))));

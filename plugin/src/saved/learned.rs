@@ -8,19 +8,19 @@ use super::document::{FORMAT, Field, Saved, SavedDocument, Unread};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use tributary_engine::{LearnedProfile, LearnedStatistics};
+use tributary_engine::{LearnedSong, LearnedStatistics};
 
 /// Who learns; asked when a project is saved, told when one is loaded.
 pub trait Learner: Send + Sync {
     /// The profile in force, if any.
-    fn profile(&self) -> Option<Arc<LearnedProfile>>;
+    fn song(&self) -> Option<Arc<LearnedSong>>;
 
     /// Puts a loaded profile in force, or none; returns a sentence when it cannot be used.
-    fn load(&self, profile: Option<LearnedProfile>) -> Option<String>;
+    fn load(&self, song: Option<LearnedSong>) -> Option<String>;
 }
 
 /// What was learned, if anything.
-pub type Learned = Option<Arc<LearnedProfile>>;
+pub type Learned = Option<Arc<LearnedSong>>;
 
 impl Saved for Learned {
     const FIELD: &'static str = "learned";
@@ -28,14 +28,14 @@ impl Saved for Learned {
     const KEPT_BYTES_MAX: usize = 256 * 1024;
 
     fn read(document: &Value) -> Option<Self> {
-        let learned = LearnedProfile::deserialize(document.get("learned")?).ok()?;
+        let learned = LearnedSong::deserialize(document.get("learned")?).ok()?;
         is_usable(&learned).then(|| Some(Arc::new(learned)))
     }
 
     /// Through text, because a 32-bit number then keeps its short form: 11 bytes a point instead of 20.
     fn write(&self) -> Value {
-        let Some(profile) = self else { return Value::Null };
-        let text = serde_json::to_string(profile.as_ref()).unwrap_or_default();
+        let Some(song) = self else { return Value::Null };
+        let text = serde_json::to_string(song.as_ref()).unwrap_or_default();
         json!({ "format": FORMAT, "learned": serde_json::from_str::<Value>(&text).unwrap_or(Value::Null) })
     }
 
@@ -50,7 +50,7 @@ impl Saved for Learned {
 }
 
 /// Whether every number is one that some song, and some network, can have.
-fn is_usable(learned: &LearnedProfile) -> bool {
+fn is_usable(learned: &LearnedSong) -> bool {
     let possible = |learned: &LearnedStatistics| learned.statistics.is_possible();
     learned.profile.validate().is_ok() && learned.statistics.as_ref().is_none_or(possible)
 }
@@ -78,11 +78,11 @@ impl LearnedField {
 
     /// The profile in force.
     fn in_force(&self) -> Learned {
-        self.learner()?.profile()
+        self.learner()?.song()
     }
 
     /// The profile a new engine starts with: what was in force last, or what was loaded. Holds it from now on.
-    pub fn take_over(&self) -> Option<LearnedProfile> {
+    pub fn take_over(&self) -> Option<LearnedSong> {
         let learned = self.in_force();
         let mut held = self.lock();
         if learned.is_some() {
@@ -113,10 +113,10 @@ impl LearnedField {
 impl Field for LearnedField {
     fn load(&self, document: Value) {
         let held = SavedDocument::<Learned>::load(document);
-        let profile = held.value().as_deref().cloned();
+        let song = held.value().as_deref().cloned();
         *self.lock() = held;
         if let Some(learner) = self.learner() {
-            let refused = learner.load(profile);
+            let refused = learner.load(song);
             self.set_notice(refused);
         }
     }
@@ -138,7 +138,7 @@ mod tests {
     use tributary_engine::Statistics;
 
     /// The largest profile there is: two curves per stem, of numbers that need all their digits.
-    fn learned() -> LearnedProfile {
+    fn learned() -> LearnedSong {
         let curve =
             |seed: usize| (0..CURVE_POINTS).map(|n| ((n * 7 + seed) as f32 * 0.37).sin() * 14.9).collect();
         let stem = |index: usize| {
@@ -151,7 +151,7 @@ mod tests {
                 ..StemProfile::default()
             })
         };
-        LearnedProfile {
+        LearnedSong {
             normalization_sha256: "ab".repeat(32),
             learned_unix_s: 1_780_000_000,
             length_s: 211.3,
@@ -243,12 +243,12 @@ mod tests {
     struct Refusing;
 
     impl Learner for Refusing {
-        fn profile(&self) -> Option<Arc<LearnedProfile>> {
+        fn song(&self) -> Option<Arc<LearnedSong>> {
             None
         }
 
-        fn load(&self, profile: Option<LearnedProfile>) -> Option<String> {
-            profile.map(|_| "It belongs to another model.".into())
+        fn load(&self, song: Option<LearnedSong>) -> Option<String> {
+            song.map(|_| "It belongs to another model.".into())
         }
     }
 

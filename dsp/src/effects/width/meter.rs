@@ -1,7 +1,10 @@
 //! What width is measured by: power of middle and side in octave bands, and the side that an average φ stands for.
 
-use crate::analysis::hop_spectra::{BINS, HopSpectra, WINDOW_FRAMES};
+use realfft::num_complex::Complex32;
+
+use crate::analysis::hop_spectra::{BINS, WINDOW_FRAMES};
 use crate::effects::width::bands::{BANDS, center_hz};
+use crate::filters::transform::{PairTransform, sqrt_hann};
 use crate::hop::Hop;
 use crate::rules::RecipeKind;
 use crate::stem::Stem;
@@ -90,7 +93,10 @@ impl WidthTarget {
 /// Meter: power of middle and side of a stem per band, over frames of two hops.
 #[derive(Debug)]
 pub struct WidthMeter {
-    analysis: HopSpectra,
+    window: Vec<f32>,
+    transform: PairTransform,
+    /// The hop before.
+    previous: Box<Hop>,
     /// First bin of each band, and the end of the last.
     edges: [usize; BANDS + 1],
     powers: [[f64; 2]; BANDS],
@@ -103,22 +109,47 @@ impl WidthMeter {
             let hz = center_hz(band) * std::f64::consts::FRAC_1_SQRT_2;
             ((hz * WINDOW_FRAMES as f64 / sample_rate_hz).round() as usize).min(BINS)
         };
-        Self { analysis: HopSpectra::new(), edges: std::array::from_fn(edge), powers: [[0.0; 2]; BANDS] }
+        Self {
+            window: sqrt_hann(WINDOW_FRAMES),
+            transform: PairTransform::new(WINDOW_FRAMES),
+            previous: Box::new(Hop::SILENT),
+            edges: std::array::from_fn(edge),
+            powers: [[0.0; 2]; BANDS],
+        }
     }
 
     /// Takes in a hop; when `weight` is given, the frame that ends with it counts that much against what was before:
     /// 1 adds plainly, less turns the sums into running means.
     pub fn add(&mut self, hop: &Hop, weight: Option<f64>) {
-        let Some(weight) = weight else { return self.analysis.pass(hop) };
-        self.analysis.run(hop);
+        if let Some(weight) = weight {
+            self.transform(hop);
+            self.count(weight);
+        }
+        self.previous.left.copy_from_slice(&hop.left);
+        self.previous.right.copy_from_slice(&hop.right);
+    }
+
+    /// Middle and side of the previous hop and this one.
+    fn transform(&mut self, hop: &Hop) {
+        let left = self.previous.left.iter().chain(&hop.left);
+        let right = self.previous.right.iter().chain(&hop.right);
+        let frames = left.zip(right).zip(&self.window);
+        for (sample, ((left, right), window)) in self.transform.input().iter_mut().zip(frames) {
+            *sample = Complex32::new((left + right) * window, (left - right) * window);
+        }
+        self.transform.run();
+    }
+
+    /// Counts the frame just transformed.
+    fn count(&mut self, weight: f64) {
         let keep = if weight < 1.0 { 1.0 - weight } else { 1.0 };
         for (band, powers) in self.powers.iter_mut().enumerate() {
             let bins = self.edges[band]..self.edges[band + 1];
-            let sides = self.analysis.left[bins.clone()].iter().zip(&self.analysis.right[bins]);
-            let (mid, side) = sides.fold((0f32, 0f32), |(mid, side), (left, right)| {
-                (mid + (left + right).norm_sqr(), side + (left - right).norm_sqr())
+            let found = bins.fold([0f32; 2], |[mid, side], bin| {
+                let [more_mid, more_side] = self.transform.powers(bin);
+                [mid + more_mid, side + more_side]
             });
-            for (power, found) in powers.iter_mut().zip([mid, side]) {
+            for (power, found) in powers.iter_mut().zip(found) {
                 *power = *power * keep + f64::from(found) * weight;
             }
         }
@@ -130,7 +161,7 @@ impl WidthMeter {
     }
 
     pub(crate) fn reset(&mut self) {
-        self.analysis.reset();
+        *self.previous = Hop::SILENT;
         self.powers = [[0.0; 2]; BANDS];
     }
 }
