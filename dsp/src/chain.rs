@@ -2,6 +2,7 @@
 //! what is built here, and ask it for latencies and corrections.
 
 use crate::effect::{Context, Effect, Source};
+use crate::effects::conditioning::Conditioning;
 use crate::effects::dynamics::Dynamics;
 use crate::effects::equalization::Equalization;
 use crate::effects::loudness::Loudness;
@@ -12,10 +13,11 @@ use crate::hop::{HOP_FRAMES, Hop};
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::Recipe;
+use crate::session::Standing;
 
 /// What stands ahead of everything that is measured, and so is the same whatever the corrections are.
 fn ahead(context: &Context, recipe: &Recipe) -> Vec<Box<dyn Effect>> {
-    vec![Box::new(Reverb::new(context, &recipe.reverb))]
+    vec![Box::new(Conditioning::new(context)), Box::new(Reverb::new(context, &recipe.reverb))]
 }
 
 /// What is measured and corrected, in the order in which that happens.
@@ -78,6 +80,11 @@ impl Chain {
             effect.start_at(hop);
             hop -= latency_hops(&**effect) as i64;
         }
+    }
+
+    /// Tells every effect how the stem stands to the others of its session. Real-time safe.
+    pub fn stand(&mut self, standing: Standing) {
+        self.0.iter_mut().for_each(|effect| effect.stand(standing));
     }
 
     /// Corrects one hop in place. Real-time safe.

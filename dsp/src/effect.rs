@@ -8,6 +8,7 @@ use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::rules::RecipeKind;
+use crate::session::Standing;
 use crate::stem::Stem;
 use crate::store::{StemStore, StoreError};
 use crate::targets::StemTargets;
@@ -67,7 +68,8 @@ pub trait Effect: Debug + Send {
     /// Lower-case name, as in a recipe.
     fn name(&self) -> &'static str;
 
-    /// Why and by how many hops the output lags behind the input, whether or not the effect is on.
+    /// Why and by how many hops the output lags behind the input. It follows from the recipe's switch, not from its amount:
+    /// turning an amount down to 0 must not move anything in time.
     fn latency(&self) -> &'static [(&'static str, usize)] {
         &[]
     }
@@ -82,6 +84,15 @@ pub trait Effect: Debug + Send {
     fn measure(&self, _stem: &mut dyn StemStore) -> Result<Option<Feature>, StoreError> {
         Ok(None)
     }
+
+    /// Whether the effect also corrects bleed, which is brought along with its session and otherwise left as it is.
+    fn corrects_bleed(&self) -> bool {
+        false
+    }
+
+    /// Tells how the stem stands to the others of its session: before [`Self::find`], and live whenever it changes. For what
+    /// depends on it. Real-time safe.
+    fn stand(&mut self, _standing: Standing) {}
 
     /// Finds the full correction of a complete stem, as the effects before it left it, and puts it in force for good.
     ///

@@ -1,5 +1,6 @@
 //! The effects, one folder each, in the order of the chain.
 
+pub(crate) mod conditioning;
 pub mod dynamics;
 pub mod equalization;
 pub(crate) mod loudness;

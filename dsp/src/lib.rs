@@ -35,6 +35,7 @@ pub mod profile;
 mod reading;
 pub mod recipe;
 mod rules;
+mod session;
 mod stem;
 mod store;
 pub mod targets;
@@ -56,6 +57,7 @@ pub use reading::{
 };
 pub use recipe::{EffectName, Recipe, SendLevels};
 pub use rules::RecipeKind;
+pub use session::{BLEED_LU, GainLimit, LARGEST_GAIN_DB, Session, Standing, WORKING_LUFS};
 pub use stem::{CHANNELS, Stem};
 pub use store::{Sides, StemStore, StoreError};
 pub use targets::{Targets, TargetsError};

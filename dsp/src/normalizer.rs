@@ -6,10 +6,13 @@ use std::sync::Arc;
 use crate::block::StemsBlock;
 use crate::chain::Chain;
 use crate::effect::{Context, Effect, Source};
+use crate::effects::loudness::estimator::LoudnessEstimator;
 use crate::hop::{Hop, sanitize};
 use crate::profile::{CorrectionSource, ProfileError};
 use crate::reading::StemReading;
 use crate::recipe::{Recipe, RecipeError};
+use crate::rules::RecipeKind;
+use crate::session::Session;
 use crate::stem::Stem;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
@@ -111,6 +114,8 @@ struct StemChain {
     /// Not corrected, so a change of corrections does not interrupt it.
     ahead: Chain,
     corrections: Transition,
+    /// How loud the stem came in, for rules that compare the stems of a session.
+    level: Option<LoudnessEstimator>,
     /// A sound has come since the start of the stream.
     heard: bool,
     /// Hops for which input and output have been silent.
@@ -132,6 +137,7 @@ impl StemChain {
             self.corrections.pass_silence();
             return;
         }
+        self.level.iter_mut().for_each(|level| level.listen(hop));
         self.ahead.process(hop);
         self.corrections.process(hop);
         self.silent_hops = if silent && hop.is_silent() { self.silent_hops + 1 } else { 0 };
@@ -146,6 +152,7 @@ impl StemChain {
     fn reset(&mut self) {
         self.ahead.reset();
         self.corrections.reset();
+        self.level.iter_mut().for_each(LoudnessEstimator::reset);
         self.heard = false;
         self.silent_hops = 0;
     }
@@ -193,6 +200,7 @@ impl FxNormalizer {
         let chains = corrections.0.map(|chain| StemChain {
             ahead: Chain::ahead(&stems.next().expect("one for each stem"), recipe),
             corrections: Transition::new(chain, sample_rate_hz),
+            level: (recipe.kind == RecipeKind::Tributary).then(|| LoudnessEstimator::new(sample_rate_hz)),
             heard: false,
             silent_hops: 0,
             rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
@@ -225,8 +233,25 @@ impl FxNormalizer {
                 for (chain, hop) in self.chains.iter_mut().zip(self.hops.iter_mut()) {
                     chain.process(hop);
                 }
+                self.compare_stems();
             }
         }
+    }
+
+    /// Tells every stem how it stands to the others, as far as they have been heard: what the next hop goes by.
+    fn compare_stems(&mut self) {
+        let session = self.session();
+        for (chain, stem) in self.chains.iter_mut().zip(Stem::ALL) {
+            if chain.level.is_some() {
+                chain.corrections.stand(session.standing(stem));
+            }
+        }
+    }
+
+    /// How loud the stems came in so far, by running estimates; nothing by rules that do not compare them.
+    pub fn session(&self) -> Session {
+        let level = |chain: &StemChain| chain.level.as_ref()?.loudness_lufs();
+        Session { loudness_lufs: self.chains.each_ref().map(level) }
     }
 
     /// Lets other corrections take over in [`LISTEN_SECONDS`] + [`FADE_SECONDS`], without a click, or at once when the

@@ -137,7 +137,7 @@ mod tests {
             }),
             panning: Some(PanningCorrection { side: -1.0 }),
             width: Some(WidthCorrection { gains: std::array::from_fn(|band| band as f32 / 30.0) }),
-            loudness: Some(LoudnessCorrection { gain_db: -7.123456789 }),
+            loudness: Some(LoudnessCorrection { gain_db: -7.123456789, limit: None }),
         };
         SongProfile([Some(profile), None, Some(StemProfile::default()), None])
     }
@@ -156,7 +156,10 @@ mod tests {
             change(song.0[0].as_mut().expect("vocals"));
             song.validate()
         };
-        assert!(damage(|profile| profile.loudness = Some(LoudnessCorrection { gain_db: f64::NAN })).is_err());
+        assert!(
+            damage(|profile| profile.loudness = Some(LoudnessCorrection { gain_db: f64::NAN, limit: None }))
+                .is_err()
+        );
         assert!(damage(|profile| profile.panning = Some(PanningCorrection { side: 2.0 })).is_err());
         assert!(damage(|profile| profile.width.as_mut().expect("present").gains[8] = f32::NAN).is_err());
         assert!(damage(|profile| profile.equalization.as_mut().expect("present").curves_db.clear()).is_err());

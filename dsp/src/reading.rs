@@ -1,6 +1,8 @@
 //! What the chain does to one stem at this moment, effect by effect, for display. An effect that does nothing, or nothing
 //! yet – switched off, or live without material – has no reading.
 
+use crate::session::GainLimit;
+
 /// What is done to one stem.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StemReading {
@@ -53,4 +55,6 @@ pub struct WidthReading {
 pub struct LoudnessReading {
     /// Gain in dB, after the amount.
     pub gain_db: f32,
+    /// Why it is not the gain that the target asks for, if it is not.
+    pub limit: Option<GainLimit>,
 }

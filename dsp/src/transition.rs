@@ -5,6 +5,7 @@
 use crate::chain::Chain;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::reading::StemReading;
+use crate::session::Standing;
 
 /// Time in which new corrections listen along unheard. The longest memory of a fixed correction is the compressor's
 /// release on “other”, 666 ms: after nine of them 30 dB of forgotten reduction weigh 0.004 dB, after the fade 0.0002 dB.
@@ -55,6 +56,14 @@ impl Transition {
             self.is_waiting = true;
         } else {
             self.begin(next);
+        }
+    }
+
+    /// Tells the corrections how the stem stands to the others of its session.
+    pub(crate) fn stand(&mut self, standing: Standing) {
+        self.current.stand(standing);
+        if let (Some(_), Some(next)) = (self.age_hops, &mut self.next) {
+            next.stand(standing);
         }
     }
 

@@ -3,6 +3,7 @@
 //! which is measured and overwritten piece by piece: what is kept of a song beside it are its onset peaks and the power
 //! of its 100 ms blocks.
 
+use crate::analysis::loudness::measure as measure_loudness;
 use crate::block::StereoBuffer;
 use crate::chain::{Chain, latency_hops};
 use crate::effect::{Effect, Feature, Source};
@@ -11,6 +12,8 @@ use crate::normalizer::{NormalizerError, check, context};
 use crate::padded::PaddedStem;
 use crate::profile::{SongProfile, StemProfile};
 use crate::recipe::{EffectName, Recipe};
+use crate::rules::RecipeKind;
+use crate::session::{Session, Standing};
 use crate::stem::Stem;
 use crate::store::{Sides, StemStore, StoreError, peak, read_hop, too_quiet};
 use crate::targets::Targets;
@@ -66,12 +69,15 @@ pub fn profile_song(
     progress: &mut dyn FnMut(f64),
 ) -> Result<SongProfile, NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
+    let mut copies = stems.map(|audio| audio.cloned());
+    let stores = copies.each_mut().map(|audio| audio.as_mut().map(|audio| audio as &mut dyn StemStore));
+    let session = Session::measure(stores, sample_rate_hz)?;
     let mut song = SongProfile::default();
-    for stem in Stem::ALL {
-        if let Some(audio) = stems[stem.index()] {
+    for (stem, audio) in Stem::ALL.into_iter().zip(&mut copies) {
+        if let Some(audio) = audio {
             let mut report = |share: f64| progress((stem.index() as f64 + share) / Stem::COUNT as f64);
-            song.0[stem.index()] =
-                profile_stem(stem, &mut audio.clone(), recipe, targets, sample_rate_hz, &mut report)?;
+            let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?.in_session(&session);
+            song.0[stem.index()] = effects.profile(audio, &mut report)?;
         }
         progress((stem.index() + 1) as f64 / Stem::COUNT as f64);
     }
@@ -92,8 +98,7 @@ pub fn profile_stem(
     progress: &mut dyn FnMut(f64),
 ) -> Result<Option<StemProfile>, NormalizerError> {
     check(recipe, targets, sample_rate_hz)?;
-    let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?;
-    Ok(effects.run(store, Last::Found, progress)?.0)
+    WholeFile::new(stem, recipe, targets, sample_rate_hz)?.profile(store, progress)
 }
 
 /// Normalizes one complete stem in memory; the result has the input's length and no delay, and comes with the profile
@@ -143,8 +148,7 @@ pub fn normalize_with_tail(
     sample_rate_hz: f64,
     progress: &mut dyn FnMut(f64),
 ) -> Result<(Option<StemProfile>, StereoBuffer), NormalizerError> {
-    let mut effects = WholeFile::new(stem, recipe, targets, sample_rate_hz)?;
-    Ok(effects.run(store, Last::Applied(tail_frames), progress)?)
+    WholeFile::new(stem, recipe, targets, sample_rate_hz)?.normalize_with_tail(store, tail_frames, progress)
 }
 
 /// Runs a hop processor over a complete stem and removes its delay.
@@ -180,6 +184,10 @@ enum Last {
 /// One stem's effects on their way through a complete file.
 #[derive(Debug)]
 pub struct WholeFile {
+    stem: Stem,
+    kind: RecipeKind,
+    sample_rate_hz: f64,
+    standing: Standing,
     ahead: Chain,
     corrected: Chain,
 }
@@ -198,6 +206,10 @@ impl WholeFile {
         check(recipe, targets, sample_rate_hz)?;
         let context = context(stem, recipe, targets, sample_rate_hz);
         Ok(Self {
+            stem,
+            kind: recipe.kind,
+            sample_rate_hz,
+            standing: Standing::ALONE,
             ahead: Chain::ahead(&context, recipe),
             corrected: Chain::corrected(&context, recipe, Source::Fixed(None)),
         })
@@ -206,6 +218,39 @@ impl WholeFile {
     /// Adds an effect at the end.
     pub fn push(&mut self, effect: Box<dyn Effect>) {
         self.corrected.push(effect);
+    }
+
+    /// The same for a stem of a session, whose other stems decide what is bleed and how far it may be moved. Without one a
+    /// stem is a session of its own.
+    pub fn in_session(mut self, session: &Session) -> Self {
+        self.standing = session.standing(self.stem);
+        self.corrected.stand(self.standing);
+        self
+    }
+
+    /// Finds every correction, as [`profile_stem`] does.
+    ///
+    /// # Errors
+    /// The store's reason.
+    pub fn profile(
+        &mut self,
+        store: &mut dyn StemStore,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Option<StemProfile>, NormalizerError> {
+        Ok(self.run(store, Last::Found, progress)?.0)
+    }
+
+    /// Finds and applies every correction, as [`normalize_with_tail`](crate::normalize_with_tail) does.
+    ///
+    /// # Errors
+    /// The store's reason.
+    pub fn normalize_with_tail(
+        &mut self,
+        store: &mut dyn StemStore,
+        tail_frames: usize,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<(Option<StemProfile>, StereoBuffer), NormalizerError> {
+        Ok(self.run(store, Last::Applied(tail_frames), progress)?)
     }
 
     /// Finds and applies every correction, as [`normalize_in_place`] does.
@@ -230,7 +275,7 @@ impl WholeFile {
     ) -> Result<(Option<StemProfile>, StereoBuffer), StoreError> {
         let tail_frames = if let Last::Applied(frames) = last { frames } else { 0 };
         stream(store, 0, sanitize)?;
-        if too_quiet(peak(store, Sides::Both)?) {
+        if self.is_silent(store)? {
             return Ok((None, StereoBuffer::silence(tail_frames)));
         }
         let hops = self.ahead.latency_hops() + self.corrected.latency_hops();
@@ -241,7 +286,7 @@ impl WholeFile {
         let count = self.corrected.effects().len();
         let mut profile = StemProfile::default();
         for (index, effect) in self.corrected.effects_mut().iter_mut().enumerate() {
-            if effect.is_on() {
+            if effect.is_on() && (effect.corrects_bleed() || !self.standing.is_bleed()) {
                 effect.find(audio.stem())?;
                 effect.keep(&mut profile);
                 if index + 1 < count || last != Last::Found {
@@ -254,6 +299,15 @@ impl WholeFile {
         tail.left.truncate(tail_frames);
         tail.right.truncate(tail_frames);
         Ok((Some(profile), tail))
+    }
+
+    /// Whether there is nothing to correct: by the paper's rules and the published ones, a peak at or below −50 dBFS; otherwise
+    /// nothing that passes the gates of loudness.
+    fn is_silent(&self, store: &mut dyn StemStore) -> Result<bool, StoreError> {
+        if self.kind != RecipeKind::Tributary {
+            return Ok(too_quiet(peak(store, Sides::Both)?));
+        }
+        Ok(measure_loudness(store, Sides::Both, self.kind, self.sample_rate_hz)?.is_none())
     }
 }
 

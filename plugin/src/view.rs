@@ -209,7 +209,7 @@ mod tests {
             dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
             panning: Some(PanningReading { side: -0.25 }),
             width: Some(WidthReading { added_side: 0.25 }),
-            loudness: Some(LoudnessReading { gain_db: 6.0 }),
+            loudness: Some(LoudnessReading { gain_db: 6.0, limit: None }),
         };
         let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "−12.0 dB side", "+6.0 dB"]);
@@ -220,7 +220,7 @@ mod tests {
         let reading = StemReading {
             dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
             width: Some(WidthReading { added_side: 0.0 }),
-            loudness: Some(LoudnessReading { gain_db: -3.0 }),
+            loudness: Some(LoudnessReading { gain_db: -3.0, limit: None }),
             ..StemReading::default()
         };
         let rows = corrections(&reading);

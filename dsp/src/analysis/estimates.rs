@@ -94,16 +94,20 @@ pub fn step(hop_seconds: f64, time_constant_seconds: f64) -> f64 {
 
 /// Tells material from pauses, so that estimates hold during silence.
 ///
-/// A hop is material when its rms lies between −70 and +6 dBFS and no more than 35 dB below the running mean of material.
-/// That mean falls by 1 dB per second while sound below it goes on, so a song that stays quiet is heard in the end.
+/// A hop is material when its rms lies between −70 and +6 dBFS and no more than 35 dB below the running mean of material;
+/// until something has reached −70 dBFS, −90 dBFS are enough, for sessions that were recorded far too low. The mean falls by 1 dB per second while sound below it goes on, so a song that stays quiet is heard in the end.
 #[derive(Debug, Clone)]
 pub struct ActivityGate {
     reference: f64,
     step: f64,
     fall: f64,
+    /// Nothing has passed the gate at −70 dBFS yet.
+    quiet: bool,
 }
 
 const ABSOLUTE_GATE: f64 = 1e-7;
+/// The same while all has been quiet.
+const QUIET_GATE: f64 = 1e-9;
 /// +6 dBFS (rms): no music, but a fault that must not be remembered.
 pub const LOUDEST_MATERIAL: f64 = 4.0;
 const RELATIVE_GATE: f64 = 3.16e-4;
@@ -113,13 +117,18 @@ impl ActivityGate {
     /// `hop_seconds`: time between decisions.
     pub fn new(hop_seconds: f64) -> Self {
         let step = step(hop_seconds, REFERENCE_SECONDS);
-        Self { reference: 0.0, step, fall: 10f64.powf(-0.1 * hop_seconds) }
+        Self { reference: 0.0, step, fall: 10f64.powf(-0.1 * hop_seconds), quiet: true }
     }
 
     /// Whether a hop of this mean square (per channel) is material.
     pub fn is_material(&mut self, mean_square: f64) -> bool {
-        if !(ABSOLUTE_GATE..=LOUDEST_MATERIAL).contains(&mean_square) {
+        let gate = if self.quiet { QUIET_GATE } else { ABSOLUTE_GATE };
+        if !(gate..=LOUDEST_MATERIAL).contains(&mean_square) {
             return false;
+        }
+        if self.quiet && mean_square >= ABSOLUTE_GATE {
+            self.quiet = false;
+            self.reference = 0.0;
         }
         if mean_square < self.reference * RELATIVE_GATE {
             self.reference *= self.fall;
@@ -136,6 +145,7 @@ impl ActivityGate {
     /// Forgets what was heard.
     pub fn reset(&mut self) {
         self.reference = 0.0;
+        self.quiet = true;
     }
 }
 
@@ -173,8 +183,19 @@ mod tests {
         assert!(!gate.is_material(0.0));
         assert!(gate.is_material(0.1));
         assert!(!gate.is_material(1e-6));
+        assert!(!gate.is_material(1e-8), "too quiet after something loud");
         let seconds = (0..10_000).position(|_| gate.is_material(1e-6)).expect("opens again") as f64 * 0.023;
         assert!((5.0..40.0).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn the_gate_hears_a_quiet_session_until_something_loud_comes() {
+        let mut gate = ActivityGate::new(0.023);
+        assert!(!gate.is_material(1e-10) && gate.is_material(1e-8));
+        assert!(gate.is_material(0.1), "loud");
+        assert!(!gate.is_material(1e-8));
+        gate.reset();
+        assert!(gate.is_material(1e-8));
     }
 
     #[test]

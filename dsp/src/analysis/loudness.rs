@@ -12,6 +12,9 @@ use crate::units::{db_from_gain, gain_from_db};
 const OFFSET_LUFS: f64 = -0.691;
 /// Quietest block that counts.
 pub(crate) const ABSOLUTE_GATE_LUFS: f64 = -70.0;
+/// The same in a song that has nothing louder, for rules that know sessions recorded far too low: 6 dB above the noise of 16
+/// bits.
+pub(crate) const QUIET_GATE_LUFS: f64 = -90.0;
 /// Power of a block that counts against the mean of all: −10 LU.
 pub(crate) const RELATIVE_GATE: f64 = 0.1;
 
@@ -49,7 +52,8 @@ impl KWeighting {
 }
 
 /// Meter: integrated loudness of a complete stem or one of its sides, in LUFS; `None` when nothing passes the gates.
-/// The published rules measure the file between two stretches of `PADDING_FRAMES` zeros.
+/// The published rules measure the file between two stretches of `PADDING_FRAMES` zeros. The rules of kind `Tributary` hear a
+/// stem of which nothing passes the gate at −70 LUFS from −90 LUFS on.
 ///
 /// # Errors
 /// The store's reason.
@@ -89,6 +93,7 @@ fn measure_with_peak(
 
 /// Energy per 100 ms of a file; a block is four of them, the last ones cut short by the end of the file.
 struct FileMeter {
+    hears_quiet: bool,
     weighting: KWeighting,
     energies: Vec<f64>,
     tenth: f64,
@@ -103,6 +108,7 @@ impl FileMeter {
         let seconds = (frames + 2 * padding) as f64 / sample_rate_hz;
         let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
         Self {
+            hears_quiet: kind == RecipeKind::Tributary,
             weighting: KWeighting::new(sample_rate_hz),
             energies: vec![0.0; (count.max(1) + 3) as usize],
             tenth: 0.1 * sample_rate_hz,
@@ -141,18 +147,20 @@ impl FileMeter {
             left -= count;
         }
         let block = |four: &[f64]| four.iter().sum::<f64>() / (4.0 * self.tenth);
-        gated_mean(&self.energies.windows(4).map(block).collect::<Vec<_>>()).map(lufs)
+        let blocks: Vec<f64> = self.energies.windows(4).map(block).collect();
+        let quiet = || if self.hears_quiet { gated_mean(&blocks, QUIET_GATE_LUFS) } else { None };
+        gated_mean(&blocks, ABSOLUTE_GATE_LUFS).or_else(quiet).map(lufs)
     }
 }
 
 /// Two-pass gating of BS.1770-4.
-fn gated_mean(blocks: &[f64]) -> Option<f64> {
+fn gated_mean(blocks: &[f64], absolute_gate_lufs: f64) -> Option<f64> {
     let mean = |gate: f64, inclusive: bool| {
         let kept = blocks.iter().filter(|block| **block > gate || (inclusive && **block == gate));
         let (count, sum) = kept.fold((0u32, 0.0), |(count, sum), block| (count + 1, sum + block));
         (count > 0).then(|| sum / f64::from(count))
     };
-    let absolute = 10f64.powf((ABSOLUTE_GATE_LUFS - OFFSET_LUFS) / 10.0);
+    let absolute = 10f64.powf((absolute_gate_lufs - OFFSET_LUFS) / 10.0);
     let first = mean(absolute, true)?;
     mean(absolute.max(first * RELATIVE_GATE), false)
 }

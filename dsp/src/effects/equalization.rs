@@ -22,6 +22,7 @@ use crate::store::{StemStore, StoreError};
 #[derive(Debug)]
 pub(crate) struct Equalization {
     context: Context,
+    enabled: bool,
     amount: f64,
     correction: Option<EqualizationCorrection>,
     matcher: EqualizationMatcher,
@@ -38,7 +39,7 @@ impl Equalization {
                 EqualizationMatcher::adaptive(&context.target, amount, context.stem, context.sample_rate_hz)
             }
         };
-        Self { context: context.clone(), amount, correction, matcher }
+        Self { context: context.clone(), enabled: setting.enabled, amount, correction, matcher }
     }
 }
 
@@ -48,7 +49,7 @@ impl Effect for Equalization {
     }
 
     fn latency(&self) -> &'static [(&'static str, usize)] {
-        &[("equalization filter", 1)]
+        if self.enabled { &[("equalization filter", 1)] } else { &[] }
     }
 
     fn is_on(&self) -> bool {
@@ -71,7 +72,9 @@ impl Effect for Equalization {
     }
 
     fn process(&mut self, hop: &mut Hop) {
-        self.matcher.process(hop);
+        if self.enabled {
+            self.matcher.process(hop);
+        }
     }
 
     fn pass_silence(&mut self) {

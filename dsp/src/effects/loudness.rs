@@ -12,6 +12,8 @@ use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::EffectSetting;
+use crate::rules::RecipeKind;
+use crate::session::Standing;
 use crate::store::{Sides, StemStore, StoreError};
 
 /// Loudness of one stem.
@@ -19,6 +21,7 @@ use crate::store::{Sides, StemStore, StoreError};
 pub struct Loudness {
     context: Context,
     amount: f64,
+    standing: Standing,
     correction: Option<LoudnessCorrection>,
     matcher: LoudnessMatcher,
 }
@@ -29,12 +32,12 @@ impl Loudness {
         let amount = setting.effective_amount();
         let correction = source.profile().and_then(|profile| profile.loudness);
         let matcher = match source {
-            Source::Fixed(_) => LoudnessMatcher::fixed(correction.map(|found| found.gain_db), amount),
+            Source::Fixed(_) => LoudnessMatcher::fixed(correction, amount),
             Source::Adaptive => {
                 LoudnessMatcher::adaptive(context.target.loudness_lufs, amount, context.sample_rate_hz)
             }
         };
-        Self { context: context.clone(), amount, correction, matcher }
+        Self { context: context.clone(), amount, standing: Standing::ALONE, correction, matcher }
     }
 }
 
@@ -52,11 +55,25 @@ impl Effect for Loudness {
         Ok(measure(stem, Sides::Both, kind, sample_rate_hz)?.map(Feature::Loudness))
     }
 
+    fn corrects_bleed(&self) -> bool {
+        true
+    }
+
+    fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.matcher.stand(standing);
+    }
+
     fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
         let Context { kind, sample_rate_hz, ref target, .. } = self.context;
-        let gain_db = gain_to_lufs_db(stem, Sides::Both, target.loudness_lufs, kind, sample_rate_hz)?;
-        self.correction = Some(LoudnessCorrection { gain_db });
-        self.matcher = LoudnessMatcher::fixed(Some(gain_db), self.amount);
+        let (gain_db, limit) = if kind == RecipeKind::Tributary {
+            let measured_lufs = measure(stem, Sides::Both, kind, sample_rate_hz)?;
+            measured_lufs.map_or((0.0, None), |lufs| self.standing.gain_db(target.loudness_lufs - lufs))
+        } else {
+            (gain_to_lufs_db(stem, Sides::Both, target.loudness_lufs, kind, sample_rate_hz)?, None)
+        };
+        self.correction = Some(LoudnessCorrection { gain_db, limit });
+        self.matcher = LoudnessMatcher::fixed(self.correction, self.amount);
         Ok(())
     }
 

@@ -26,6 +26,7 @@ use crate::store::{StemStore, StoreError};
 #[derive(Debug)]
 pub(crate) struct Panning {
     context: Context,
+    enabled: bool,
     amount: f64,
     correction: Option<PanningCorrection>,
     matcher: PanningMatcher,
@@ -42,7 +43,7 @@ impl Panning {
                 PanningMatcher::adaptive(&context.target, amount, limits(context), context.sample_rate_hz)
             }
         };
-        Self { context: context.clone(), amount, correction, matcher }
+        Self { context: context.clone(), enabled: setting.enabled, amount, correction, matcher }
     }
 }
 
@@ -60,7 +61,7 @@ impl Effect for Panning {
     }
 
     fn latency(&self) -> &'static [(&'static str, usize)] {
-        &[("panning window", 1)]
+        if self.enabled { &[("panning window", 1)] } else { &[] }
     }
 
     fn is_on(&self) -> bool {
@@ -86,7 +87,9 @@ impl Effect for Panning {
     }
 
     fn process(&mut self, hop: &mut Hop) {
-        self.matcher.process(hop);
+        if self.enabled {
+            self.matcher.process(hop);
+        }
     }
 
     fn pass_silence(&mut self) {

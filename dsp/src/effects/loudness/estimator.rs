@@ -1,7 +1,7 @@
 //! The running estimate behind live loudness: gated loudness of what has been heard.
 
 use crate::analysis::estimates::{ESTIMATE_SECONDS, LOUDEST_MATERIAL, RunningWeight};
-use crate::analysis::loudness::{ABSOLUTE_GATE_LUFS, KWeighting, RELATIVE_GATE, lufs};
+use crate::analysis::loudness::{ABSOLUTE_GATE_LUFS, KWeighting, QUIET_GATE_LUFS, RELATIVE_GATE, lufs};
 use crate::hop::{HOP_FRAMES, Hop};
 
 /// Length of a block (BS.1770-4).
@@ -12,9 +12,11 @@ fn block_hops(sample_rate_hz: f64) -> usize {
     (BLOCK_SECONDS * sample_rate_hz / HOP_FRAMES as f64).round().max(1.0) as usize
 }
 
-/// Running gated loudness of a stem, hop by hop.
+/// Running gated loudness of a stem, hop by hop. It hears from −90 LUFS on until something passes the gate of the standard,
+/// at −70 LUFS; what was quieter is forgotten then.
 #[derive(Debug)]
 pub(crate) struct LoudnessEstimator {
+    gate_lufs: f64,
     weighting: KWeighting,
     /// Power of the hops of a block.
     recent: Vec<f64>,
@@ -30,6 +32,7 @@ impl LoudnessEstimator {
     pub(crate) fn new(sample_rate_hz: f64) -> Self {
         let hops = ESTIMATE_SECONDS * sample_rate_hz / HOP_FRAMES as f64;
         Self {
+            gate_lufs: QUIET_GATE_LUFS,
             weighting: KWeighting::new(sample_rate_hz),
             recent: vec![0.0; block_hops(sample_rate_hz)],
             position: 0,
@@ -51,9 +54,13 @@ impl LoudnessEstimator {
         self.position = (self.position + 1) % hops;
         self.filled = (self.filled + 1).min(hops);
         let block = self.recent.iter().sum::<f64>() / hops as f64;
-        let audible = lufs(block) >= ABSOLUTE_GATE_LUFS && block <= 2.0 * LOUDEST_MATERIAL;
+        let audible = lufs(block) >= self.gate_lufs && block <= 2.0 * LOUDEST_MATERIAL;
         if self.filled < hops || !audible {
             return;
+        }
+        if self.gate_lufs < ABSOLUTE_GATE_LUFS && lufs(block) >= ABSOLUTE_GATE_LUFS {
+            self.gate_lufs = ABSOLUTE_GATE_LUFS;
+            self.forget();
         }
         self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
         if block > self.ungated * RELATIVE_GATE {
@@ -70,6 +77,11 @@ impl LoudnessEstimator {
         self.recent.fill(0.0);
         self.position = 0;
         self.filled = 0;
+        self.gate_lufs = QUIET_GATE_LUFS;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
         self.ungated = 0.0;
         self.gated = 0.0;
         self.ungated_weight.reset();

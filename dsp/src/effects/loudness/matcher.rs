@@ -1,9 +1,11 @@
 //! Applies a loudness correction: one gain for good, or one that glides after the running estimate. No latency.
 
 use crate::analysis::estimates::Glide;
+use crate::effects::loudness::correction::LoudnessCorrection;
 use crate::effects::loudness::estimator::LoudnessEstimator;
 use crate::hop::{HOP_FRAMES, Hop, ramp};
 use crate::reading::LoudnessReading;
+use crate::session::{GainLimit, Standing};
 use crate::units::gain_from_db;
 
 /// Matcher: one gain for the stem, fixed or gliding. No latency.
@@ -12,6 +14,8 @@ pub struct LoudnessMatcher {
     amount: f64,
     is_corrected: bool,
     target_lufs: f64,
+    standing: Standing,
+    limit: Option<GainLimit>,
     estimator: Option<LoudnessEstimator>,
     start_gain_db: f64,
     glide: Glide,
@@ -20,13 +24,15 @@ pub struct LoudnessMatcher {
 
 impl LoudnessMatcher {
     /// Applies one gain for good.
-    pub fn fixed(gain_db: Option<f64>, amount: f64) -> Self {
-        let start_gain_db = gain_db.unwrap_or(0.0) * amount;
+    pub fn fixed(correction: Option<LoudnessCorrection>, amount: f64) -> Self {
+        let start_gain_db = correction.map_or(0.0, |found| found.gain_db) * amount;
         let gain = gain_from_db(start_gain_db) as f32;
         Self {
             amount,
-            is_corrected: gain_db.is_some(),
+            is_corrected: correction.is_some(),
             target_lufs: 0.0,
+            standing: Standing::ALONE,
+            limit: correction.and_then(|found| found.limit),
             estimator: None,
             start_gain_db,
             glide: Glide::new(start_gain_db, 1.0),
@@ -40,11 +46,18 @@ impl LoudnessMatcher {
             amount,
             is_corrected: false,
             target_lufs,
+            standing: Standing::ALONE,
+            limit: None,
             estimator: (amount > 0.0).then(|| LoudnessEstimator::new(sample_rate_hz)),
             start_gain_db: 0.0,
             glide: Glide::gain(HOP_FRAMES as f64 / sample_rate_hz),
             gain: 1.0,
         }
+    }
+
+    /// How the stem stands to the others of its session: for the running estimate, which knows this stem only.
+    pub fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
     }
 
     /// Scales one hop in place.
@@ -53,7 +66,9 @@ impl LoudnessMatcher {
         if let Some(estimator) = &mut self.estimator {
             estimator.listen(hop);
             if let Some(loudness_lufs) = estimator.loudness_lufs() {
-                let gain_db = self.glide.advance((self.target_lufs - loudness_lufs) * self.amount);
+                let (wanted_db, limit) = self.standing.gain_db(self.target_lufs - loudness_lufs);
+                self.limit = limit;
+                let gain_db = self.glide.advance(wanted_db * self.amount);
                 self.gain = gain_from_db(gain_db) as f32;
             }
         }
@@ -66,7 +81,8 @@ impl LoudnessMatcher {
             Some(estimator) => estimator.loudness_lufs().is_some(),
             None => self.is_corrected,
         };
-        (self.amount > 0.0 && decided).then_some(LoudnessReading { gain_db: self.glide.value() as f32 })
+        (self.amount > 0.0 && decided)
+            .then_some(LoudnessReading { gain_db: self.glide.value() as f32, limit: self.limit })
     }
 
     /// Back to the state after construction.
@@ -75,6 +91,8 @@ impl LoudnessMatcher {
         self.gain = gain_from_db(self.start_gain_db) as f32;
         if let Some(estimator) = &mut self.estimator {
             estimator.reset();
+            self.standing = Standing::ALONE;
+            self.limit = None;
         }
     }
 }
