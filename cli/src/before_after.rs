@@ -5,7 +5,7 @@
 use anyhow::Result;
 use tributary_dsp::normalizer::HOP_FRAMES;
 use tributary_dsp::{
-    CHANNELS, CorrectionSource, FxNormalizer, SongProfile, Stem, StemStore, StemsBlock, normalize_in_place,
+    CHANNELS, CorrectionSource, FxNormalizer, Session, SongProfile, Stem, StemStore, StemsBlock, WholeFile,
 };
 
 use crate::commands::normalize::TRAINING_RATE_HZ;
@@ -28,7 +28,7 @@ pub type Measured<S> = Stems<(Features, S)>;
 /// # Errors
 /// A recipe out of range, or the stems' storage.
 pub fn curves<S: StemStore>(
-    raw: Measured<S>,
+    mut raw: Measured<S>,
     again: Stems<S>,
     normalization: &Normalization,
 ) -> Result<[Curves; 2]> {
@@ -37,11 +37,14 @@ pub fn curves<S: StemStore>(
     let mut profile = SongProfile::default();
     let [mut before, mut after] =
         ["before", "after"].map(|name| Curves { name: name.into(), stems: Default::default() });
+    let stores = raw.each_mut().map(|stem| stem.as_mut().map(|(_, store)| store as &mut dyn StemStore));
+    let session = Session::measure(stores, recipe.kind, rate_hz)?;
     for (stem, measured) in Stem::ALL.into_iter().zip(raw) {
         let Some((features, mut store)) = measured else { continue };
         before.stems[stem.index()] = features.to_curves();
-        profile.0[stem.index()] =
-            normalize_in_place(stem, &mut store, recipe, targets, rate_hz, &mut |_| {})?;
+        profile.0[stem.index()] = WholeFile::new(stem, recipe, targets, rate_hz)?
+            .in_session(&session)
+            .normalize(&mut store, &mut |_| {})?;
         after.stems[stem.index()] = Features::measure(&mut store, recipe)?.to_curves();
     }
     let mut normalizer =

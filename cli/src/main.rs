@@ -11,6 +11,7 @@ mod listen;
 mod metrics;
 mod model;
 mod normalization;
+mod normalized;
 mod plot;
 mod progress;
 mod report;

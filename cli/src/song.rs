@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::{Stem, StemStore, StereoBuffer, StoreError};
+use tributary_dsp::{Recipe, Session, Stem, StemStore, StereoBuffer, StoreError};
 use tributary_engine::StemFile;
 
 use crate::audio_file::{self, AudioFileError, AudioReader, Note};
@@ -172,6 +172,15 @@ impl<S: StemSpace> Song<S> {
         }
         let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes)?;
         Ok(Self { sample_rate_hz, frames, stems, notes, lost })
+    }
+
+    /// How the raw stems stand to one another, for the recipe's rules.
+    ///
+    /// # Errors
+    /// A space that cannot be read.
+    pub fn session(&mut self, recipe: &Recipe) -> Result<Session> {
+        let stems = self.stems.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
+        Ok(Session::measure(stems, recipe.kind, f64::from(self.sample_rate_hz))?)
     }
 
     /// Fails when audio was there that is not used.

@@ -146,7 +146,13 @@ mod tests {
     #[test]
     fn recipes_name_the_corrected_effects_in_the_order_of_the_chain() {
         let target = Arc::new(Targets::default().stem(Stem::Bass).clone());
-        let context = Context { stem: Stem::Bass, kind: RecipeKind::Paper, target, sample_rate_hz: 44_100.0 };
+        let context = Context {
+            stem: Stem::Bass,
+            kind: RecipeKind::Paper,
+            target,
+            tolerance: 2.5,
+            sample_rate_hz: 44_100.0,
+        };
         let chain = Chain::corrected(&context, &Recipe::default(), Source::Adaptive);
         let names: Vec<&str> = chain.effects().iter().map(|effect| effect.name()).collect();
         assert_eq!(names, EffectName::ALL.map(EffectName::name));

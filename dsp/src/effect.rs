@@ -22,6 +22,8 @@ pub struct Context {
     pub kind: RecipeKind,
     /// What the stem is brought to.
     pub target: Arc<StemTargets>,
+    /// How far off it may lie before that is a fault, in spreads; for rules that look for faults.
+    pub tolerance: f64,
     /// The rate of everything the effect hears.
     pub sample_rate_hz: f64,
 }

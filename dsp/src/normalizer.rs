@@ -57,7 +57,8 @@ pub(crate) fn check(recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> 
 
 /// For whom and by whose rules the effects of one stem work.
 pub(crate) fn context(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rate_hz: f64) -> Context {
-    Context { stem, kind: recipe.kind, target: Arc::new(targets.stem(stem).clone()), sample_rate_hz }
+    let target = Arc::new(targets.stem(stem).clone());
+    Context { stem, kind: recipe.kind, target, tolerance: recipe.tolerance, sample_rate_hz }
 }
 
 /// The corrections of all four stems, ready to take over in a running normalizer

@@ -130,6 +130,7 @@ mod tests {
             equalization: Some(EqualizationCorrection {
                 gain_db: [-3.25, 1.0 / 3.0],
                 curves_db: vec![(0..CURVE_POINTS).map(|point| (point as f32 * 0.1).sin()).collect()],
+                fault: None,
             }),
             dynamics: Some(DynamicsCorrection {
                 gain_db: [0.1, 0.2],

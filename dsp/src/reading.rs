@@ -1,6 +1,7 @@
 //! What the chain does to one stem at this moment, effect by effect, for display. An effect that does nothing, or nothing
 //! yet – switched off, or live without material – has no reading.
 
+use crate::effects::equalization::faults::Fault;
 use crate::session::GainLimit;
 
 /// What is done to one stem.
@@ -23,6 +24,10 @@ pub struct StemReading {
 pub struct EqualizationReading {
     /// Gain ahead of the filter in dB, after the amount.
     pub gain_db: f32,
+    /// What is mended, by rules that look for faults.
+    pub fault: Option<Fault>,
+    /// Largest boost or cut of the filter in dB, after the amount; 0 where it is flat.
+    pub largest_db: f32,
 }
 
 /// What the compressor does.

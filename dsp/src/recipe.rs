@@ -213,6 +213,17 @@ pub struct Recipe {
     pub loudness: EffectSetting,
     /// Reverb send.
     pub reverb: ReverbSetting,
+    /// How loudly a fault must speak, in spreads of the data set, before it is mended; for rules of kind `tributary`.
+    #[serde(skip_serializing_if = "is_usual_tolerance")]
+    pub tolerance: f64,
+}
+
+/// Fewer spreads mend more, and touch more that is fine: at 2 the sums of songs that were mixed already move away from the human
+/// mix, at 3 half of what is broken stays so.
+pub const USUAL_TOLERANCE: f64 = 2.5;
+
+fn is_usual_tolerance(tolerance: &f64) -> bool {
+    *tolerance == USUAL_TOLERANCE
 }
 
 /// What is wrong with a recipe.
@@ -226,6 +237,9 @@ pub enum RecipeError {
         /// The offending value.
         amount: f64,
     },
+    /// A tolerance outside 0 to 10 spreads.
+    #[error("the recipe's tolerance is {0}; it must lie between 0 and 10 spreads")]
+    Tolerance(f64),
     /// An impulse response is named but was not read.
     #[error("the recipe's impulse response {0} has not been read")]
     RoomMissing(String),
@@ -258,6 +272,7 @@ impl Default for Recipe {
             width: EffectSetting { enabled: false, ..on },
             loudness: on,
             reverb: ReverbSetting::default(),
+            tolerance: USUAL_TOLERANCE,
         }
     }
 }
@@ -331,6 +346,9 @@ impl Recipe {
             if !(0.0..=1.0).contains(&amount) {
                 return Err(RecipeError::Amount { effect, amount });
             }
+        }
+        if !(0.0..=10.0).contains(&self.tolerance) {
+            return Err(RecipeError::Tolerance(self.tolerance));
         }
         for stem in Stem::ALL {
             if let Some(level_db) = self.reverb.levels_db.stem(stem)

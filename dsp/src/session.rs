@@ -30,18 +30,22 @@ pub struct Session {
 }
 
 impl Session {
-    /// Measures the raw stems of a song, in one pass over each.
+    /// Measures the raw stems of a song, in one pass over each; nothing for rules that do not compare stems.
     ///
     /// # Errors
     /// A store's reason.
     pub fn measure(
         stems: [Option<&mut dyn StemStore>; Stem::COUNT],
+        kind: RecipeKind,
         sample_rate_hz: f64,
     ) -> Result<Self, StoreError> {
         let mut session = Self::default();
+        if kind != RecipeKind::Tributary {
+            return Ok(session);
+        }
         for (loudness_lufs, store) in session.loudness_lufs.iter_mut().zip(stems) {
             if let Some(store) = store {
-                *loudness_lufs = measure(store, Sides::Both, RecipeKind::Tributary, sample_rate_hz)?;
+                *loudness_lufs = measure(store, Sides::Both, kind, sample_rate_hz)?;
             }
         }
         Ok(session)

@@ -42,6 +42,15 @@ impl Curve {
         (0..count).map(|point| self.at_hz(point as f64 * step_hz)).collect()
     }
 
+    fn check_spread(&self) -> Result<(), String> {
+        self.check()?;
+        let usable = match self {
+            Curve::Points(points) => points.iter().all(|point| point[1] > 0.0),
+            Curve::Bins { bins } => bins.iter().all(|value| *value > 0.0),
+        };
+        if usable { Ok(()) } else { Err("must be above 0 everywhere".into()) }
+    }
+
     fn check(&self) -> Result<(), String> {
         let usable = match self {
             Curve::Points(points) => {
@@ -94,6 +103,9 @@ pub struct StemTargets {
     pub peak_std_db: f64,
     /// Mean magnitude of a 65,536-point sqrt-Hann transform of the stem at −30 LUFS, in dB.
     pub spectrum: Curve,
+    /// Standard deviation of that between songs, in dB; a usual one where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spectrum_spread_db: Option<Curve>,
     /// Left/right similarity, 0 (one side only) to 1 (center).
     pub phi: Curve,
 }
@@ -220,6 +232,9 @@ impl Targets {
                         format!("is {level}; it must lie between {} and {}", range.start(), range.end());
                     return Err(value(what, problem));
                 }
+            }
+            if let Some(spread_db) = &averages.spectrum_spread_db {
+                spread_db.check_spread().map_err(|problem| value("spectrum_spread_db", problem))?;
             }
             averages.spectrum.check().map_err(|problem| value("spectrum", problem))?;
             averages.phi.check().map_err(|problem| value("phi", problem))?;

@@ -71,7 +71,7 @@ pub fn profile_song(
     check(recipe, targets, sample_rate_hz)?;
     let mut copies = stems.map(|audio| audio.cloned());
     let stores = copies.each_mut().map(|audio| audio.as_mut().map(|audio| audio as &mut dyn StemStore));
-    let session = Session::measure(stores, sample_rate_hz)?;
+    let session = Session::measure(stores, recipe.kind, sample_rate_hz)?;
     let mut song = SongProfile::default();
     for (stem, audio) in Stem::ALL.into_iter().zip(&mut copies) {
         if let Some(audio) = audio {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tributary_dsp::analysis::onsets::onsets;
 use tributary_dsp::analysis::{loudness, similarity};
@@ -14,7 +15,7 @@ use tributary_dsp::effects::panning::{Limits, PanningMatcher, measure_side};
 use tributary_dsp::profile::PanningCorrection;
 use tributary_dsp::targets::Curve;
 use tributary_dsp::{
-    EffectName, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream,
+    Context, EffectName, Recipe, RecipeKind, Sides, Stem, StereoBuffer, Targets, normalize_stem, stream,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -158,8 +159,14 @@ fn filters_equal_the_published_code() {
     for (name, stem) in FILES {
         let mut audio = read_wav(&folder.join(format!("stem_{name}.wav")));
         let wanted = arrays(&folder.join(format!("arrays_{name}.npz")));
-        let correction =
-            equalization::correction(&mut audio, RecipeKind::Published, targets.stem(stem), RATE_HZ).unwrap();
+        let context = Context {
+            stem,
+            kind: RecipeKind::Published,
+            target: Arc::new(targets.stem(stem).clone()),
+            tolerance: 0.0,
+            sample_rate_hz: RATE_HZ,
+        };
+        let correction = equalization::correction(&mut audio, &context).unwrap();
         for channel in 0..2 {
             let mut designer = FilterDesigner::new();
             let taps = designer.single_pass(&correction.curves_db[channel], 1.0);

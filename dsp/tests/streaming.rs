@@ -246,16 +246,25 @@ fn without_amounts_the_chain_is_a_pure_delay() {
 }
 
 #[test]
-fn latency_is_the_same_for_every_recipe_and_parts_add_up() {
+fn latency_follows_from_the_switches_and_not_from_the_amounts_and_parts_add_up() {
     for recipe in recipes() {
         let chain = normalizer(&recipe, CorrectionSource::Adaptive);
         let sum: usize = chain.latency_parts().iter().map(|part| part.1).sum();
         assert_eq!(chain.latency_samples(), sum);
-        assert_eq!(
-            chain.latency_samples(),
-            normalizer(&Recipe::bypass(), CorrectionSource::Adaptive).latency_samples()
-        );
+        let mut at_zero = recipe.clone().with_amounts([0.0; 4]);
+        at_zero.width.amount = 0.0;
+        let at_zero = normalizer(&at_zero, CorrectionSource::Adaptive);
+        assert_eq!(chain.latency_samples(), at_zero.latency_samples());
     }
+    let hops = |recipe: &Recipe| {
+        normalizer(recipe, CorrectionSource::Adaptive).latency_samples() / tributary_dsp::HOP_FRAMES
+    };
+    let mut recipe = Recipe::default();
+    assert_eq!(hops(&recipe), 3);
+    recipe.panning.enabled = false;
+    assert_eq!(hops(&recipe), 2);
+    recipe.kind = RecipeKind::Tributary;
+    assert_eq!(hops(&recipe), 1, "its equalizer has minimum phase");
 }
 
 /// The energy of an impulse, corrected by everything at once, still arrives around the reported latency.

@@ -61,7 +61,11 @@ type Fields = BTreeMap<String, String>;
 fn good_fields() -> Fields {
     let curve: Vec<f32> = (0..CURVE_POINTS).map(|n| (n as f32 * 0.37).sin() * 14.9).collect();
     let stem = Some(StemProfile {
-        equalization: Some(EqualizationCorrection { gain_db: [-1.5, 2.25], curves_db: vec![curve] }),
+        equalization: Some(EqualizationCorrection {
+            gain_db: [-1.5, 2.25],
+            curves_db: vec![curve],
+            fault: None,
+        }),
         loudness: Some(LoudnessCorrection { gain_db: -3.5, limit: None }),
         ..StemProfile::default()
     });

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tributary_dsp::{
-    BandFeature, EffectName, Recipe, Stem, Targets, TargetsBuilder, measure_feature_of, normalize_in_place,
+    BandFeature, EffectName, Recipe, Stem, Targets, TargetsBuilder, WholeFile, measure_feature_of,
 };
 
 use crate::batch;
@@ -245,13 +245,17 @@ impl EffectPass {
                 return Ok(());
             }
         };
+        let mut song = song;
+        let session = song.session(&self.earlier)?;
         record.notes = song.notes;
         record.sample_rate_hz = song.sample_rate_hz;
         record.frames = song.frames;
         let rate_hz = f64::from(TRAINING_RATE_HZ);
         for (stem, audio) in Stem::ALL.into_iter().zip(song.stems) {
             let Some(mut audio) = audio else { continue };
-            normalize_in_place(stem, &mut audio, &self.earlier, &self.targets, rate_hz, &mut |_| {})?;
+            WholeFile::new(stem, &self.earlier, &self.targets, rate_hz)?
+                .in_session(&session)
+                .normalize(&mut audio, &mut |_| {})?;
             match measure_feature_of(self.effect, &mut audio, &self.earlier, rate_hz)? {
                 Some(feature) => {
                     record.stems.insert(stem.name().into(), json!(BandFeature::of(&feature)));

@@ -6,9 +6,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::{
-    CorrectionSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets, normalize_in_place,
-};
+use tributary_dsp::{CorrectionSource, Recipe, Stem, StereoBuffer, Targets};
 use tributary_engine::{Pipeline, mix_song};
 
 use crate::batch;
@@ -21,6 +19,7 @@ use crate::evaluate::summary::{Summary, SystemSummary};
 use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, song, text};
 use crate::file_output;
 use crate::model::ModelChoice;
+use crate::normalized::Normalized;
 use crate::outputs::Outputs;
 use crate::progress;
 use crate::report::{self, Table};
@@ -275,18 +274,15 @@ fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer
     if choice.sample_rate_hz() != RATE_HZ {
         bail!("the model works at {rate_hz} Hz; mix with `tributary mix` and give the result with --mix");
     }
-    let mut profile = SongProfile::default();
-    let mut normalized = stems.map(|stem| stem.cloned());
-    for (stem, audio) in Stem::ALL.into_iter().zip(&mut normalized) {
-        let Some(audio) = audio else { continue };
-        profile.0[stem.index()] = normalize_in_place(stem, audio, &recipe, &targets, rate_hz, &mut |_| {})
-            .context("the stems cannot be measured")?;
-    }
-    let normalized = normalized.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
-    let statistics = choice.song_statistics(normalized, &mut |_| Ok(()))?;
-    let source = CorrectionSource::Fixed(profile);
+    let copies = stems.map(|stem| stem.cloned());
+    let mut normalized = Normalized::of(copies, &recipe, &targets, rate_hz, &progress::hidden())?;
+    let statistics = choice.song_statistics(normalized.stems(), &mut |_| Ok(()))?;
+    let source = CorrectionSource::Fixed(normalized.profile.clone());
     let limiter = choice.limiter();
     let mut pipeline = Pipeline::new(choice.load()?.model, &recipe, &targets, source, limiter, rate_hz)?;
+    if normalized.are_ready(&recipe) {
+        pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| normalized.read(start, stems)));
+    }
     pipeline.freeze_statistics(statistics)?;
     Ok(mix_song(&mut pipeline, stems, &mut |_| Ok(()))?.mix)
 }

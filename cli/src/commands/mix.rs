@@ -14,20 +14,19 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use tributary_dsp::{
-    CHANNELS, CorrectionSource, Recipe, SongProfile, Stem, StemStore, StereoBuffer, Targets,
-    normalize_with_tail,
-};
+use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Stem, StemStore, Targets};
 use tributary_engine::offline::{OfflineFigures, mix_stream};
 use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
 
 use crate::audio_file;
 use crate::audio_output::{AudioFormat, Container, Samples};
+use crate::batch;
 use crate::dataset::{Found, SongFiles, Source};
 use crate::file_output::write_audio_with;
 use crate::metrics::{Loudness, Meter};
 use crate::model::ModelChoice;
 use crate::normalization::{Normalization, NormalizationArgs};
+use crate::normalized::{self, Normalized};
 use crate::outputs::{Outputs, Place};
 use crate::progress::{self, Step};
 use crate::report;
@@ -202,20 +201,18 @@ impl<'a> Mixing<'a> {
         let (model, statistics) = std::thread::scope(|scope| {
             let model = scope.spawn(|| self.choice.load());
             let statistics = match &mut measured {
-                Some((_, normalized)) if !self.args.running_statistics => self.song_statistics(normalized),
+                Some(normalized) if !self.args.running_statistics => self.song_statistics(normalized),
                 _ => Ok(None),
             };
             (model.join().unwrap_or_else(|panic| resume_unwind(panic)), statistics)
         });
         let (model, statistics) = (model?, statistics?);
         song.notes.extend(model.remark);
-        let (source, ready) = match measured {
-            None => (CorrectionSource::Adaptive, None),
-            Some((profile, normalized)) => {
-                let ready = self.are_ready(song, &profile).then_some(normalized);
-                (CorrectionSource::Fixed(profile), ready)
-            }
+        let source = match &measured {
+            None => CorrectionSource::Adaptive,
+            Some(normalized) => CorrectionSource::Fixed(normalized.profile.clone()),
         };
+        let ready = measured.filter(|normalized| normalized.are_ready(&self.recipe));
         let profile_s = started.elapsed().as_secs_f64();
         let (limiter, rate_hz) = (self.choice.limiter(), f64::from(song.sample_rate_hz));
         let mut pipeline = Pipeline::new(model.model, &self.recipe, &self.targets, source, limiter, rate_hz)?
@@ -238,71 +235,37 @@ impl<'a> Mixing<'a> {
         })
     }
 
-    /// Whether the normalized stems are what the pipeline would make of the song once more. A room is the exception: it is
-    /// heard of stems too that are too quiet to be measured, which whole files leave alone.
-    fn are_ready(&self, song: &Song<StemFile>, profile: &SongProfile) -> bool {
-        let mut there = Stem::ALL.into_iter().filter(|stem| song.stems[stem.index()].is_some());
-        !self.recipe.reverb.enabled || there.all(|stem| profile.stem(stem).is_some())
-    }
-
     fn step(&self, what: &str) -> Step {
         if self.quiet { progress::hidden() } else { progress::fraction(what) }
     }
 
-    /// Measures the stems at the model's rate, where the corrections are applied, two at a time; returns them normalized as
-    /// well.
+    /// Measures the stems at the model's rate, where the corrections are applied, and normalizes them on the way. That works
+    /// on copies: the stems themselves are still to be mixed.
     fn whole_file_profile(
         &self,
         song: &mut Song<StemFile>,
         spaces: &Spaces<'_, StemFile>,
-    ) -> Result<(SongProfile, Normalized)> {
+    ) -> Result<Normalized<StemFile>> {
         let bar = self.step("measuring");
         let (song_rate_hz, model_rate_hz) = (song.sample_rate_hz, self.choice.sample_rate_hz());
-        let frames = song.frames as u64 * u64::from(model_rate_hz) / u64::from(song_rate_hz);
-        let end = frames as usize + BEHIND_SECONDS * model_rate_hz as usize;
-        let measure = |stem: Stem, audio: &mut StemFile| {
-            // Measuring works on a copy: the stem itself is still to be mixed.
-            let mut copy = resample(audio, song_rate_hz, model_rate_hz, spaces()?)?;
-            let mut part = progress::Part::of(&bar, Stem::COUNT);
-            let (rate_hz, mut report) = (f64::from(model_rate_hz), |share: f64| part.set_fraction(share));
-            let behind = end.saturating_sub(copy.frames());
-            let (recipe, targets) = (&self.recipe, &self.targets);
-            let (corrections, tail) =
-                normalize_with_tail(stem, &mut copy, behind, recipe, targets, rate_hz, &mut report)
-                    .with_context(|| format!("the {stem} stem cannot be measured"))?;
-            Ok((stem, corrections, copy, tail))
-        };
-        let there =
-            song.stems.iter_mut().zip(Stem::ALL).filter_map(|(audio, stem)| Some((stem, audio.as_mut()?)));
-        let mut there: Vec<(Stem, &mut StemFile)> = there.collect();
-        let half = there.len().div_ceil(2);
-        let measured: Vec<Result<_>> = std::thread::scope(|scope| {
-            let halves = there.chunks_mut(half.max(1)).map(|half| {
-                scope.spawn(|| half.iter_mut().map(|(stem, audio)| measure(*stem, audio)).collect::<Vec<_>>())
-            });
-            let halves: Vec<_> = halves.collect();
-            halves
-                .into_iter()
-                .flat_map(|half| half.join().unwrap_or_else(|panic| resume_unwind(panic)))
-                .collect()
+        let stems = song.stems.iter_mut().collect();
+        let copies = batch::run_each(stems, normalized::TOGETHER, |stem: &mut Option<StemFile>| {
+            let stem = stem.as_mut()?;
+            Some(spaces().and_then(|space| resample(stem, song_rate_hz, model_rate_hz, space)))
         });
-        bar.finish();
-        let (mut profile, mut normalized) = (SongProfile::default(), Normalized::default());
-        for measured in measured {
-            let (stem, corrections, copy, tail) = measured?;
-            profile.0[stem.index()] = corrections;
-            normalized.stems[stem.index()] = Some(copy);
-            normalized.tails[stem.index()] = tail;
+        let mut stems = <[Option<StemFile>; Stem::COUNT]>::default();
+        for (stem, copy) in stems.iter_mut().zip(copies) {
+            *stem = copy.transpose()?;
         }
-        Ok((profile, normalized))
+        let normalized = Normalized::of(stems, &self.recipe, &self.targets, f64::from(model_rate_hz), &bar)?;
+        bar.finish();
+        Ok(normalized)
     }
 
     /// Runs the network over the normalized stems for what it averages.
-    fn song_statistics(&self, normalized: &mut Normalized) -> Result<Option<Statistics>> {
+    fn song_statistics(&self, normalized: &mut Normalized<StemFile>) -> Result<Option<Statistics>> {
         let bar = self.step("listening");
-        let stems =
-            normalized.stems.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
-        let statistics = self.choice.song_statistics(stems, &mut |share| {
+        let statistics = self.choice.song_statistics(normalized.stems(), &mut |share| {
             progress::set_fraction(&bar, share);
             Ok(())
         });
@@ -387,41 +350,6 @@ fn found(args: &Args) -> Result<Found> {
         bail!("{} holds no stem: expected vocals, bass, drums or other as audio files", folder.display());
     }
     Ok(Found::Song(files))
-}
-
-/// What the network may see behind a song's end, in seconds: its longest window, and the hops that it looks ahead.
-const BEHIND_SECONDS: usize = 4;
-
-/// The stems at the model's rate, normalized, and what the normalization spreads behind the end of each.
-#[derive(Default)]
-struct Normalized {
-    stems: [Option<StemFile>; Stem::COUNT],
-    tails: [StereoBuffer; Stem::COUNT],
-}
-
-impl Normalized {
-    /// Fills planar stems with the song's frames from a place on; silence behind the tails.
-    fn read(&mut self, start: u64, channels: [&mut [f32]; CHANNELS]) -> Result<(), String> {
-        let start = usize::try_from(start).map_err(|error| error.to_string())?;
-        let mut channels = channels.into_iter();
-        for (stem, tail) in self.stems.iter_mut().zip(&self.tails) {
-            let (Some(left), Some(right)) = (channels.next(), channels.next()) else { break };
-            left.fill(0.0);
-            right.fill(0.0);
-            let Some(stem) = stem else { continue };
-            let end = stem.frames();
-            let there = end.saturating_sub(start).min(left.len());
-            if there > 0 {
-                stem.read(start, &mut left[..there], &mut right[..there])
-                    .map_err(|error| error.to_string())?;
-            }
-            let from = (start + there).saturating_sub(end).min(tail.frames());
-            let behind = (tail.frames() - from).min(left.len() - there);
-            left[there..there + behind].copy_from_slice(&tail.left[from..from + behind]);
-            right[there..there + behind].copy_from_slice(&tail.right[from..from + behind]);
-        }
-        Ok(())
-    }
 }
 
 /// How a mix of that name is written.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use tributary_dsp::{EffectName, Recipe, Stem, StemProfile, StemStore, Targets, normalize_in_place};
+use tributary_dsp::{EffectName, Recipe, Session, Stem, StemProfile, StemStore, Targets, WholeFile};
 use tributary_engine::StemFile;
 
 use crate::audio_file::AudioFileError;
@@ -107,7 +107,7 @@ impl Normalizing {
     fn write_song(
         &self,
         files: &SongFiles,
-        song: Song<StemFile>,
+        mut song: Song<StemFile>,
         partial: &Partial,
         record: &mut Record,
     ) -> Result<()> {
@@ -124,10 +124,11 @@ impl Normalizing {
             None => self.recipe.clone(),
         };
         record.reverb = self.draws.is_some().then(|| json!(recipe.reverb));
+        let session = song.session(&recipe)?;
         let stems = Stem::ALL.into_iter().zip(song.stems).collect();
         let frames = record.frames;
         let entries = batch::run_each(stems, self.stem_jobs, |(stem, audio)| {
-            Some((stem, self.write_stem(stem, audio?, &recipe, frames, &partial.folder)))
+            Some((stem, self.write_stem(stem, audio?, (&recipe, &session), frames, &partial.folder)))
         });
         for (stem, written) in entries.into_iter().flatten() {
             let (entry, note) = written?;
@@ -145,14 +146,16 @@ impl Normalizing {
         &self,
         stem: Stem,
         mut audio: StemFile,
-        recipe: &Recipe,
+        (recipe, session): (&Recipe, &Session),
         frames: usize,
         folder: &Path,
     ) -> Result<(serde_json::Value, Option<String>)> {
         let mut before = Meter::of_stem(TRAINING_RATE_HZ)?;
         for_each_piece(&mut audio, |left, right| before.add(left, right))?;
         let rate_hz = f64::from(TRAINING_RATE_HZ);
-        let profile = normalize_in_place(stem, &mut audio, recipe, &self.targets, rate_hz, &mut |_| {})
+        let profile = WholeFile::new(stem, recipe, &self.targets, rate_hz)?
+            .in_session(session)
+            .normalize(&mut audio, &mut |_| {})
             .with_context(|| format!("cannot normalize the {} stem", stem.name()))?
             .unwrap_or_default();
         let mut after = Meter::of_stem(TRAINING_RATE_HZ)?;

@@ -6,7 +6,7 @@
 use anyhow::{Context, Result};
 use tributary_dsp::filter::{Coefficients, StereoBiquad};
 use tributary_dsp::stft::RealTransform;
-use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, normalize_stem};
+use tributary_dsp::{Recipe, Session, Stem, StemStore, StereoBuffer, Targets, WholeFile};
 
 use super::RATE_HZ;
 use super::balance::Stems;
@@ -62,13 +62,19 @@ impl Baseline {
     pub fn mix(self, stems: Stems<'_>, recipe: &Recipe, targets: &Targets) -> Result<StereoBuffer> {
         let frames = stems.iter().flatten().map(|stem| stem.frames()).max().unwrap_or(0);
         let mut sum = StereoBuffer::silence(frames);
+        let session = match self {
+            Self::NormalizedSum => session(stems, recipe)?,
+            _ => Session::default(),
+        };
         for stem in Stem::ALL {
             let Some(audio) = stems[stem.index()] else { continue };
             match self {
                 Self::RawSum => add(&mut sum, audio, 1.0),
                 Self::EqualLoudness => add(&mut sum, audio, gain_to(audio, EQUAL_LUFS)?),
                 Self::NormalizedSum => {
-                    let (audio, _) = normalize_stem(stem, audio, recipe, targets, f64::from(RATE_HZ))
+                    let mut audio = audio.clone();
+                    WholeFile::new(stem, recipe, targets, f64::from(RATE_HZ))
+                        .and_then(|effects| effects.in_session(&session).normalize(&mut audio, &mut |_| {}))
                         .with_context(|| format!("the {stem} stem cannot be normalized"))?;
                     add(&mut sum, &audio, 1.0);
                 }
@@ -80,6 +86,13 @@ impl Baseline {
         }
         Ok(sum)
     }
+}
+
+/// How the stems stand to one another.
+fn session(stems: Stems<'_>, recipe: &Recipe) -> Result<Session> {
+    let mut copies = stems.map(|stem| stem.cloned());
+    let stores = copies.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
+    Session::measure(stores, recipe.kind, f64::from(RATE_HZ)).context("the stems cannot be measured")
 }
 
 fn add(sum: &mut StereoBuffer, audio: &StereoBuffer, gain: f64) {

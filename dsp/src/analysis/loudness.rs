@@ -3,7 +3,7 @@
 
 use crate::analysis::spectra::PADDING_FRAMES;
 use crate::filters::biquad::{StereoBiquad, k_weighting};
-use crate::hop::HOP_FRAMES;
+use crate::hop::{HOP_FRAMES, sanitize};
 use crate::rules::RecipeKind;
 use crate::store::{Sides, StemStore, StoreError, for_each_hop};
 use crate::units::{db_from_gain, gain_from_db};
@@ -76,6 +76,7 @@ fn measure_with_peak(
     let mut meter = FileMeter::new(stem.frames(), kind, sample_rate_hz);
     let mut peak = 0f32;
     for_each_hop(stem, |hop, count| {
+        sanitize(hop);
         match sides {
             Sides::Both => {}
             // The other side must not count; on its own, a side is measured as the left one.

@@ -64,7 +64,7 @@ mod tests {
     /// What becomes of one side of a signal.
     fn conditioned(kind: RecipeKind, hops: usize, signal: impl Fn(usize) -> f32) -> Vec<f32> {
         let target = Arc::new(Targets::default().stem(Stem::Bass).clone());
-        let context = Context { stem: Stem::Bass, kind, target, sample_rate_hz: RATE_HZ };
+        let context = Context { stem: Stem::Bass, kind, target, tolerance: 2.5, sample_rate_hz: RATE_HZ };
         let mut effect = Conditioning::new(&context);
         let mut output = Vec::new();
         for index in 0..hops {

@@ -31,7 +31,7 @@ impl Dynamics {
     /// With a correction from `source`, as strong as the recipe says.
     pub fn new(context: &Context, setting: EffectSetting, source: Source<'_>) -> Self {
         let amount = setting.effective_amount();
-        let Context { kind, stem, target, sample_rate_hz } = context;
+        let Context { kind, stem, target, sample_rate_hz, .. } = context;
         let correction = source.profile().and_then(|profile| profile.dynamics);
         let matcher = match source {
             Source::Fixed(_) => {
@@ -58,7 +58,7 @@ impl Effect for Dynamics {
     }
 
     fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
-        let Context { kind, stem, target, sample_rate_hz } = &self.context;
+        let Context { kind, stem, target, sample_rate_hz, .. } = &self.context;
         let found = correction(store, *kind, *stem, target, *sample_rate_hz)?;
         self.correction = Some(found);
         self.matcher = DynamicsMatcher::fixed(Some(&found), self.amount, *kind, *stem, *sample_rate_hz);

@@ -4,18 +4,25 @@ pub(crate) mod correction;
 pub(crate) mod curve;
 pub(crate) mod designer;
 pub(crate) mod estimator;
+pub mod faults;
 pub(crate) mod matcher;
+pub(crate) mod minimum_phase;
+pub(crate) mod shaper;
+pub(crate) mod spread;
 
 pub use correction::{correction, measure};
 pub use designer::FilterDesigner;
 
 use self::correction::EqualizationCorrection;
+use self::designer::Designer;
 use self::matcher::EqualizationMatcher;
 use crate::effect::{Context, Effect, Feature, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::EffectSetting;
+use crate::rules::RecipeKind;
+use crate::session::Standing;
 use crate::store::{StemStore, StoreError};
 
 /// Equalization of one stem.
@@ -23,6 +30,7 @@ use crate::store::{StemStore, StoreError};
 pub(crate) struct Equalization {
     context: Context,
     enabled: bool,
+    standing: Standing,
     amount: f64,
     correction: Option<EqualizationCorrection>,
     matcher: EqualizationMatcher,
@@ -34,12 +42,17 @@ impl Equalization {
         let amount = setting.effective_amount();
         let correction = source.profile().and_then(|profile| profile.equalization.clone());
         let matcher = match source {
-            Source::Fixed(_) => EqualizationMatcher::fixed(correction.as_ref(), amount),
-            Source::Adaptive => {
-                EqualizationMatcher::adaptive(&context.target, amount, context.stem, context.sample_rate_hz)
-            }
+            Source::Fixed(_) => EqualizationMatcher::fixed(correction.as_ref(), amount, context.kind),
+            Source::Adaptive => EqualizationMatcher::adaptive(context, amount),
         };
-        Self { context: context.clone(), enabled: setting.enabled, amount, correction, matcher }
+        Self {
+            context: context.clone(),
+            enabled: setting.enabled,
+            standing: Standing::ALONE,
+            amount,
+            correction,
+            matcher,
+        }
     }
 }
 
@@ -49,7 +62,8 @@ impl Effect for Equalization {
     }
 
     fn latency(&self) -> &'static [(&'static str, usize)] {
-        if self.enabled { &[("equalization filter", 1)] } else { &[] }
+        let delays = self.enabled && Designer::latency_hops(self.context.kind) > 0;
+        if delays { &[("equalization filter", 1)] } else { &[] }
     }
 
     fn is_on(&self) -> bool {
@@ -60,10 +74,19 @@ impl Effect for Equalization {
         Ok(Some(Feature::Spectrum(measure(stem, self.context.kind, self.context.sample_rate_hz)?)))
     }
 
+    fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.matcher.stand(standing);
+    }
+
     fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
-        let Context { kind, target, sample_rate_hz, .. } = &self.context;
-        self.correction = Some(correction(stem, *kind, target, *sample_rate_hz)?);
-        self.matcher = EqualizationMatcher::fixed(self.correction.as_ref(), self.amount);
+        let mut found = correction(stem, &self.context)?;
+        if self.context.kind == RecipeKind::Tributary {
+            let music = self.standing.music() as f32;
+            found.curves_db.iter_mut().flatten().for_each(|point| *point *= music);
+        }
+        self.correction = Some(found);
+        self.matcher = EqualizationMatcher::fixed(self.correction.as_ref(), self.amount, self.context.kind);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::EffectSetting;
+use crate::session::Standing;
 use crate::store::{StemStore, StoreError};
 
 /// Width of one stem. It has no feature of its own: what it aims at is panning's.
@@ -30,6 +31,7 @@ use crate::store::{StemStore, StoreError};
 pub struct Width {
     context: Context,
     amount: f64,
+    standing: Standing,
     correction: Option<WidthCorrection>,
     matcher: WidthMatcher,
 }
@@ -44,7 +46,7 @@ impl Width {
             Source::Fixed(_) => WidthMatcher::fixed(correction.as_ref(), amount, *stem, *sample_rate_hz),
             Source::Adaptive => WidthMatcher::adaptive(wanted(context), amount, *stem, *sample_rate_hz),
         };
-        Self { context: context.clone(), amount, correction, matcher }
+        Self { context: context.clone(), amount, standing: Standing::ALONE, correction, matcher }
     }
 }
 
@@ -62,9 +64,16 @@ impl Effect for Width {
         self.amount > 0.0
     }
 
+    fn stand(&mut self, standing: Standing) {
+        self.standing = standing;
+        self.matcher.stand(standing);
+    }
+
     fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
         let Context { stem, sample_rate_hz, .. } = &self.context;
-        self.correction = Some(correction(store, &wanted(&self.context), *sample_rate_hz)?);
+        let mut found = correction(store, &wanted(&self.context), *sample_rate_hz)?;
+        found.gains = found.gains.map(|gain| gain * self.standing.music() as f32);
+        self.correction = Some(found);
         self.matcher = WidthMatcher::fixed(self.correction.as_ref(), self.amount, *stem, *sample_rate_hz);
         Ok(())
     }

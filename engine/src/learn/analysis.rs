@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tributary_dsp::{SongProfile, Stem, StemStore, StoreError, normalize_in_place};
+use tributary_dsp::{Session, SongProfile, Stem, StemStore, StoreError, WholeFile};
 
 use crate::bundle::ModelBundle;
 use crate::learn::capture::Take;
@@ -59,7 +59,10 @@ pub(crate) fn analyze(
     progress: &mut dyn FnMut(f32) -> Result<(), String>,
 ) -> Result<SongProfile, String> {
     let Normalization { recipe, targets, sample_rate_hz } = normalization;
-    let mut song = SongProfile::default();
+    let (rate_hz, mut song) = (f64::from(*sample_rate_hz), SongProfile::default());
+    let failed = |error: &dyn std::fmt::Display| format!("The song cannot be measured: {error}.");
+    let stems = take.stems().each_mut().map(|stem| Some(stem as &mut dyn StemStore));
+    let session = Session::measure(stems, recipe.kind, rate_hz).map_err(|error| failed(&error))?;
     for stem in Stem::ALL {
         let store = take.stem(stem);
         let passes = PASSES_PER_STEM * store.frames() as f64;
@@ -73,9 +76,9 @@ pub(crate) fn analyze(
                 progress((start + share) as f32)
             },
         };
-        song.0[stem.index()] =
-            normalize_in_place(stem, &mut store, recipe, targets, f64::from(*sample_rate_hz), &mut |_| {})
-                .map_err(|error| format!("The song cannot be measured: {error}."))?;
+        song.0[stem.index()] = WholeFile::new(stem, recipe, targets, rate_hz)
+            .and_then(|effects| effects.in_session(&session).normalize(&mut store, &mut |_| {}))
+            .map_err(|error| failed(&error))?;
     }
     progress(1.0)?;
     Ok(song)

@@ -146,6 +146,7 @@ mod tests {
                 equalization: Some(EqualizationCorrection {
                     gain_db: [-1.0 / 3.0, 2.0 / 7.0],
                     curves_db: vec![curve(index), curve(index + 50)],
+                    fault: None,
                 }),
                 loudness: Some(LoudnessCorrection { gain_db: -0.1 * index as f64, limit: None }),
                 ..StemProfile::default()

@@ -15,22 +15,9 @@ pub fn target_grid_db(target: &StemTargets, sample_rate_hz: f64) -> Vec<f64> {
     target.spectrum.grid(CURVE_POINTS, sample_rate_hz / 2.0)
 }
 
-/// Paper rules: from a mean magnitude (any level, [`FULL_BINS`] values) and a target to the correction in dB.
-///
-/// The measured spectrum is averaged over a third octave; the correction keeps the K-weighted power of the stem (its
-/// level is the loudness matcher's business) and is bounded to ±[`LARGEST_CORRECTION_DB`]. `weights` come from
-/// [`loudness_weights`]; `sums` is scratch of [`FULL_BINS`] + 1 values.
-pub fn shape_correction(
-    magnitudes: &[f32],
-    target_db: &[f64],
-    weights: &[f64],
-    sums: &mut [f64],
-    curve_db: &mut [f32],
-) {
-    sums[0] = 0.0;
-    for (bin, magnitude) in magnitudes.iter().enumerate() {
-        sums[bin + 1] = sums[bin] + f64::from(*magnitude);
-    }
+/// Paper rules: from running sums over mean magnitudes (any level, [`FULL_BINS`] + 1 values) and a target to the correction
+/// in dB, of any level. The measured spectrum is averaged over a third octave.
+pub fn match_target(sums: &[f64], target_db: &[f64], curve_db: &mut [f32]) {
     let loudest = (0..CURVE_POINTS).map(|point| third_octave(sums, point)).fold(0.0, f64::max);
     if loudest <= 0.0 {
         curve_db.fill(0.0);
@@ -42,7 +29,6 @@ pub fn shape_correction(
         let measured_db = 20.0 * third_octave(sums, point).max(floor).log10();
         *correction = (target_db[point] - measured_db) as f32;
     }
-    keep_loudness(sums, weights, curve_db);
 }
 
 /// Mean magnitude within a third octave around a point of the curve, and at least to the neighboring points.
@@ -65,10 +51,11 @@ pub fn loudness_weights(sample_rate_hz: f64) -> Vec<f64> {
     (0..CURVE_POINTS).map(at_point).collect()
 }
 
-/// Shifts a correction so that the K-weighted power of the stem stays, and bounds it.
-fn keep_loudness(sums: &[f64], weights: &[f64], curve_db: &mut [f32]) {
+/// Shifts a correction so that the K-weighted power of the stem stays – its level is the loudness matcher's business – and
+/// bounds it to ±[`LARGEST_CORRECTION_DB`], unless it `is_bounded` already. `weights` come from [`loudness_weights`].
+pub fn keep_loudness(sums: &[f64], weights: &[f64], is_bounded: bool, curve_db: &mut [f32]) {
     const PASSES: usize = 3;
-    let bound = LARGEST_CORRECTION_DB as f32;
+    let bound = if is_bounded { f32::INFINITY } else { LARGEST_CORRECTION_DB as f32 };
     for _ in 0..PASSES {
         let (mut before, mut after) = (1e-60, 1e-60);
         for (point, correction_db) in curve_db.iter().enumerate().skip(1) {

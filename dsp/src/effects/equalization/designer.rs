@@ -7,7 +7,9 @@ use realfft::num_complex::Complex64;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use crate::effects::equalization::curve::CURVE_POINTS;
+use crate::effects::equalization::minimum_phase::{MINIMUM_PHASE_TAPS, MinimumPhase};
 use crate::hop::HOP_FRAMES;
+use crate::rules::RecipeKind;
 use crate::units::gain_from_db;
 
 /// Taps of the released code's filter before it is squared.
@@ -17,7 +19,47 @@ pub const FILTER_TAPS: usize = 1001;
 const SQUARED_TAPS: usize = 2 * FILTER_TAPS - 1;
 const LEADING_ZEROS: usize = HOP_FRAMES - (FILTER_TAPS - 1);
 /// Taps of the kernel, silence ahead of the filter included.
-pub(crate) const KERNEL_TAPS: usize = LEADING_ZEROS + SQUARED_TAPS;
+const KERNEL_TAPS: usize = LEADING_ZEROS + SQUARED_TAPS;
+
+/// Which filters a recipe's rules ask for.
+#[derive(Debug)]
+pub(crate) enum Designer {
+    /// Those of the paper and of the released code: linear phase, one hop late.
+    Linear(Box<FilterDesigner>),
+    /// Minimum phase, without delay.
+    Minimum(MinimumPhase),
+}
+
+impl Designer {
+    /// Designs for the rules of a recipe.
+    pub(crate) fn of(kind: RecipeKind) -> Self {
+        match kind {
+            RecipeKind::Paper | RecipeKind::Published => Self::Linear(Box::default()),
+            RecipeKind::Tributary => Self::Minimum(MinimumPhase::new()),
+        }
+    }
+
+    /// Taps of its filters, at most.
+    pub(crate) fn taps(kind: RecipeKind) -> usize {
+        match kind {
+            RecipeKind::Paper | RecipeKind::Published => KERNEL_TAPS,
+            RecipeKind::Tributary => MINIMUM_PHASE_TAPS,
+        }
+    }
+
+    /// Hops by which its filters delay.
+    pub(crate) fn latency_hops(kind: RecipeKind) -> usize {
+        usize::from(kind != RecipeKind::Tributary)
+    }
+
+    /// The filter of a curve, times an amount, with a gain folded in. Never allocates.
+    pub(crate) fn kernel_taps(&mut self, curve_db: &[f32], gain_db: f64, amount: f64) -> &[f32] {
+        match self {
+            Self::Linear(designer) => designer.kernel_taps(curve_db, gain_db, amount),
+            Self::Minimum(designer) => designer.kernel_taps(curve_db, gain_db, amount),
+        }
+    }
+}
 
 /// Designs filters from curves without allocating.
 pub struct FilterDesigner {

@@ -7,7 +7,10 @@ use realfft::num_complex::Complex32;
 
 use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, RunningWeight};
 use crate::analysis::spectra::{ANALYSIS_FRAMES, REFERENCE_LUFS};
-use crate::effects::equalization::curve::{CURVE_POINTS, loudness_weights, shape_correction};
+use crate::effect::Context;
+use crate::effects::equalization::curve::CURVE_POINTS;
+use crate::effects::equalization::faults::Fault;
+use crate::effects::equalization::shaper::CurveShaper;
 use crate::filters::biquad::k_weighting;
 use crate::filters::transform::{RealTransform, sqrt_hann};
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS};
@@ -17,11 +20,15 @@ use crate::targets::FULL_BINS;
 const TURNS: usize = 4;
 const _: () = assert!(TURNS_HOPS.is_multiple_of(TURNS));
 
+/// Transforms after which faults are looked for: three quarters of ten seconds of material.
+const HEARD_BEFORE_FAULTS: usize = 3;
+
 /// Running average spectrum and loudness of a stem, updated once per 65,536 frames of material (about 1.5 s).
 #[derive(Debug)]
 pub struct SpectrumEstimator {
-    target_db: Vec<f64>,
-    point_weights: Vec<f64>,
+    shaper: CurveShaper,
+    fault: Option<Fault>,
+    heard: usize,
     gate: ActivityGate,
     weight: RunningWeight,
     gathered: [Vec<f32>; 2],
@@ -38,30 +45,30 @@ pub struct SpectrumEstimator {
     newest_power: f64,
     power: f64,
     weighting: Vec<f32>,
-    sums: Vec<f64>,
     curve_db: Vec<f32>,
     gain_db: f64,
 }
 
 impl SpectrumEstimator {
-    /// Listens for the correction toward `target_db` (on the curve's grid). Of the stems of a song each takes another
-    /// `turn`.
-    pub fn new(target_db: Vec<f64>, turn: usize, sample_rate_hz: f64) -> Self {
+    /// Listens for the correction of a stem. Of the stems of a song each takes another turn.
+    pub fn new(context: &Context) -> Self {
+        let Context { stem, sample_rate_hz, .. } = *context;
         let k = k_weighting(sample_rate_hz);
         let weighting = (0..FULL_BINS).map(|bin| {
             let hz = bin as f64 * sample_rate_hz / ANALYSIS_FRAMES as f64;
             (k[0].power_at(hz, sample_rate_hz) * k[1].power_at(hz, sample_rate_hz)) as f32
         });
         Self {
-            target_db,
-            point_weights: loudness_weights(sample_rate_hz),
+            shaper: CurveShaper::new(context),
+            fault: None,
+            heard: 0,
             gate: ActivityGate::new(HOP_FRAMES as f64 / sample_rate_hz),
             weight: RunningWeight::new(ESTIMATE_SECONDS * sample_rate_hz / ANALYSIS_FRAMES as f64),
             gathered: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
             analyzed: [vec![0.0; ANALYSIS_FRAMES], vec![0.0; ANALYSIS_FRAMES]],
             filled: 0,
             stage: 0,
-            turn: turn % TURNS,
+            turn: stem.index() % TURNS,
             hops: 0,
             window: sqrt_hann(ANALYSIS_FRAMES),
             transform: RealTransform::new(ANALYSIS_FRAMES),
@@ -71,7 +78,6 @@ impl SpectrumEstimator {
             newest_power: 0.0,
             power: 0.0,
             weighting: weighting.collect(),
-            sums: vec![0.0; FULL_BINS + 1],
             curve_db: vec![0.0; CURVE_POINTS],
             gain_db: 0.0,
         }
@@ -140,14 +146,19 @@ impl SpectrumEstimator {
             *mean += (newest - *mean) * weight as f32;
         }
         let loudness_lufs = -0.691 + 10.0 * self.power.max(1e-30).log10();
-        self.gain_db = REFERENCE_LUFS - loudness_lufs;
-        shape_correction(
-            &self.mean,
-            &self.target_db,
-            &self.point_weights,
-            &mut self.sums,
-            &mut self.curve_db,
-        );
+        let gain_db = REFERENCE_LUFS - loudness_lufs;
+        self.heard += 1;
+        if !self.shaper.mends() {
+            self.gain_db = gain_db;
+        } else if self.heard < HEARD_BEFORE_FAULTS {
+            return;
+        }
+        self.fault = self.shaper.shape(&self.mean, gain_db, &mut self.curve_db);
+    }
+
+    /// What is mended, by rules that look for faults.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Whether there is an estimate.
@@ -176,5 +187,7 @@ impl SpectrumEstimator {
         self.power = 0.0;
         self.curve_db.fill(0.0);
         self.gain_db = 0.0;
+        self.fault = None;
+        self.heard = 0;
     }
 }

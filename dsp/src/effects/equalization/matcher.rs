@@ -2,17 +2,20 @@
 //! whether or not it filters.
 
 use crate::analysis::estimates::{GLIDE_SECONDS, Glide, step};
+use crate::effect::Context;
 use crate::effects::equalization::correction::EqualizationCorrection;
-use crate::effects::equalization::curve::{CURVE_POINTS, target_grid_db};
-use crate::effects::equalization::designer::{FilterDesigner, KERNEL_TAPS};
+use crate::effects::equalization::curve::CURVE_POINTS;
+use crate::effects::equalization::designer::Designer;
 use crate::effects::equalization::estimator::SpectrumEstimator;
+use crate::effects::equalization::faults::Fault;
 use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::delay::HopDelay;
 use crate::filters::transform::RealTransform;
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
 use crate::reading::EqualizationReading;
+use crate::rules::RecipeKind;
+use crate::session::Standing;
 use crate::stem::Stem;
-use crate::targets::StemTargets;
 
 /// Hops between two redesigns of a gliding filter.
 const REDESIGN_HOPS: usize = 8;
@@ -37,27 +40,37 @@ pub struct EqualizationMatcher {
     kernels: [Kernel; 2],
     convolvers: [Convolver; 2],
     transform: RealTransform,
-    dry: HopDelay,
+    /// As late as the filters; `None` where they do not delay.
+    dry: Option<HopDelay>,
+    fault: Option<Fault>,
+    largest_db: f32,
 }
 
 #[derive(Debug)]
 struct Adaptive {
     estimator: SpectrumEstimator,
-    designer: FilterDesigner,
+    designer: Designer,
     next: Kernel,
     curve_db: Vec<f32>,
     gain_db: Glide,
     hops: usize,
     first_hop: usize,
     step: f32,
+    /// 1 for music, 0 for bleed.
+    music: f32,
+}
+
+/// The largest boost or cut so far, or of this curve, in dB.
+fn larger(most_db: f32, curve_db: &[f32]) -> f32 {
+    curve_db.iter().fold(most_db, |most, point| if point.abs() > most.abs() { *point } else { most })
 }
 
 impl EqualizationMatcher {
     /// Applies one correction for good; without a correction, or at amount 0, it only delays.
-    pub fn fixed(correction: Option<&EqualizationCorrection>, amount: f64) -> Self {
-        let mut matcher = Self::idle(amount);
-        if let (Some(correction), true) = (correction, amount > 0.0) {
-            let mut designer = FilterDesigner::new();
+    pub fn fixed(correction: Option<&EqualizationCorrection>, amount: f64, kind: RecipeKind) -> Self {
+        let mut matcher = Self::idle(amount, kind);
+        if let Some(correction) = correction.filter(|found| amount > 0.0 && !found.is_flat()) {
+            let mut designer = Designer::of(kind);
             for (channel, kernel) in matcher.kernels.iter_mut().enumerate() {
                 let curve = &correction.curves_db[channel.min(correction.curves_db.len() - 1)];
                 let taps = designer.kernel_taps(curve, correction.gain_db[channel], amount);
@@ -66,23 +79,24 @@ impl EqualizationMatcher {
             matcher.starts_filtering = true;
             matcher.filtering = true;
             matcher.gain_db = 0.5 * (correction.gain_db[0] + correction.gain_db[1]) * amount;
+            matcher.fault = correction.fault;
+            matcher.largest_db =
+                correction.curves_db.iter().fold(0.0, |most, curve| larger(most, curve)) * amount as f32;
         }
         matcher
     }
 
     /// Follows a running estimate of the stem's spectrum.
-    pub fn adaptive(target: &StemTargets, amount: f64, stem: Stem, sample_rate_hz: f64) -> Self {
-        let mut matcher = Self::idle(amount);
+    pub fn adaptive(context: &Context, amount: f64) -> Self {
+        let mut matcher = Self::idle(amount, context.kind);
         if amount > 0.0 {
-            let update_seconds = (REDESIGN_HOPS * HOP_FRAMES) as f64 / sample_rate_hz;
+            let stem = context.stem;
+            let update_seconds = (REDESIGN_HOPS * HOP_FRAMES) as f64 / context.sample_rate_hz;
             matcher.adaptive = Some(Adaptive {
-                estimator: SpectrumEstimator::new(
-                    target_grid_db(target, sample_rate_hz),
-                    stem.index(),
-                    sample_rate_hz,
-                ),
-                designer: FilterDesigner::new(),
-                next: Kernel::new(KERNEL_TAPS),
+                estimator: SpectrumEstimator::new(context),
+                designer: Designer::of(context.kind),
+                music: 1.0,
+                next: Kernel::new(Designer::taps(context.kind)),
                 curve_db: vec![0.0; CURVE_POINTS],
                 gain_db: Glide::gain(update_seconds),
                 hops: first_hop(stem),
@@ -93,17 +107,20 @@ impl EqualizationMatcher {
         matcher
     }
 
-    fn idle(amount: f64) -> Self {
+    fn idle(amount: f64, kind: RecipeKind) -> Self {
+        let taps = Designer::taps(kind);
         Self {
             amount,
             adaptive: None,
             filtering: false,
             starts_filtering: false,
             gain_db: 0.0,
-            kernels: [Kernel::new(KERNEL_TAPS), Kernel::new(KERNEL_TAPS)],
-            convolvers: [Convolver::new(KERNEL_TAPS), Convolver::new(KERNEL_TAPS)],
+            kernels: [Kernel::new(taps), Kernel::new(taps)],
+            convolvers: [Convolver::new(taps), Convolver::new(taps)],
             transform: hop_transform(),
-            dry: HopDelay::new(),
+            dry: (Designer::latency_hops(kind) > 0).then(HopDelay::new),
+            fault: None,
+            largest_db: 0.0,
         }
     }
 
@@ -118,7 +135,7 @@ impl EqualizationMatcher {
                 convolver.push(side, &mut self.transform);
             }
         }
-        self.dry.process(hop);
+        self.dry.iter_mut().for_each(|dry| dry.process(hop));
         if self.filtering {
             for ((convolver, kernel), side) in
                 self.convolvers.iter_mut().zip(&self.kernels).zip(hop.sides_mut())
@@ -152,24 +169,40 @@ impl EqualizationMatcher {
         right.clone_from_kernel(left);
         self.filtering = true;
         self.gain_db = adaptive.gain_db.value() * self.amount;
+        self.fault = adaptive.estimator.fault();
+        self.largest_db = larger(0.0, &adaptive.curve_db) * self.amount as f32;
+    }
+
+    /// How much of a correction the stem gets, of one that is estimated: nothing is mended in bleed.
+    pub fn stand(&mut self, standing: Standing) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.music = standing.music() as f32;
+        }
     }
 
     /// What the filter in force does.
     pub fn reading(&self) -> Option<EqualizationReading> {
-        self.filtering.then_some(EqualizationReading { gain_db: self.gain_db as f32 })
+        self.filtering.then_some(EqualizationReading {
+            gain_db: self.gain_db as f32,
+            fault: self.fault,
+            largest_db: self.largest_db,
+        })
     }
 
     /// Back to the state after construction.
     pub fn reset(&mut self) {
         self.filtering = self.starts_filtering;
         self.convolvers.iter_mut().for_each(Convolver::reset);
-        self.dry.reset();
+        self.dry.iter_mut().for_each(HopDelay::reset);
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.estimator.reset();
             adaptive.curve_db.fill(0.0);
             adaptive.gain_db.set(0.0);
             adaptive.hops = adaptive.first_hop;
+            adaptive.music = 1.0;
             self.gain_db = 0.0;
+            self.fault = None;
+            self.largest_db = 0.0;
         }
     }
 }
@@ -185,6 +218,7 @@ impl Adaptive {
         let mut largest_db = (self.estimator.gain_db() - self.gain_db.value()).abs() as f32;
         let gain_db = self.gain_db.advance(self.estimator.gain_db());
         for (point, goal) in self.curve_db.iter_mut().zip(self.estimator.curve_db()) {
+            let goal = goal * self.music;
             largest_db = largest_db.max((goal - *point).abs());
             *point += (goal - *point) * self.step;
         }

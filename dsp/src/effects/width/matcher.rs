@@ -9,6 +9,7 @@ use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::transform::RealTransform;
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS, fade};
 use crate::reading::WidthReading;
+use crate::session::Standing;
 use crate::stem::Stem;
 
 /// Hops between two redesigns of a gliding filter, and between two of the estimator's transforms.
@@ -49,6 +50,8 @@ struct Adaptive {
     faded: Box<[f32; HOP_FRAMES]>,
     first_decision: usize,
     heard: usize,
+    /// 1 for music, 0 for bleed.
+    music: f32,
     hops: usize,
     first_hop: usize,
 }
@@ -91,6 +94,7 @@ impl WidthMatcher {
                 faded: Box::new([0.0; HOP_FRAMES]),
                 first_decision: (FIRST_DECISION_SECONDS / listen_seconds) as usize,
                 heard: 0,
+                music: 1.0,
                 hops: first_hop,
                 first_hop,
             });
@@ -138,6 +142,13 @@ impl WidthMatcher {
                 *left += side;
                 *right -= side;
             }
+        }
+    }
+
+    /// How much of a correction the stem gets, of one that is estimated: bleed is not widened.
+    pub fn stand(&mut self, standing: Standing) {
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.music = standing.music() as f32;
         }
     }
 
@@ -195,7 +206,7 @@ impl Adaptive {
         if self.hops != 0 || !self.has_decided() {
             return false;
         }
-        let goals = self.target.missing_gains(self.meter.powers());
+        let goals = self.target.missing_gains(self.meter.powers()).map(|gain| gain * self.music);
         let mut largest = 0f64;
         for (gain, goal) in self.gains.iter_mut().zip(goals) {
             let before = gain.value();
@@ -216,6 +227,7 @@ impl Adaptive {
         self.weight.reset();
         self.gains.iter_mut().for_each(|gain| gain.set(0.0));
         self.heard = 0;
+        self.music = 1.0;
         self.hops = self.first_hop;
     }
 }
