@@ -25,6 +25,7 @@
 pub mod analysis;
 mod block;
 mod chain;
+mod decision;
 mod effect;
 pub mod effects;
 pub mod filters;

@@ -208,6 +208,15 @@ impl<'a> Mixing<'a> {
         });
         let (model, statistics) = (model?, statistics?);
         song.notes.extend(model.remark);
+        if let Some(gain_db) = measured.as_ref().and_then(|normalized| normalized.session.gain_db())
+            && gain_db.abs() > UNUSUAL_SESSION_DB
+        {
+            let (far, moved) = if gain_db > 0.0 { ("below", "up") } else { ("above", "down") };
+            song.notes.push(format!(
+                "the session lies {:.0} dB {far} the usual level; all stems are brought {moved} by one gain first",
+                gain_db.abs()
+            ));
+        }
         let source = match &measured {
             None => CorrectionSource::Adaptive,
             Some(normalized) => CorrectionSource::Fixed(normalized.profile.clone()),
@@ -227,6 +236,7 @@ impl<'a> Mixing<'a> {
         Ok(Outcome {
             loudness,
             figures,
+            decisions: pipeline.normalizer_readings().map(|reading| reading.decision()),
             learned,
             latency: pipeline.latency().clone(),
             profile_s,
@@ -322,6 +332,9 @@ impl<'a> Mixing<'a> {
         Ok((figures, meter.loudness()?))
     }
 }
+
+/// A session that is brought to its working level by more than this is worth a word, in dB.
+const UNUSUAL_SESSION_DB: f64 = 15.0;
 
 /// The song or the set that is meant, with the files that were named one by one.
 fn found(args: &Args) -> Result<Found> {

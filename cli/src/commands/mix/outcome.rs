@@ -23,6 +23,8 @@ pub struct Outcome {
     pub loudness: Loudness,
     /// Of the stems, before and after.
     pub figures: OfflineFigures,
+    /// What was done to each stem at the song's end, and why.
+    pub decisions: [String; Stem::COUNT],
     /// The network's averages were learned from the whole song.
     pub learned: bool,
     /// What the pipeline delays.
@@ -44,10 +46,16 @@ impl Outcome {
     /// Prints tables of the stems and of the mix.
     pub fn print(&self, song: &Song<StemFile>, files: &SongFiles, output: &Path) {
         let assigned = assignment_table(files).map(|table| format!("{table}\n")).unwrap_or_default();
-        let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP"]);
+        let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP", "decided"]);
         for stem in Stem::ALL {
-            let [before, after] = self.levels(song, stem);
-            table.row(vec![stem.name().into(), report::level(before), report::level(after)]);
+            let ([before, after], decision) = (self.levels(song, stem), self.decision(song, stem));
+            table.row(vec![
+                stem.name().into(),
+                report::level(before),
+                report::level(after),
+                String::new(),
+                decision.unwrap_or_default().into(),
+            ]);
         }
         table.row(vec![
             "mix".into(),
@@ -78,6 +86,15 @@ impl Outcome {
         }
     }
 
+    /// What was decided about a stem; none for one that is not there.
+    fn decision(&self, song: &Song<StemFile>, stem: Stem) -> Option<&str> {
+        let is_there = song.stems[stem.index()].is_some();
+        match self.levels(song, stem) {
+            [None, _] if is_there => Some("silent, left as it is"),
+            _ => is_there.then_some(&self.decisions[stem.index()]),
+        }
+    }
+
     /// Everything that was measured.
     pub fn to_json(
         &self,
@@ -94,6 +111,7 @@ impl Outcome {
                     "files": names(&files.stems[stem.index()]),
                     "before_lufs": audible(&self.figures.before[stem.index()]),
                     "after_lufs": audible(&self.figures.after[stem.index()]),
+                    "decision": self.decision(song, stem),
                 })
             })
             .collect();

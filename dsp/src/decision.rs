@@ -1,0 +1,92 @@
+//! What was decided about a stem, as a sentence for people: in the command line's table, in reports, and on the editor's strip.
+
+use crate::effects::equalization::faults::Fault;
+use crate::reading::StemReading;
+use crate::session::{BLEED_LU, GainLimit, LARGEST_GAIN_DB};
+
+/// Less side than this is none, linear.
+const NO_SIDE: f32 = 0.01;
+
+impl Fault {
+    /// A word for it, lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Muffled => "muffled",
+            Fault::Thin => "thin",
+            Fault::Boomy => "boomy",
+            Fault::Harsh => "harsh",
+            Fault::Bright => "too bright",
+        }
+    }
+}
+
+impl StemReading {
+    /// What is done to the stem and why, without a full stop: "muffled: EQ up to +14 dB; mono: side at −15 dB; level +3.2 dB".
+    pub fn decision(&self) -> String {
+        let Some(loudness) = self.loudness else { return "nothing heard yet, or level off".into() };
+        let level = format!("level {}", signed_db(loudness.gain_db, 1));
+        if loudness.limit == Some(GainLimit::Bleed) {
+            return format!(
+                "bleed, about {:.0} LU or more below the loudest stem: not raised ({level})",
+                -BLEED_LU
+            );
+        }
+        let mut parts = Vec::new();
+        if let Some(equalization) = self.equalization {
+            let fault = equalization.fault.map_or("tone".into(), |fault| fault.name().to_owned());
+            parts.push(format!("{fault}: EQ up to {}", signed_db(equalization.largest_db, 0)));
+        }
+        if let Some(dynamics) = self.dynamics.filter(|dynamics| dynamics.ratio > 1.0) {
+            parts.push(format!("compressed {:.1}:1", dynamics.ratio));
+        }
+        if let Some(panning) = self.panning.filter(|panning| panning.side != 0.0) {
+            parts.push(format!("moved {}", if panning.side < 0.0 { "left" } else { "right" }));
+        }
+        if let Some(width) = self.width.filter(|width| width.added_side > NO_SIDE) {
+            parts.push(format!("mono: side at {}", signed_db(20.0 * width.added_side.log10(), 0)));
+        }
+        if parts.is_empty() {
+            parts.push("as it came".into());
+        }
+        parts.push(level);
+        if loudness.limit == Some(GainLimit::Bound) {
+            parts.push(format!("no more than {LARGEST_GAIN_DB:.0} dB beside the session's gain"));
+        }
+        parts.join("; ")
+    }
+}
+
+/// A level with its sign, in dB; −0 reads as 0.
+fn signed_db(db: f32, digits: usize) -> String {
+    let text = format!("{db:+.digits$}");
+    let text =
+        if text.trim_start_matches(['+', '-', '0', '.']).is_empty() { text.replace('-', "+") } else { text };
+    format!("{} dB", text.replace('-', "\u{2212}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reading::{EqualizationReading, LoudnessReading, WidthReading};
+
+    fn stem(gain_db: f32, limit: Option<GainLimit>) -> StemReading {
+        StemReading { loudness: Some(LoudnessReading { gain_db, limit }), ..StemReading::default() }
+    }
+
+    #[test]
+    fn every_decision_has_its_reason() {
+        assert_eq!(stem(3.24, None).decision(), "as it came; level +3.2 dB");
+        assert_eq!(stem(-0.01, None).decision(), "as it came; level +0.0 dB");
+        assert!(stem(2.0, Some(GainLimit::Bleed)).decision().starts_with("bleed"));
+        assert!(stem(44.0, Some(GainLimit::Bound)).decision().ends_with("beside the session's gain"));
+        let equalization =
+            Some(EqualizationReading { gain_db: 0.0, fault: Some(Fault::Muffled), largest_db: 14.2 });
+        let width = Some(WidthReading { added_side: 0.178 });
+        let both = StemReading { equalization, width, ..stem(-3.0, None) };
+        assert_eq!(
+            both.decision(),
+            "muffled: EQ up to +14 dB; mono: side at \u{2212}15 dB; level \u{2212}3.0 dB"
+        );
+        assert!(StemReading::default().decision().starts_with("nothing"));
+    }
+}
