@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod file_output;
 pub mod flac;
 mod flac_header;
+mod full_scale;
 mod joined;
 mod lossy;
 pub mod markup;

@@ -13,6 +13,7 @@ use tributary_engine::StemFile;
 use crate::audio_file::{self, AudioFileError, AudioReader, Note};
 use crate::balance;
 use crate::dataset::{SongFiles, Source, file_name};
+use crate::full_scale::{Scale, bring_to_full_scale};
 use crate::resample::resample;
 
 /// A stem that ends this much earlier than the longest is worth a word, in seconds.
@@ -171,6 +172,11 @@ impl<S: StemSpace> Song<S> {
             *audio = sum_parts(parts, sample_rate_hz, spaces)?;
         }
         let frames = equalize_lengths(&mut stems, sample_rate_hz, &mut notes)?;
+        if (frames as f64) < LOUDNESS_BLOCK_S * f64::from(sample_rate_hz) {
+            notes.push(format!(
+                "the song is shorter than {LOUDNESS_BLOCK_S} s, the block in which loudness is measured; its levels are a guess"
+            ));
+        }
         Ok(Self { sample_rate_hz, frames, stems, notes, lost })
     }
 
@@ -247,8 +253,19 @@ fn read_part<S: StemSpace>(
     lost: &mut Vec<String>,
 ) -> Result<Part<S>> {
     match read_source(source, spaces()?) {
-        Ok((space, rate_hz, mended)) => {
+        Ok((mut space, rate_hz, mended)) => {
             let name = file_name(source.path());
+            match bring_to_full_scale(&mut space)? {
+                Scale::Full => {}
+                Scale::WholeNumbers { bits } => notes.push(format!(
+                    "{name}: its samples go into the thousands; they are read as {bits}-bit whole numbers and divided by 2^{}",
+                    bits - 1
+                )),
+                Scale::NoAudio { peak } => {
+                    let path = source.path().display();
+                    return Ok(Err(format!("{path} holds samples up to {peak:.1e}, which is no audio")));
+                }
+            }
             let said = |note: &Note| format!("{name}: {note}");
             notes.extend(mended.iter().map(said));
             lost.extend(mended.iter().filter(|note| note.is_loss()).map(said));
@@ -258,6 +275,9 @@ fn read_part<S: StemSpace>(
         Err(error) => Ok(Err(format!("{} {error}", source.path().display()))),
     }
 }
+
+/// Loudness is measured in blocks of 400 ms (BS.1770-4).
+const LOUDNESS_BLOCK_S: f64 = 0.4;
 
 /// Decides the song's rate, and says so when files differ from it.
 fn common_rate<S>(parts: &[Vec<(S, u32)>; Stem::COUNT], rate: Rate, notes: &mut Vec<String>) -> u32 {

@@ -4,6 +4,8 @@ use crate::effects::equalization::faults::Fault;
 use crate::reading::StemReading;
 use crate::session::{BLEED_LU, GainLimit, LARGEST_GAIN_DB};
 
+/// A filter that changes less is none, in dB.
+const UNHEARD_DB: f32 = 0.5;
 /// Less side than this is none, linear.
 const NO_SIDE: f32 = 0.01;
 
@@ -32,7 +34,7 @@ impl StemReading {
             );
         }
         let mut parts = Vec::new();
-        if let Some(equalization) = self.equalization {
+        if let Some(equalization) = self.equalization.filter(|found| found.largest_db.abs() > UNHEARD_DB) {
             let fault = equalization.fault.map_or("tone".into(), |fault| fault.name().to_owned());
             parts.push(format!("{fault}: EQ up to {}", signed_db(equalization.largest_db, 0)));
         }

@@ -218,9 +218,9 @@ pub struct Recipe {
     pub tolerance: f64,
 }
 
-/// Fewer spreads mend more, and touch more that is fine: at 2 the sums of songs that were mixed already move away from the human
-/// mix, at 3 half of what is broken stays so.
-pub const USUAL_TOLERANCE: f64 = 2.5;
+/// Fewer spreads mend more, and touch more that is fine. At 3 no stem of ten real songs is changed, and muffled ones are mended;
+/// at 2.5 one of 32 is called thin that is not; at 2 the sums of songs that were mixed already move away from the human mix.
+pub const USUAL_TOLERANCE: f64 = 3.0;
 
 fn is_usual_tolerance(tolerance: &f64) -> bool {
     *tolerance == USUAL_TOLERANCE

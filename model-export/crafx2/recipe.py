@@ -83,6 +83,8 @@ class Recipe:
     width: Effect = OFF
     loudness: Effect = field(default_factory=Effect)
     reverb: Reverb = field(default_factory=Reverb)
+    #: How loudly a fault must speak, in spreads of the data set, before it is mended; for rules of kind `tributary`.
+    tolerance: float = 3.0
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -90,7 +92,7 @@ class Recipe:
         check_names("recipe", values, tuple(item.name for item in fields(cls)))
         parts: dict[str, Any] = {}
         for name, value in values.items():
-            if name == "kind":
+            if name in ("kind", "tolerance"):
                 parts[name] = value
                 continue
             table = value if isinstance(value, dict) else {"enabled": float(value) > 0.0, "amount": float(value)}

@@ -51,6 +51,7 @@ def test_a_configuration_gives_every_field_of_the_reverb(tmp_path):
             "high_shelf_hz": 9_000.0,
             "generated": "studio",
         },
+        "tolerance": 3.0,
     }
     # As a checkpoint keeps it, and as one without the newer fields kept it.
     assert Recipe.from_dict(asdict(recipe)) == recipe

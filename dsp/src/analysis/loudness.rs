@@ -180,9 +180,13 @@ pub(crate) fn gain_to_lufs_db(
 ) -> Result<f64, StoreError> {
     let (measured_lufs, peak) = measure_with_peak(stem, sides, kind, sample_rate_hz)?;
     let Some(measured_lufs) = measured_lufs else { return Ok(0.0) };
-    let gain_db = target_lufs - measured_lufs;
+    Ok(short_of_clipping_db(target_lufs - measured_lufs, peak))
+}
+
+/// A gain in dB, reduced as far as what has this peak would be beyond full scale.
+pub(crate) fn short_of_clipping_db(gain_db: f64, peak: f32) -> f64 {
     let clip = (1e-6 + f64::from(peak) * gain_from_db(gain_db)).max(1.0);
-    Ok(gain_db - db_from_gain(clip))
+    gain_db - db_from_gain(clip)
 }
 
 #[cfg(test)]

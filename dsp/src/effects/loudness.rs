@@ -12,7 +12,6 @@ use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::EffectSetting;
-use crate::rules::RecipeKind;
 use crate::session::Standing;
 use crate::store::{Sides, StemStore, StoreError};
 
@@ -66,12 +65,8 @@ impl Effect for Loudness {
 
     fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
         let Context { kind, sample_rate_hz, ref target, .. } = self.context;
-        let (gain_db, limit) = if kind == RecipeKind::Tributary {
-            let measured_lufs = measure(stem, Sides::Both, kind, sample_rate_hz)?;
-            measured_lufs.map_or((0.0, None), |lufs| self.standing.gain_db(target.loudness_lufs - lufs))
-        } else {
-            (gain_to_lufs_db(stem, Sides::Both, target.loudness_lufs, kind, sample_rate_hz)?, None)
-        };
+        let wanted_db = gain_to_lufs_db(stem, Sides::Both, target.loudness_lufs, kind, sample_rate_hz)?;
+        let (gain_db, limit) = self.standing.gain_db(wanted_db);
         self.correction = Some(LoudnessCorrection { gain_db, limit });
         self.matcher = LoudnessMatcher::fixed(self.correction, self.amount);
         Ok(())

@@ -1,7 +1,7 @@
 //! What may be wrong with a stem's tone, and whether it is. The rules of kind [`Tributary`](crate::RecipeKind::Tributary) do
 //! not pull a stem to the average of its kind, which would take its character; they mend it.
 //!
-//! Twenty-two common faults – muffled, thin, boomy, harsh, bright, each at a few places and strengths – are taken back in
+//! Twenty-six common faults – muffled, thin, boomy, harsh, bright, each at a few places and strengths – are taken back in
 //! thought, loudness kept. Then it is seen whether the stem lies nearer to the average spectrum, in units of its spread, from
 //! third octave to third octave. A fault that makes the stem likelier than "nothing is wrong" by more than the tolerance is
 //! taken back in fact; otherwise nothing happens at all.

@@ -26,6 +26,7 @@ pub(crate) struct LoudnessEstimator {
     ungated_weight: RunningWeight,
     gated: f64,
     gated_weight: RunningWeight,
+    peak: f32,
 }
 
 impl LoudnessEstimator {
@@ -41,6 +42,7 @@ impl LoudnessEstimator {
             ungated_weight: RunningWeight::new(hops),
             gated: 0.0,
             gated_weight: RunningWeight::new(hops),
+            peak: 0.0,
         }
     }
 
@@ -63,6 +65,7 @@ impl LoudnessEstimator {
             self.forget();
         }
         self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
+        self.peak = hop.sides().into_iter().flatten().fold(self.peak, |peak, sample| peak.max(sample.abs()));
         if block > self.ungated * RELATIVE_GATE {
             self.gated += (block - self.gated) * self.gated_weight.next_weight();
         }
@@ -70,6 +73,11 @@ impl LoudnessEstimator {
 
     pub(crate) fn loudness_lufs(&self) -> Option<f64> {
         self.gated_weight.has_material().then(|| lufs(self.gated))
+    }
+
+    /// Largest magnitude of what was heard, linear.
+    pub(crate) fn peak(&self) -> f32 {
+        self.peak
     }
 
     pub(crate) fn reset(&mut self) {
@@ -82,6 +90,7 @@ impl LoudnessEstimator {
     }
 
     fn forget(&mut self) {
+        self.peak = 0.0;
         self.ungated = 0.0;
         self.gated = 0.0;
         self.ungated_weight.reset();

@@ -1,6 +1,7 @@
 //! Applies a loudness correction: one gain for good, or one that glides after the running estimate. No latency.
 
 use crate::analysis::estimates::Glide;
+use crate::analysis::loudness::short_of_clipping_db;
 use crate::effects::loudness::correction::LoudnessCorrection;
 use crate::effects::loudness::estimator::LoudnessEstimator;
 use crate::hop::{HOP_FRAMES, Hop, ramp};
@@ -66,7 +67,8 @@ impl LoudnessMatcher {
         if let Some(estimator) = &mut self.estimator {
             estimator.listen(hop);
             if let Some(loudness_lufs) = estimator.loudness_lufs() {
-                let (wanted_db, limit) = self.standing.gain_db(self.target_lufs - loudness_lufs);
+                let wanted_db = short_of_clipping_db(self.target_lufs - loudness_lufs, estimator.peak());
+                let (wanted_db, limit) = self.standing.gain_db(wanted_db);
                 self.limit = limit;
                 let gain_db = self.glide.advance(wanted_db * self.amount);
                 self.gain = gain_from_db(gain_db) as f32;
