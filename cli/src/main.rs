@@ -5,6 +5,7 @@
 
 mod before_after;
 mod commands;
+mod controls;
 mod features;
 mod ledger;
 mod listen;

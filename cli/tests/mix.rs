@@ -289,3 +289,28 @@ fn whole_numbers_are_dithered_and_close_to_the_floating_mix() {
     }
     assert_eq!(mix(&files, &out, &["--bits", "20"]).code, Some(2));
 }
+
+#[test]
+fn stems_are_trimmed_muted_and_soloed() {
+    let root = folder("mix-steered");
+    let files = song(&root.join("Song"), Wav::CD);
+    let out = root.join("mix.wav");
+    let json = root.join("mix.json");
+    let more = ["--model", "sum", "--mute", "drums,other", "--json", json.to_str().expect("plain")];
+    let run = mix(&files, &out, &more).succeeds();
+    assert!(run.out.contains("asked") && run.out.contains("mute"), "{}", run.out);
+    let (rate_hz, left, right) = read(&out);
+    assert!(difference(&left, rate_hz, 0, &[0, 1]).max(difference(&right, rate_hz, 1, &[0, 1])) < 1e-4);
+    let report: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&json).expect("a report")).expect("JSON");
+    assert_eq!(report["controls"]["stems"][2]["mute"], true);
+    assert_eq!(report["controls"]["stems"][0]["trim_db"], 0.0);
+
+    mix(&files, &out, &["--model", "sum", "--solo", "bass", "--trim", "bass=-6,vocals=9"]).succeeds();
+    let (_, left, _) = read(&out);
+    let scaled: Vec<f32> = left.iter().map(|x| x * 10f32.powf(0.3)).collect();
+    assert!(difference(&scaled, rate_hz, 0, &[1]) < 1e-4);
+
+    let refused = mix(&files, &out, &["--model", "sum", "--trim", "bass=40"]);
+    assert!(refused.err.contains("--trim takes numbers from -12 to 12"), "{}", refused.err);
+}

@@ -9,17 +9,19 @@
 //! | `model` | what a mix model is, and what one can do besides that learns a song |
 //! | `crafx2` | the network: front end, bands, mixer, back end; whole, split or incremental |
 //! | [`onnx`] | ONNX Runtime: the library, providers, graphs and their inspection; the only room that names it |
-//! | [`pipeline`] | stems to mix, synchronously: intake, normalizer, window, model, joints between hops, output under a limiter |
+//! | [`pipeline`] | stems to mix, synchronously: intake, normalizer, faders, window, model, joints between hops, output under a limiter |
 //! | [`resample`] | sample rates |
 //! | [`offline`] | whole songs |
 //! | `live` | an engine in real time: its handle, where its model comes from, worker, stream protocol, telemetry |
 //! | `live/audio_thread` | all that the audio thread calls, and what it may call |
 //! | `learn` | captures the song while it plays, analyzes it, and puts what was learned in force |
+//! | `controls` | what an engineer asks of the mix |
 //! | `latency`, `error` | what hosts are told, and what users are |
 //! | `silence`, `regular_file`, `patient_thread` | digital silence and tails; files that are files; threads that are waited for, but not forever |
 #![warn(clippy::too_many_lines)]
 
 pub mod bundle;
+mod controls;
 mod crafx2;
 mod error;
 mod latency;
@@ -41,6 +43,7 @@ pub use bundle::ModelBundle;
 pub use bundle::contract::{Contract, ContractLimiter, LatencyMode, WindowGeometry};
 pub use bundle::impulse_response;
 pub use bundle::statistics::Statistics;
+pub use controls::{Controls, StemControls, TRIM_RANGE_DB};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};
 pub use learn::capture::{CaptureError, CaptureLimits};

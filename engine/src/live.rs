@@ -3,6 +3,7 @@
 
 mod atomics;
 pub(crate) mod audio_thread;
+mod control_ring;
 pub(crate) mod engine;
 mod fallback;
 pub(crate) mod model_source;

@@ -38,6 +38,15 @@ pub trait MixModel: Send {
         false
     }
 
+    /// Whether the model has masks that it can take back to where the mix is the plain sum of the stems.
+    fn has_masks(&self) -> bool {
+        false
+    }
+
+    /// In the next run, how far the masks go from there, for a model that [has some](Self::has_masks): a share from 0 to 1 for
+    /// every frame of the mix, or all the way, to the bit.
+    fn set_shares(&mut self, _shares: Option<&[f32]>) {}
+
     /// Makes one hop. `window` holds context + hop + lookahead frames of all eight channels, and says by
     /// [`StemWindow::advanced_frames`] how many of its newest frames are new since the last run.
     ///

@@ -7,13 +7,17 @@
 //! network starts: [`Pipeline::ingest`], then [`Pipeline::run_hop`] or [`Pipeline::skip_hop`] while a hop is due.
 
 pub(crate) mod anchor;
+mod faders;
+mod glide;
 pub(crate) mod intake;
 pub(crate) mod join;
 pub(crate) mod limiter;
 pub(crate) mod meters;
+mod network;
 pub(crate) mod normalize;
 pub(crate) mod output;
 mod sum;
+mod timeline;
 pub(crate) mod window;
 
 use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets};
@@ -23,14 +27,17 @@ pub use normalize::ReadyStems;
 pub use window::{HOPS_SHOWN, StemWindow};
 
 use anchor::Anchor;
+use faders::Faders;
 use intake::{Block, Intake, PUSH_FRAMES};
 use join::HopJoin;
+use network::NetworkShare;
 use normalize::{Normalize, StemListener, build_normalizer};
 use output::HostOutput;
 use sum::StemSum;
 
 use crate::bundle::contract::{ContractLimiter, WindowGeometry};
 use crate::bundle::statistics::Statistics;
+use crate::controls::Controls;
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
 use crate::model::{MixHop, MixModel};
@@ -55,11 +62,13 @@ pub struct Pipeline {
     latency: LatencyReport,
     intake: Intake,
     normalize: Normalize,
+    faders: Faders,
     sum: StemSum,
     sum_output: HostOutput,
     meters: Option<MeterBank>,
     window: StemWindow,
     model: Box<dyn MixModel>,
+    network: NetworkShare,
     crossfade: HopJoin,
     mix: [Vec<f32>; 2],
     mix_peak: f32,
@@ -96,10 +105,12 @@ impl Pipeline {
             latency,
             intake: Intake::new(host_rate_hz, model_rate_hz)?,
             normalize: Normalize::new(normalizer),
+            faders: Faders::new(model_rate_hz),
             sum: StemSum::default(),
             sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
             meters: None,
             window: StemWindow::new(geometry),
+            network: NetworkShare::new(geometry, model.has_masks()),
             model,
             crossfade: HopJoin::new(geometry),
             mix: [mix(), mix()],
@@ -166,6 +177,20 @@ impl Pipeline {
         }
     }
 
+    /// Steers the mix from the next frame on that is pushed, gliding; at once when no frame of the stream has come in. Streams
+    /// to come begin with these.
+    pub fn set_controls(&mut self, controls: &Controls) {
+        let controls = controls.sanitized();
+        let from_frame = self.intake.next_frame();
+        for timeline in [self.faders.timeline_mut(), self.network.timeline_mut()] {
+            timeline.set(from_frame, controls);
+        }
+        if self.intake.pushed_frames() == 0 {
+            self.faders.start();
+            self.network.start();
+        }
+    }
+
     /// Whether nothing is left to be done until the next sound: every stage has decayed and passes silence on. Where that
     /// begins follows from the stream alone.
     pub fn is_resting(&self) -> bool {
@@ -223,6 +248,8 @@ impl Pipeline {
         self.lead_frames = anchor.window_frames;
         self.normalize.start_after(anchor.normalizer_frames);
         self.sum_output.start_after(anchor.host_frames);
+        self.faders.start();
+        self.network.start();
         self.meters.iter_mut().for_each(MeterBank::reset);
         self.take_stems(|intake, behind| intake.start_at(anchor, behind));
         self.model.reset();
@@ -253,7 +280,7 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Takes stems as far as the window: resampled, normalized, and their sum put out. Makes no hop.
+    /// Takes stems as far as the window: resampled, normalized, trimmed, and their sum put out. Makes no hop.
     pub fn ingest(&mut self, stems: [&[f32]; CHANNELS]) {
         self.take_stems(|intake, behind| intake.take(stems, behind));
     }
@@ -265,15 +292,17 @@ impl Pipeline {
 
     /// Lets the intake take stems, and leads its blocks through what lies behind it, as far as the window.
     fn take_stems(&mut self, take: impl FnOnce(&mut Intake, &mut dyn FnMut(&mut Block, usize))) {
-        let Self { intake, normalize, sum, sum_output, meters, window, .. } = self;
+        let Self { intake, normalize, faders, sum, sum_output, meters, window, .. } = self;
         take(intake, &mut |block, lead_frames| {
             if let Some(meters) = meters {
                 meters.add_stems_before(block.each_ref().map(|channel| &channel[lead_frames..]));
             }
-            let stems = normalize.process(block, lead_frames);
+            let mut stems = normalize.process(block, lead_frames);
             if stems[0].is_empty() {
                 return;
             }
+            faders.process(&mut stems);
+            let stems = stems.each_ref().map(|channel| &**channel);
             let sum = sum.of(stems);
             if let Some(meters) = meters {
                 meters.add_stems_after(stems, sum);
@@ -321,6 +350,8 @@ impl Pipeline {
             HopOutcome::Rested
         } else {
             self.resting = false;
+            let shares = self.network.prepare(self.lead_frames);
+            self.model.set_shares(shares);
             let [left, right] = &mut self.mix;
             self.model.run(&self.window, &mut MixHop { left, right })?;
             self.mix_peak = peak(&self.mix);
@@ -329,6 +360,7 @@ impl Pipeline {
                 self.skip_hop();
                 return Ok(HopOutcome::Discarded);
             }
+            self.network.blend(&self.window, &mut self.mix);
             HopOutcome::Mixed
         };
         if precedes {
@@ -337,6 +369,7 @@ impl Pipeline {
             self.crossfade.join(&mut self.mix);
         }
         let made = std::mem::take(&mut self.lead_frames)..self.geometry.hop_frames;
+        self.network.advance(made.len());
         let made = self.mix.each_ref().map(|side| &side[made.clone()]);
         if let Some(meters) = &mut self.meters {
             meters.add_mix(made);
@@ -355,7 +388,9 @@ impl Pipeline {
         if self.hop_is_due() {
             self.crossfade.reset();
             self.mix_peak = f32::INFINITY;
-            self.mix_output.take_missing(self.geometry.hop_frames - std::mem::take(&mut self.lead_frames));
+            let missing = self.geometry.hop_frames - std::mem::take(&mut self.lead_frames);
+            self.network.advance(missing);
+            self.mix_output.take_missing(missing);
             self.window.advance(false);
         }
     }

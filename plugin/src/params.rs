@@ -3,6 +3,10 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
+mod stem;
+
+pub use stem::StemParams;
+
 use crate::editor::size::EditorSize;
 use crate::models::{ModelChoice, ModelField};
 use crate::saved::{self, Learned, LearnedField, Session, SessionField, SettingField};
@@ -10,7 +14,8 @@ use crate::text;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use std::sync::Arc;
-use tributary_engine::{LatencyMode, Settings};
+use tributary_dsp::Stem;
+use tributary_engine::{Controls, LatencyMode, Settings};
 
 /// Range of the output gain to either side of 0, in dB.
 pub const GAIN_RANGE_DB: f32 = 24.0;
@@ -43,6 +48,27 @@ pub struct TributaryParams {
     /// What Mix = 0 % plays.
     #[id = "dry_source"]
     pub dry_source: EnumParam<DrySource>,
+    /// Part of the network in the mix, 0–1.
+    #[id = "network"]
+    pub network: FloatParam,
+    /// Brings the dry signal to the loudness of the mix.
+    #[id = "match_loudness"]
+    pub match_loudness: BoolParam,
+    /// Plays the mix less the dry signal.
+    #[id = "delta"]
+    pub delta: BoolParam,
+    /// What acts on the vocals.
+    #[nested(id_prefix = "vocals", group = "Vocals")]
+    pub vocals: StemParams,
+    /// What acts on the bass.
+    #[nested(id_prefix = "bass", group = "Bass")]
+    pub bass: StemParams,
+    /// What acts on the drums.
+    #[nested(id_prefix = "drums", group = "Drums")]
+    pub drums: StemParams,
+    /// What acts on everything else.
+    #[nested(id_prefix = "other", group = "Other")]
+    pub other: StemParams,
     /// Which model made the mix, and how the last run went.
     #[persist = "session"]
     pub session: Arc<SessionField>,
@@ -63,25 +89,20 @@ pub struct TributaryParams {
 impl Default for TributaryParams {
     fn default() -> Self {
         Self {
-            mix: FloatParam::new("Mix", 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
-                .with_unit(" %")
-                .with_value_to_string(formatters::v2s_f32_percentage(1))
-                .with_string_to_value(Arc::new(|typed| Some(text::number(typed, "%")? / 100.0))),
-            gain_db: FloatParam::new(
-                "Output gain",
-                0.0,
-                FloatRange::Linear { min: -GAIN_RANGE_DB, max: GAIN_RANGE_DB },
-            )
-            .with_unit(" dB")
-            .with_step_size(0.1)
-            // −0.04 would read as “-0.0”.
-            .with_value_to_string(formatters::v2s_f32_rounded(1))
-            .with_string_to_value(Arc::new(|typed| text::number(typed, "dB"))),
+            mix: share("Mix"),
+            gain_db: decibels("Output gain", GAIN_RANGE_DB),
             bypass: BoolParam::new("Bypass", false)
                 .with_value_to_string(formatters::v2s_bool_bypass())
                 .with_string_to_value(Arc::new(text::switch))
                 .make_bypass(),
             dry_source: EnumParam::new("Dry source", DrySource::Bus),
+            network: share("Network"),
+            match_loudness: switch("Match loudness"),
+            delta: switch("Delta"),
+            vocals: StemParams::new(Stem::Vocals),
+            bass: StemParams::new(Stem::Bass),
+            drums: StemParams::new(Stem::Drums),
+            other: StemParams::new(Stem::Other),
             session: Arc::default(),
             learned: Arc::default(),
             latency: Arc::default(),
@@ -91,12 +112,53 @@ impl Default for TributaryParams {
     }
 }
 
+/// A gain in dB, as far to either side of 0.
+fn decibels(name: impl Into<String>, range_db: f32) -> FloatParam {
+    FloatParam::new(name, 0.0, FloatRange::Linear { min: -range_db, max: range_db })
+        .with_unit(" dB")
+        .with_step_size(0.1)
+        // −0.04 would read as “-0.0”.
+        .with_value_to_string(formatters::v2s_f32_rounded(1))
+        .with_string_to_value(Arc::new(|typed| text::number(typed, "dB")))
+}
+
+/// A share of a whole, all of it at first.
+fn share(name: impl Into<String>) -> FloatParam {
+    FloatParam::new(name, 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
+        .with_unit(" %")
+        .with_value_to_string(formatters::v2s_f32_percentage(1))
+        .with_string_to_value(Arc::new(|typed| Some(text::number(typed, "%")? / 100.0)))
+}
+
+/// Off until it is pressed.
+fn switch(name: impl Into<String>) -> BoolParam {
+    BoolParam::new(name, false)
+        .with_value_to_string(Arc::new(|on| if on { "On" } else { "Off" }.to_owned()))
+        .with_string_to_value(Arc::new(text::switch))
+}
+
 impl TributaryParams {
+    /// What acts on a stem.
+    pub fn stem(&self, stem: Stem) -> &StemParams {
+        match stem {
+            Stem::Vocals => &self.vocals,
+            Stem::Bass => &self.bass,
+            Stem::Drums => &self.drums,
+            Stem::Other => &self.other,
+        }
+    }
+
+    fn controls(&self) -> Controls {
+        Controls { stems: Stem::ALL.map(|stem| self.stem(stem).controls()), network: self.network.value() }
+    }
+
     /// What the engine is told for a block. Real-time safe.
     pub fn settings(&self, offline: bool) -> Settings {
         Settings {
             mix: self.mix.value(),
             output_gain: util::db_to_gain(self.gain_db.value()),
+            match_loudness: self.match_loudness.value(),
+            delta: self.delta.value(),
             bypass: self.bypass.value(),
             dry_source: match self.dry_source.value() {
                 DrySource::Bus => tributary_engine::DrySource::Bus,
@@ -104,11 +166,13 @@ impl TributaryParams {
             },
             offline,
             song_frame: None,
+            controls: self.controls(),
         }
     }
 }
 
-/// Mends a state before the framework reads it: values come into range, and every saved field is JSON.
+/// Mends a state before the framework reads it: values come into range, those that were saved by an earlier version get the
+/// parameters it lacked at their defaults, and every saved field is JSON.
 pub(crate) fn mend(state: &mut PluginState) {
     mend_values(state);
     saved::mend::<Session>(state);
@@ -121,11 +185,21 @@ pub(crate) fn mend(state: &mut PluginState) {
 /// The framework stores what a state says as it is, and looks an enum's name up by that value without a check.
 fn mend_values(state: &mut PluginState) {
     state.params.retain(|id, value| match (id.as_str(), value) {
-        ("mix", ParamValue::F32(value)) => clamp(value, 0.0, 1.0),
+        ("mix" | "network", ParamValue::F32(value)) => clamp(value, 0.0, 1.0),
         ("gain", ParamValue::F32(value)) => clamp(value, -GAIN_RANGE_DB, GAIN_RANGE_DB),
         ("dry_source", ParamValue::I32(index)) => (0..DrySource::variants().len() as i32).contains(index),
-        _ => true, // another kind of value is left to the framework, which ignores it
+        (id, value) => stem::mend(id, value).unwrap_or(true), // the framework ignores another kind of value
     });
+    // The framework leaves a parameter that a state lacks where it stands, which may be anywhere.
+    let of_mix = [
+        ("network", ParamValue::F32(1.0)),
+        ("match_loudness", ParamValue::Bool(false)),
+        ("delta", ParamValue::Bool(false)),
+    ];
+    let of_mix = of_mix.map(|(id, value)| (id.to_owned(), value)).into_iter();
+    for (id, value) in of_mix.chain(Stem::ALL.into_iter().flat_map(stem::defaults)) {
+        state.params.entry(id).or_insert(value);
+    }
 }
 
 /// False when there is nothing to clamp.
@@ -157,9 +231,39 @@ mod tests {
     fn identifiers_and_defaults_are_fixed() {
         let params = TributaryParams::default();
         let ids: Vec<String> = params.param_map().into_iter().map(|(id, _, _)| id).collect();
-        assert_eq!(ids, ["mix", "gain", "bypass", "dry_source"]);
+        let stems =
+            Stem::ALL.into_iter().flat_map(|stem| ["trim", "mute", "solo"].map(|id| format!("{stem}_{id}")));
+        let wanted: Vec<String> =
+            ["mix", "gain", "bypass", "dry_source", "network", "match_loudness", "delta"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(stems)
+                .collect();
+        assert_eq!(ids, wanted);
         assert_eq!(params.settings(false), Settings::default());
         assert!(params.settings(true).offline);
+    }
+
+    #[test]
+    fn a_state_of_an_earlier_version_means_the_defaults_of_what_it_lacks() {
+        let mut state: PluginState = serde_json::from_str(
+            r#"{"params": {"mix": {"f32": 0.5}, "vocals_trim": {"f32": 99.0}, "bass_trim": {"f32": 3.0},
+                "drums_mute": {"bool": true}}, "fields": {}}"#,
+        )
+        .expect("a state");
+        mend(&mut state);
+        assert!(matches!(state.params["vocals_trim"], ParamValue::F32(12.0)));
+        assert!(matches!(state.params["bass_trim"], ParamValue::F32(3.0)));
+        assert!(matches!(state.params["drums_mute"], ParamValue::Bool(true)));
+        let params = TributaryParams::default();
+        let later = params.param_map().into_iter().map(|(id, _, _)| id).skip(4);
+        for id in later.filter(|id| !["vocals_trim", "bass_trim", "drums_mute"].contains(&id.as_str())) {
+            match &state.params[&id] {
+                ParamValue::F32(value) => assert_eq!(*value, f32::from(u8::from(id == "network")), "{id}"),
+                ParamValue::Bool(value) => assert!(!value, "{id}"),
+                other => panic!("{id}: {other:?}"),
+            }
+        }
     }
 
     #[test]

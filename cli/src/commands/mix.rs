@@ -16,11 +16,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Stem, StemStore, Targets};
 use tributary_engine::offline::{OfflineFigures, mix_stream};
-use tributary_engine::{LatencyMode, Pipeline, Provider, Statistics, StemFile};
+use tributary_engine::{Controls, LatencyMode, Pipeline, Provider, Statistics, StemFile};
 
 use crate::audio_file;
 use crate::audio_output::{AudioFormat, Container, Samples};
 use crate::batch;
+use crate::controls::ControlArgs;
 use crate::dataset::{Found, SongFiles, Source};
 use crate::file_output::write_audio_with;
 use crate::metrics::{Loudness, Meter};
@@ -90,6 +91,8 @@ pub struct Args {
     running_statistics: bool,
     #[command(flatten)]
     normalization: NormalizationArgs,
+    #[command(flatten)]
+    controls: ControlArgs,
     /// Also write everything measured as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -151,7 +154,7 @@ fn run_song(args: &Args, files: &SongFiles) -> Result<()> {
     let noted = song.notes.len();
     let outcome = mixing.mix(&mut song, &args.output, packed, &spaces)?;
     song.notes.iter().skip(noted).for_each(|note| report::note(note));
-    outcome.print(&song, files, &args.output);
+    outcome.print(&song, files, &mixing);
     match &args.json {
         None => Ok(()),
         Some(path) => {
@@ -168,6 +171,7 @@ struct Mixing<'a> {
     choice: ModelChoice,
     recipe: Recipe,
     targets: Targets,
+    controls: Controls,
     /// Whether the steps of one song are shown.
     quiet: bool,
 }
@@ -181,7 +185,8 @@ impl<'a> Mixing<'a> {
         if rooms.len() > 1 {
             bail!("a song is sent to one room; --reverb-rooms names {}", rooms.len());
         }
-        Ok((Self { args, choice, recipe, targets, quiet }, files))
+        let controls = args.controls.resolve()?;
+        Ok((Self { args, choice, recipe, targets, controls, quiet }, files))
     }
 
     /// Mixes a song into a file; notes about it go to the song's.
@@ -232,6 +237,7 @@ impl<'a> Mixing<'a> {
         }
         let learned = statistics.is_some();
         pipeline.freeze_statistics(statistics)?;
+        pipeline.set_controls(&self.controls);
         let (figures, loudness) = self.write_mix(&mut pipeline, song, output, packed)?;
         Ok(Outcome {
             loudness,

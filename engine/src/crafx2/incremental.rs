@@ -17,6 +17,7 @@ use tributary_dsp::CHANNELS;
 use super::back_end::BackRun;
 use super::bands::{Bands, History};
 use super::front_end::FrontRun;
+use super::masks::Masks;
 use super::mixer::{Mixer, Sizes};
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::bundle::parity::ParityVectors;
@@ -50,6 +51,7 @@ pub(crate) struct IncrementalModel {
     /// Opens the graphs of both ends for more threads.
     reopen: Reopen,
     back: BackRun,
+    masks: Masks,
     mixer: Mixer,
     /// conv_1's output up to the edge.
     bands: Bands,
@@ -96,6 +98,7 @@ impl IncrementalModel {
             front,
             reopen,
             back,
+            masks: Masks::default(),
             mixer,
             bands: Bands::new(band_frames),
             levels: History::new(filters, kept),
@@ -117,6 +120,8 @@ impl IncrementalModel {
         parity: Option<&ParityVectors>,
     ) -> Result<(), ModelError> {
         self.front.learn_silence(options)?;
+        let filters = self.mixer.sizes.filters;
+        self.masks = Masks::measure(options, filters, &mut self.front, &mut self.back)?;
         match parity {
             Some(parity) => parity.compare(&self.whole_signal(options, &parity.input, parity.frames)?)?,
             None => {
@@ -278,9 +283,18 @@ impl MixModel for IncrementalModel {
         true
     }
 
+    fn has_masks(&self) -> bool {
+        self.masks.are_known()
+    }
+
+    fn set_shares(&mut self, shares: Option<&[f32]>) {
+        self.masks.set(shares);
+    }
+
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let now = self.hear(window)?;
         self.gather_mask(now);
+        self.masks.apply(&mut self.gathered, self.mixer.sizes.filters);
         self.back.run(&self.options, &self.bands, &self.gathered, mix)
     }
 }

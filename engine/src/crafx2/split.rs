@@ -9,6 +9,7 @@
 use super::back_end::BackRun;
 use super::bands::{Bands, History};
 use super::front_end::FrontRun;
+use super::masks::Masks;
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::bundle::parity::ParityVectors;
 use crate::error::ModelError;
@@ -22,6 +23,7 @@ pub(crate) struct SplitModel {
     front: FrontRun,
     latent: Graph,
     back: BackRun,
+    masks: Masks,
     filters: usize,
     /// conv_1's output up to the edge, one row per filter.
     bands: Bands,
@@ -53,6 +55,7 @@ impl SplitModel {
             front,
             latent,
             back,
+            masks: Masks::default(),
             filters,
             bands: Bands::new(band_frames),
             latents: History::new(filters, frames),
@@ -69,6 +72,7 @@ impl SplitModel {
         parity: Option<&ParityVectors>,
     ) -> Result<(), ModelError> {
         self.front.learn_silence(options)?;
+        self.masks = Masks::measure(options, self.filters, &mut self.front, &mut self.back)?;
         self.reset();
         if let Some(parity) = parity {
             let mix = self.whole_signal(options, parity)?;
@@ -128,11 +132,19 @@ impl MixModel for SplitModel {
         None
     }
 
+    fn has_masks(&self) -> bool {
+        self.masks.are_known()
+    }
+
+    fn set_shares(&mut self, shares: Option<&[f32]>) {
+        self.masks.set(shares);
+    }
+
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.advance(window)?;
         let filters = self.filters;
         let made = self.geometry.mix_frames();
-        let Self { geometry, latent, back, options, bands, latents, levels, gathered, .. } = self;
+        let Self { geometry, latent, back, masks, options, bands, latents, levels, gathered, .. } = self;
         // One latent frame either side of what is made. The caches end at the edge, MARGIN before the window's end.
         let mask_frames = made / FRAME_RATIO + 2;
         let first = (geometry.context_frames + MARGIN - FRAME_RATIO) / FRAME_RATIO;
@@ -142,6 +154,7 @@ impl MixModel for SplitModel {
                 gathered.extend_from_slice(&row[first..first + mask_frames]);
             }
         })?;
+        masks.apply(gathered, filters);
         back.run(options, bands, gathered, mix)
     }
 }

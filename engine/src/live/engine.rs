@@ -8,6 +8,7 @@ use tributary_dsp::{CHANNELS, CorrectionSource};
 
 use super::audio_thread::audio_side::{AudioRings, AudioSide};
 use super::audio_thread::parts::MAX_BLOCK_LIMIT;
+use super::control_ring::control_ring;
 use super::model_source::ModelSource;
 use super::output_meter::OutputMeter;
 use super::protocol::Shared;
@@ -98,7 +99,7 @@ fn latency(
     Ok(own.with("in step", short_frames))
 }
 
-/// The four rings: the ends of the audio side, of the worker, and of the meter of the output.
+/// The rings: the ends of the audio side, of the worker, and of the meter of the output.
 fn rings(latency: &LatencyReport, max_block: usize) -> (AudioRings, WorkerRings, Consumer<f32>) {
     let slack_frames = (RING_SLACK_S * latency.rate_hz.clamp(0.0, 768e3)) as usize + RING_SLACK_FRAMES;
     let frames = latency.total_frames() + 2 * max_block + slack_frames;
@@ -106,8 +107,10 @@ fn rings(latency: &LatencyReport, max_block: usize) -> (AudioRings, WorkerRings,
     let (worker_mix, mix) = RingBuffer::new(frames * 2);
     let (worker_sum, sum) = RingBuffer::new(frames * 2);
     let (output, measured) = RingBuffer::new(frames * 2);
-    let worker = WorkerRings { input: worker_input, mix: worker_mix, sum: worker_sum };
-    (AudioRings { input, mix, sum, output }, worker, measured)
+    let (controls, worker_controls) = control_ring();
+    let worker =
+        WorkerRings { input: worker_input, controls: worker_controls, mix: worker_mix, sum: worker_sum };
+    (AudioRings { input, controls, mix, sum, output }, worker, measured)
 }
 
 /// The main thread's side. Dropping it stops the worker and waits until it has ended, at most ten seconds.

@@ -81,7 +81,7 @@ impl Host {
             bypass: share() < 0.2,
             dry_source,
             offline: false,
-            song_frame: None,
+            ..Settings::default()
         };
     }
 }

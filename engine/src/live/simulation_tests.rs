@@ -16,6 +16,7 @@ use crate::live::audio_thread::audio_side::{AudioRings, AudioSide};
 use crate::live::audio_thread::delay_line::HeldPeak;
 use crate::live::audio_thread::settings::{DrySource, Settings};
 use crate::live::audio_thread::time::Time;
+use crate::live::control_ring::control_ring;
 use crate::model::{MixHop, MixModel, SongLearner, SumModel};
 use crate::pipeline::window::StemWindow;
 use crate::test_support::{Noise, custom_source};
@@ -154,6 +155,7 @@ impl Simulation {
         let latency = report.total_frames();
         let ring_frames = latency + 2 * MAX_BLOCK + RATE_HZ as usize + 1024;
         let (input, worker_input) = RingBuffer::new(ring_frames * CHANNELS);
+        let (controls, worker_controls) = control_ring();
         let (worker_mix, mix) = RingBuffer::new(ring_frames * 2);
         let (worker_sum, sum) = RingBuffer::new(ring_frames * 2);
         let (shared, telemetry) = (Arc::new(Shared::default()), Arc::new(Telemetry::default()));
@@ -164,7 +166,12 @@ impl Simulation {
             latency_frames: latency,
             shared: Arc::clone(&shared),
             telemetry: Arc::clone(&telemetry),
-            rings: WorkerRings { input: worker_input, mix: worker_mix, sum: worker_sum },
+            rings: WorkerRings {
+                input: worker_input,
+                controls: worker_controls,
+                mix: worker_mix,
+                sum: worker_sum,
+            },
             commands: unbounded().1,
         })
         .unwrap();
@@ -172,7 +179,7 @@ impl Simulation {
         let audio = AudioSide::new(
             (shared, Arc::clone(&telemetry)),
             None,
-            AudioRings { input, mix, sum, output: RingBuffer::new(2).0 },
+            AudioRings { input, controls, mix, sum, output: RingBuffer::new(2).0 },
             limiter,
             &report,
             MAX_BLOCK,

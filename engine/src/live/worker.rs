@@ -12,6 +12,7 @@ use crossbeam_channel::Receiver;
 use rtrb::{Consumer, Producer};
 use tributary_dsp::{CHANNELS, CorrectionSource};
 
+use super::control_ring::ControlReceiver;
 use super::fallback::Fallback;
 use super::model_source::ModelSource;
 use super::output_meter::OutputMeter;
@@ -51,6 +52,8 @@ pub(crate) struct WorkerConfig {
 pub(crate) struct WorkerRings {
     /// Stems from the audio side, eight interleaved channels.
     pub(crate) input: Consumer<f32>,
+    /// What is asked of them.
+    pub(crate) controls: ControlReceiver,
     /// The mix for the audio side, two interleaved channels.
     pub(crate) mix: Producer<f32>,
     /// The normalized sum for the audio side, two interleaved channels.
@@ -62,6 +65,7 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     telemetry: Arc<Telemetry>,
     input: Consumer<f32>,
+    controls: ControlReceiver,
     mix: OutputRing,
     sum: OutputRing,
     commands: Receiver<Command>,
@@ -139,6 +143,7 @@ impl Worker {
             shared,
             telemetry,
             input: rings.input,
+            controls: rings.controls,
             mix: OutputRing::new(rings.mix),
             sum: OutputRing::new(rings.sum),
             commands,
@@ -244,7 +249,7 @@ impl Worker {
     fn take(&mut self, frames: usize) {
         let mut left = frames;
         while left > 0 {
-            let count = left.min(TAKE_FRAMES);
+            let count = self.follow_controls(left.min(TAKE_FRAMES));
             let Ok(chunk) = self.input.read_chunk(count * CHANNELS) else { return };
             let (head, tail) = chunk.as_slices();
             self.pipeline.ingest_interleaved([head, tail]);
@@ -252,6 +257,15 @@ impl Worker {
             self.taken += count as u64;
             left -= count;
         }
+    }
+
+    /// Steers the pipeline as is asked from the next frame on; returns for how many of the next `frames` frames that holds.
+    fn follow_controls(&mut self, frames: usize) -> usize {
+        while let Some(controls) = self.controls.due(self.taken) {
+            self.pipeline.set_controls(&controls);
+        }
+        let until = self.controls.next_frame().map_or(u64::MAX, |frame| frame - self.taken);
+        frames.min(usize::try_from(until).unwrap_or(usize::MAX))
     }
 
     /// Makes the due hop, or gives it up when its last frame has been due already.

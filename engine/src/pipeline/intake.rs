@@ -30,6 +30,8 @@ pub(crate) struct Intake {
     host_rate_hz: f64,
     model_rate_hz: f64,
     pushed_frames: u64,
+    /// Host frames ahead of the stream.
+    lead_frames: u64,
     /// Host frames before the song that have not been taken yet; `None` once a sound or the song has come.
     before_song_frames: Option<usize>,
     cleaned: Block,
@@ -60,6 +62,7 @@ impl Intake {
             host_rate_hz,
             model_rate_hz,
             pushed_frames: 0,
+            lead_frames: 0,
             before_song_frames: None,
             cleaned: std::array::from_fn(capacity(PUSH_FRAMES)),
         })
@@ -68,6 +71,12 @@ impl Intake {
     /// Host frames taken since the stream started.
     pub(crate) fn pushed_frames(&self) -> u64 {
         self.pushed_frames
+    }
+
+    /// Which frame at the model's rate the next host frame falls on, counted from the first that [`Self::take`] hands out.
+    pub(crate) fn next_frame(&self) -> u64 {
+        let host_frames = (self.lead_frames + self.pushed_frames) as f64;
+        (host_frames * self.model_rate_hz / self.host_rate_hz).round() as u64
     }
 
     /// Back to the start of a stream with this anchor; `sink` receives the silence ahead of it, as with [`Self::take`].
@@ -85,6 +94,7 @@ impl Intake {
             left -= count;
         }
         self.pushed_frames = 0;
+        self.lead_frames = anchor.host_frames as u64;
     }
 
     /// Takes stems, eight planar slices of equal length. `sink` receives blocks, and how many frames of each lie ahead of the

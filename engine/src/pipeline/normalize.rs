@@ -97,19 +97,23 @@ impl Normalize {
 
     /// Normalizes a block in place, of which the first `lead_frames` lie ahead of the stream; returns the frames that are
     /// not part of the delay.
-    pub(crate) fn process<'a>(&mut self, block: &'a mut Block, lead_frames: usize) -> [&'a [f32]; CHANNELS] {
+    pub(crate) fn process<'a>(
+        &mut self,
+        block: &'a mut Block,
+        lead_frames: usize,
+    ) -> [&'a mut [f32]; CHANNELS] {
         if let Some(listener) = &mut self.listener {
             listener.hear(block.each_ref().map(|channel| &channel[lead_frames..]));
         }
         if let Some(ready) = &mut self.ready {
             ready.fill(block);
-            return block.each_ref().map(Vec::as_slice);
+            return block.each_mut().map(Vec::as_mut_slice);
         }
         self.normalizer.process(&mut StemsBlock { channels: block.each_mut().map(Vec::as_mut_slice) });
         let dropped = self.delay_left_frames.min(block[0].len());
         self.delay_left_frames -= dropped;
         block.iter_mut().for_each(|channel| flush_denormals(channel));
-        block.each_ref().map(|channel| &channel[dropped..])
+        block.each_mut().map(|channel| &mut channel[dropped..])
     }
 }
 

@@ -6,6 +6,7 @@ mod alloc;
 mod anchor;
 mod bundle;
 mod common;
+mod controls;
 mod engine_player;
 mod hostile;
 mod idle;

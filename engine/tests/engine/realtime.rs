@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tributary_dsp::{CHANNELS, CorrectionSource};
 use tributary_engine::test_support::{SMALL_GEOMETRY, SlowModel, Slowness, custom_source};
 use tributary_engine::{
-    AudioSide, DrySource, Engine, EngineConfig, EngineHandle, EngineState, MixHop, MixModel, ModelError,
-    ModelSource, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
+    AudioSide, Controls, DrySource, Engine, EngineConfig, EngineHandle, EngineState, MixHop, MixModel,
+    ModelError, ModelSource, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
 use crate::alloc::allocations;
@@ -18,10 +18,13 @@ use crate::common::{Noise, difference, neutral_pipeline, noise_stems, part, plai
 pub const OFFLINE: Settings = Settings {
     mix: 1.0,
     output_gain: 1.0,
+    match_loudness: false,
+    delta: false,
     bypass: false,
     dry_source: DrySource::Bus,
     offline: true,
     song_frame: None,
+    controls: Controls::NEUTRAL,
 };
 
 fn start(model: ModelSource, host_rate_hz: f64, max_block: usize) -> (AudioSide, EngineHandle) {
@@ -171,6 +174,17 @@ pub fn play(
         at += block;
         block
     })
+}
+
+/// Controls as an automation may make them, with this trim or none.
+fn any_controls(noise: &mut Noise, trim_db: f32) -> Controls {
+    let mut controls = Controls::NEUTRAL;
+    controls.network = trim_db / 6.0 - noise.below(3) as f32;
+    for stem in &mut controls.stems {
+        stem.trim_db = if noise.below(2) == 0 { trim_db } else { 0.0 };
+        (stem.mute, stem.solo) = (noise.below(8) == 0, noise.below(8) == 0);
+    }
+    controls
 }
 
 /// Largest step between neighboring samples.
@@ -356,7 +370,9 @@ fn the_audio_side_allocates_nothing() {
         }
         settings.mix = noise.sample().abs();
         settings.bypass = noise.below(10) == 0;
+        (settings.match_loudness, settings.delta) = (noise.below(2) == 0, noise.below(9) == 0);
         settings.offline = false;
+        settings.controls = any_controls(&mut noise, 6.0);
         let frames = 1 + noise.below(300);
         let [left, right] = &mut main;
         let (left, right) = (&mut left[..frames], &mut right[..frames]);
@@ -388,10 +404,13 @@ fn hosts_may_hand_over_anything() {
         let settings = Settings {
             mix: signal(1)[0],
             output_gain: signal(1)[0],
+            match_loudness: frames.is_multiple_of(2),
+            delta: frames.is_multiple_of(11),
             bypass: frames.is_multiple_of(3),
             dry_source: if frames.is_multiple_of(2) { DrySource::Bus } else { DrySource::SumOfStems },
             offline: frames.is_multiple_of(5),
             song_frame: (!frames.is_multiple_of(7)).then(|| noise.next() as i64 >> noise.below(64)),
+            controls: any_controls(&mut noise, bad[frames % bad.len()]),
         };
         audio.process([&mut left, &mut right], std::array::from_fn(|c| &stems[c][..]), &settings);
         assert!(left.iter().chain(&right).all(|x| x.is_finite()));

@@ -180,7 +180,7 @@ fn rough_life(noise: &mut Noise) -> f64 {
                 dry_source: if noise.below(2) == 0 { DrySource::Bus } else { DrySource::SumOfStems },
                 // Mostly offline, so that simulated hours pass quickly; in between the worker may be late.
                 offline: noise.below(4) != 0,
-                song_frame: None,
+                ..Settings::default()
             };
         }
         if noise.below(100) == 0 {

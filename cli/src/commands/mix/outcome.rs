@@ -5,9 +5,10 @@ use std::path::Path;
 use serde_json::json;
 use tributary_dsp::Stem;
 use tributary_engine::offline::OfflineFigures;
-use tributary_engine::{LatencyReport, StemFile};
+use tributary_engine::{Controls, LatencyReport, StemFile};
 
 use super::Mixing;
+use crate::controls;
 use crate::dataset::{SongFiles, Source, file_name};
 use crate::metrics::Loudness;
 use crate::outputs::is_standard_output;
@@ -44,18 +45,25 @@ impl Outcome {
     }
 
     /// Prints tables of the stems and of the mix.
-    pub fn print(&self, song: &Song<StemFile>, files: &SongFiles, output: &Path) {
+    pub fn print(&self, song: &Song<StemFile>, files: &SongFiles, mixing: &Mixing<'_>) {
+        let output = mixing.args.output.as_path();
         let assigned = assignment_table(files).map(|table| format!("{table}\n")).unwrap_or_default();
-        let mut table = Table::new(&["", "LUFS", "→ LUFS", "dBTP", "decided"]);
+        let steered = mixing.controls != Controls::NEUTRAL;
+        let titles = ["", "LUFS", "→ LUFS", "dBTP", "decided", "asked"];
+        let mut table = Table::new(&titles[..if steered { 6 } else { 5 }]);
         for stem in Stem::ALL {
             let ([before, after], decision) = (self.levels(song, stem), self.decision(song, stem));
-            table.row(vec![
+            let mut cells = vec![
                 stem.name().into(),
                 report::level(before),
                 report::level(after),
                 String::new(),
                 decision.unwrap_or_default().into(),
-            ]);
+            ];
+            if steered {
+                cells.push(controls::words(&mixing.controls.stems[stem.index()]));
+            }
+            table.row(cells);
         }
         table.row(vec![
             "mix".into(),
@@ -121,6 +129,7 @@ impl Outcome {
             "recipe": mixing.recipe,
             "profile": mixing.args.profile,
             "statistics": if self.learned { "learned" } else { "running" },
+            "controls": mixing.controls,
             "latency_mode": mixing.args.latency_mode,
             "sample_rate_hz": song.sample_rate_hz,
             "frames": song.frames,

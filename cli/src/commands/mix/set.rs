@@ -101,6 +101,7 @@ fn settings_hash(mixing: &Mixing<'_>) -> Result<String> {
         "targets": mixing.targets,
         "profile": args.profile,
         "running_statistics": args.running_statistics,
+        "controls": mixing.controls,
         "latency_mode": args.latency_mode,
         "bits": args.bits.map(|bits| bits.name()),
         "strict": args.reading.strict,

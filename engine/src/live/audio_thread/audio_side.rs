@@ -19,6 +19,7 @@ use super::settings::Settings;
 use super::time::{REAL_TIME, Time};
 use crate::bundle::contract::ContractLimiter;
 use crate::latency::LatencyReport;
+use crate::live::control_ring::ControlSender;
 use crate::live::protocol::Shared;
 use crate::live::telemetry::{PEAK_FALL_PER_SECOND, Telemetry};
 use crate::silence::{self, Tail};
@@ -34,10 +35,12 @@ pub(crate) fn fade_frames(rate_hz: f64) -> usize {
     (FADE_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)).ceil() as usize
 }
 
-/// The audio side's ends of the four rings.
+/// The audio side's ends of the five rings.
 pub(crate) struct AudioRings {
     /// Stems to the worker, eight interleaved channels.
     pub(crate) input: Producer<f32>,
+    /// What is asked of them.
+    pub(crate) controls: ControlSender,
     /// The mix from the worker, two interleaved channels.
     pub(crate) mix: Consumer<f32>,
     /// The normalized sum from the worker, two interleaved channels.
@@ -52,6 +55,7 @@ pub struct AudioSide {
     telemetry: Arc<Telemetry>,
     worker: Option<Thread>,
     input: Producer<f32>,
+    controls: ControlSender,
     interleaved: Vec<f32>,
     output: OutputCopy,
     /// Absolute frames written to the input ring.
@@ -109,6 +113,7 @@ impl AudioSide {
             telemetry,
             worker,
             input: rings.input,
+            controls: rings.controls,
             interleaved: vec![0.0; max_block * CHANNELS],
             output: OutputCopy::new(rings.output, max_block, rate_hz),
             written: 0,
@@ -232,7 +237,7 @@ impl AudioSide {
             && stems.iter().all(|channel| silence::is_silent(channel));
         self.quiet.hear(quiet, frames);
         if !self.telemetry.is_failed() {
-            self.send(frames, settings.song_frame);
+            self.send(frames, settings);
             self.follow_worker();
             self.await_mix(frames);
         }
@@ -246,7 +251,7 @@ impl AudioSide {
         }
         self.set_gains(settings);
         let lacks_mix = self.write(main);
-        let is_heard = !settings.bypass && settings.mix > 0.0;
+        let is_heard = !settings.bypass && (settings.mix > 0.0 || settings.delta);
         self.record.add(frames, lacks_mix && is_heard, &self.telemetry.render);
         self.position += frames as i64;
         self.stream_frames += frames as u64;
@@ -288,10 +293,11 @@ impl AudioSide {
 
     /// Writes the gathered block to the worker. When it does not fit, the stream is given up; a new one starts with the
     /// first block that fits again.
-    fn send(&mut self, frames: usize, song_frame: Option<i64>) {
+    fn send(&mut self, frames: usize, settings: &Settings) {
         let needed = frames * CHANNELS;
         self.shared.set_patient(self.patience.is_with(self.pace));
-        self.wait(|side| side.input.slots() >= needed || side.telemetry.is_failed());
+        let fits = |side: &mut Self| side.input.slots() >= needed && side.controls.has_room();
+        self.wait(|side| fits(side) || side.telemetry.is_failed());
         if self.input.slots() < needed {
             if !self.overflowed {
                 self.overflowed = true;
@@ -301,8 +307,9 @@ impl AudioSide {
         }
         self.overflowed = false;
         if self.stream.is_none() {
-            self.begin_stream(song_frame);
+            self.begin_stream(settings.song_frame);
         }
+        self.controls.send(self.written, &settings.controls);
         if self.input.push_entire_slice(&self.interleaved[..needed]).is_ok() {
             self.written += frames as u64;
         }

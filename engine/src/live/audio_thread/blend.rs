@@ -6,6 +6,7 @@ use tributary_dsp::CHANNELS;
 
 use super::delay_line::{DryDelay, HeldPeak, Ramp};
 use super::faded_stream::FadedStream;
+use super::loudness_match::LoudnessMatch;
 use super::settings::{DrySource, Settings};
 use crate::bundle::contract::ContractLimiter;
 
@@ -24,6 +25,8 @@ pub(super) struct Blend {
     bus: Ramp,
     ready: Ramp,
     raw_gain: Ramp,
+    delta: Ramp,
+    matching: LoudnessMatch,
     /// Largest sample of the plain sum that is to be heard, and the largest one that is on its way.
     raw_limit: f32,
     raw_peak: HeldPeak,
@@ -49,6 +52,8 @@ impl Blend {
             bus: ramp(1.0),
             ready: ramp(0.0),
             raw_gain: ramp(1.0),
+            delta: ramp(0.0),
+            matching: LoudnessMatch::new(rate_hz),
             raw_limit: limiter.map_or(f32::INFINITY, |limiter| {
                 10f64.powf((limiter.ceiling_dbtp - RAW_MARGIN_DB) / 20.0) as f32
             }),
@@ -61,6 +66,7 @@ impl Blend {
     pub(super) fn reset(&mut self) {
         self.dry.reset();
         self.raw_peak.reset();
+        self.matching.reset();
         self.settled = false;
     }
 
@@ -73,6 +79,8 @@ impl Blend {
         self.output_gain.set(settings.output_gain, !self.settled);
         self.bypass.set(on(settings.bypass), !self.settled);
         self.bus.set(on(settings.dry_source == DrySource::Bus), !self.settled);
+        self.delta.set(on(settings.delta), !self.settled);
+        self.matching.set(settings.match_loudness);
         self.ready.set(on(mixed), jump);
         // The gain is down before a peak comes out of the delay.
         let most = self.raw_limit / self.raw_peak.held().max(f32::MIN_POSITIVE);
@@ -105,16 +113,22 @@ impl Blend {
             let bus = self.bus.next();
             let ready = self.ready.next();
             let raw_gain = self.raw_gain.next();
+            let (delta, dry_gain) = (self.delta.next(), self.matching.gain());
             let (mixed, summed) = ([mix.left[i], mix.right[i]], [sum.left[i], sum.right[i]]);
             let (mix_weight, sum_weight) = (mix.weights[i], sum.weights[i]);
             lacks_mix |= (mix_weight < 1.0 || ready < 1.0) && i >= heard_from;
+            let (mut dry_frame, mut wet_frame) = ([0.0; 2], [0.0; 2]);
             for (side, out) in [left, right].into_iter().enumerate() {
                 let (main, raw) = (delayed[side], delayed[side + 2]);
                 let dry = blend(raw, main, bus);
                 let fallback = blend(raw * raw_gain, summed[side], sum_weight);
                 let wet = blend(dry, blend(fallback, mixed[side], mix_weight), ready);
-                *out = blend(blend(dry, wet, mix_share) * gain, main, bypass);
+                (dry_frame[side], wet_frame[side]) = (dry, wet);
+                let dry = dry * dry_gain;
+                let heard = blend(blend(dry, wet, mix_share), wet - dry, delta);
+                *out = blend(heard * gain, main, bypass);
             }
+            self.matching.hear(dry_frame, wet_frame);
         }
         self.raw_peak.take(raw_peak, frames);
         lacks_mix

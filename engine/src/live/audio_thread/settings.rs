@@ -1,6 +1,8 @@
 //! What the plug-in tells the audio side in every block: a `Copy` snapshot of the parameters. The engine smooths the
 //! gains itself, so a snapshot may jump.
 
+use crate::controls::Controls;
+
 /// What the dry signal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DrySource {
@@ -18,6 +20,10 @@ pub struct Settings {
     pub mix: f32,
     /// Output gain, linear. Applies to mix and dry alike, not to the bypassed signal.
     pub output_gain: f32,
+    /// Brings the dry signal that `mix` and `delta` use to the loudness of the mix. The bypassed signal stays as it is.
+    pub match_loudness: bool,
+    /// What is heard is the mix less the dry signal, whatever `mix` says.
+    pub delta: bool,
     /// Passes the main input, delayed by exactly the latency, at unity gain.
     pub bypass: bool,
     /// Which dry signal `mix` fades against and a model that is not ready is replaced by.
@@ -27,6 +33,8 @@ pub struct Settings {
     /// The song's frame with which the block begins, while the transport moves and the host says where it is. A stream's
     /// grids are anchored to the one of its first block, or to 0 without one.
     pub song_frame: Option<i64>,
+    /// What the mix of this block is to be like: heard with the block's own sound, behind the latency.
+    pub controls: Controls,
 }
 
 impl Default for Settings {
@@ -34,10 +42,13 @@ impl Default for Settings {
         Self {
             mix: 1.0,
             output_gain: 1.0,
+            match_loudness: false,
+            delta: false,
             bypass: false,
             dry_source: DrySource::Bus,
             offline: false,
             song_frame: None,
+            controls: Controls::NEUTRAL,
         }
     }
 }
@@ -60,6 +71,7 @@ impl Settings {
             song_frame: self
                 .song_frame
                 .filter(|frame| (-LONGEST_SONG_FRAMES..=LONGEST_SONG_FRAMES).contains(frame)),
+            controls: self.controls.sanitized(),
             ..self
         }
     }

@@ -1,0 +1,99 @@
+//! The options that steer a mix, with the names of the plug-in's parameters.
+
+use anyhow::{Result, bail};
+use tributary_dsp::Stem;
+use tributary_engine::{Controls, StemControls, TRIM_RANGE_DB};
+
+/// How to steer the mix.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ControlArgs {
+    /// Gain of stems ahead of the network in dB, from -12 to 12
+    #[arg(long, value_name = "STEM=DB,...", value_delimiter = ',', allow_hyphen_values = true)]
+    trim: Vec<String>,
+    /// Stems to leave out
+    #[arg(long, value_name = "STEM,...", value_delimiter = ',')]
+    mute: Vec<String>,
+    /// Leave all other stems out
+    #[arg(long, value_name = "STEM,...", value_delimiter = ',')]
+    solo: Vec<String>,
+    /// How much of the mix is the network's, from 0 (the plain sum of the normalized and trimmed stems) to 100 %
+    #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
+    network: f32,
+}
+
+impl ControlArgs {
+    /// What they ask for.
+    ///
+    /// # Errors
+    /// An unknown stem, or a value out of range.
+    pub fn resolve(&self) -> Result<Controls> {
+        let mut controls = Controls::NEUTRAL;
+        for trim in &self.trim {
+            let Some((name, db)) = trim.split_once('=') else { bail!("--trim needs STEM=DB, not {trim:?}") };
+            controls.stems[stem(name, "--trim")?.index()].trim_db =
+                number(db, "--trim", -TRIM_RANGE_DB, TRIM_RANGE_DB)?;
+        }
+        for name in &self.mute {
+            controls.stems[stem(name, "--mute")?.index()].mute = true;
+        }
+        for name in &self.solo {
+            controls.stems[stem(name, "--solo")?.index()].solo = true;
+        }
+        controls.network = percent(self.network, "--network")?;
+        Ok(controls)
+    }
+}
+
+/// What is asked of a stem, in a few words; empty where nothing is.
+pub fn words(controls: &StemControls) -> String {
+    let trim = (controls.trim_db != 0.0).then(|| format!("{:+} dB", controls.trim_db));
+    let mute = controls.mute.then(|| "mute".to_owned());
+    let solo = controls.solo.then(|| "solo".to_owned());
+    [trim, mute, solo].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn stem(name: &str, option: &str) -> Result<Stem> {
+    match Stem::from_name(name) {
+        Some(stem) => Ok(stem),
+        None => bail!("{option} knows vocals, bass, drums and other, not {name:?}"),
+    }
+}
+
+fn number(text: &str, option: &str, least: f32, most: f32) -> Result<f32> {
+    match text.parse::<f32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => bail!("{option} takes numbers from {least} to {most}, not {text:?}"),
+    }
+}
+
+/// A share of a whole.
+fn percent(percent: f32, option: &str) -> Result<f32> {
+    if !(0.0..=100.0).contains(&percent) {
+        bail!("{option} takes numbers from 0 to 100, not {percent}");
+    }
+    Ok(percent / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(trim: &[&str], mute: &[&str], solo: &[&str]) -> Result<Controls> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        ControlArgs { trim: owned(trim), mute: owned(mute), solo: owned(solo), network: 100.0 }.resolve()
+    }
+
+    #[test]
+    fn options_mean_what_they_say() {
+        assert_eq!(resolve(&[], &[], &[]).expect("nothing"), Controls::NEUTRAL);
+        let controls = resolve(&["vocals=-3", "Drums=2.5"], &["other"], &["vocals"]).expect("controls");
+        assert_eq!(controls.stems.map(|stem| stem.trim_db), [-3.0, 0.0, 2.5, 0.0]);
+        assert_eq!(controls.stems.each_ref().map(words), ["-3 dB, solo", "", "+2.5 dB", "mute"]);
+        for (trim, part) in [("vocals", "STEM=DB"), ("voice=1", "voice"), ("bass=13", "13"), ("bass=x", "x")]
+        {
+            let said = resolve(&[trim], &[], &[]).expect_err("refused").to_string();
+            assert!(said.contains("--trim") && said.contains(part), "{said}");
+        }
+        assert!(resolve(&[], &["mix"], &[]).is_err() && resolve(&[], &[], &["mix"]).is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! The parameters of one stem, and how they are read, mended and told to the engine.
+
+use super::{clamp, decibels, switch};
+use nice_plug::plugin::ParamValue;
+use nice_plug::prelude::*;
+use tributary_dsp::Stem;
+use tributary_engine::{StemControls, TRIM_RANGE_DB};
+
+/// What acts on one stem ahead of the network. Identifiers get the stem's name in front: `vocals_trim`.
+#[derive(Params)]
+pub struct StemParams {
+    /// Gain in dB.
+    #[id = "trim"]
+    pub trim_db: FloatParam,
+    /// Silences the stem.
+    #[id = "mute"]
+    pub mute: BoolParam,
+    /// Silences the others.
+    #[id = "solo"]
+    pub solo: BoolParam,
+}
+
+impl StemParams {
+    pub(super) fn new(stem: Stem) -> Self {
+        let mut name = stem.name().to_owned();
+        name[..1].make_ascii_uppercase();
+        Self {
+            trim_db: decibels(format!("{name} trim"), TRIM_RANGE_DB),
+            mute: switch(format!("{name} mute")),
+            solo: switch(format!("{name} solo")),
+        }
+    }
+
+    pub(super) fn controls(&self) -> StemControls {
+        StemControls { trim_db: self.trim_db.value(), mute: self.mute.value(), solo: self.solo.value() }
+    }
+}
+
+/// The parameters of a fresh instance, as a state holds them.
+pub(super) fn defaults(stem: Stem) -> [(String, ParamValue); 3] {
+    [
+        (format!("{stem}_trim"), ParamValue::F32(0.0)),
+        (format!("{stem}_mute"), ParamValue::Bool(false)),
+        (format!("{stem}_solo"), ParamValue::Bool(false)),
+    ]
+}
+
+/// Brings a saved value into range; false when there is none to bring. `None` for other parameters than a stem's.
+pub(super) fn mend(id: &str, value: &mut ParamValue) -> Option<bool> {
+    let (stem, name) = id.split_once('_')?;
+    Stem::from_name(stem).filter(|known| known.name() == stem)?;
+    Some(match (name, value) {
+        ("trim", ParamValue::F32(value)) => clamp(value, -TRIM_RANGE_DB, TRIM_RANGE_DB),
+        _ => true, // another kind of value is left to the framework, which ignores it
+    })
+}
