@@ -1,7 +1,7 @@
 //! The options that steer a mix, with the names of the plug-in's parameters.
 
 use anyhow::{Result, bail};
-use tributary_dsp::Stem;
+use tributary_dsp::{Amounts, Stem};
 use tributary_engine::{Controls, StemControls, TRIM_RANGE_DB};
 
 /// How to steer the mix.
@@ -19,6 +19,20 @@ pub struct ControlArgs {
     /// How much of the mix is the network's, from 0 (the plain sum of the normalized and trimmed stems) to 100 %
     #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
     network: f32,
+    /// Stems to leave as they come in
+    #[arg(long, value_name = "STEM,...", value_delimiter = ',')]
+    leave_alone: Vec<String>,
+    /// How much of the recipe's corrections is let through, from 0 to 100 %, of all stems or of one: reverb, equalization,
+    /// dynamics, panning, width, loudness
+    #[arg(long, value_name = "[STEM_]EFFECT=PERCENT,...", value_delimiter = ',')]
+    amount: Vec<String>,
+}
+
+impl Default for ControlArgs {
+    fn default() -> Self {
+        let (trim, mute, solo) = (Vec::new(), Vec::new(), Vec::new());
+        Self { trim, mute, solo, network: 100.0, leave_alone: Vec::new(), amount: Vec::new() }
+    }
 }
 
 impl ControlArgs {
@@ -39,6 +53,12 @@ impl ControlArgs {
         for name in &self.solo {
             controls.stems[stem(name, "--solo")?.index()].solo = true;
         }
+        for name in &self.leave_alone {
+            controls.stems[stem(name, "--leave-alone")?.index()].leave_alone = true;
+        }
+        for amount in &self.amount {
+            set_amount(&mut controls, amount)?;
+        }
         controls.network = percent(self.network, "--network")?;
         Ok(controls)
     }
@@ -49,7 +69,8 @@ pub fn words(controls: &StemControls) -> String {
     let trim = (controls.trim_db != 0.0).then(|| format!("{:+} dB", controls.trim_db));
     let mute = controls.mute.then(|| "mute".to_owned());
     let solo = controls.solo.then(|| "solo".to_owned());
-    [trim, mute, solo].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let alone = controls.leave_alone.then(|| "left alone".to_owned());
+    [trim, mute, solo, alone].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn stem(name: &str, option: &str) -> Result<Stem> {
@@ -66,6 +87,24 @@ fn number(text: &str, option: &str, least: f32, most: f32) -> Result<f32> {
     }
 }
 
+/// `equalization=50` of all stems, or `vocals_equalization=50` of one.
+fn set_amount(controls: &mut Controls, amount: &str) -> Result<()> {
+    let known = Amounts::NAMES.join(", ");
+    let Some((name, share)) = amount.split_once('=') else {
+        bail!("--amount needs EFFECT=PERCENT or STEM_EFFECT=PERCENT, not {amount:?}")
+    };
+    let Ok(share) = share.parse() else { bail!("--amount takes numbers from 0 to 100, not {share:?}") };
+    let (amounts, effect) = match name.split_once('_') {
+        Some((name, effect)) => (&mut controls.stems[stem(name, "--amount")?.index()].amounts, effect),
+        None => (&mut controls.amounts, name),
+    };
+    match amounts.get_mut(effect) {
+        Some(amount) => *amount = percent(share, "--amount")?,
+        None => bail!("--amount knows {known}, not {effect:?}"),
+    }
+    Ok(())
+}
+
 /// A share of a whole.
 fn percent(percent: f32, option: &str) -> Result<f32> {
     if !(0.0..=100.0).contains(&percent) {
@@ -80,7 +119,8 @@ mod tests {
 
     fn resolve(trim: &[&str], mute: &[&str], solo: &[&str]) -> Result<Controls> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        ControlArgs { trim: owned(trim), mute: owned(mute), solo: owned(solo), network: 100.0 }.resolve()
+        ControlArgs { trim: owned(trim), mute: owned(mute), solo: owned(solo), ..ControlArgs::default() }
+            .resolve()
     }
 
     #[test]
@@ -93,6 +133,14 @@ mod tests {
         {
             let said = resolve(&[trim], &[], &[]).expect_err("refused").to_string();
             assert!(said.contains("--trim") && said.contains(part), "{said}");
+        }
+        let amount = |amount: &str| {
+            ControlArgs { amount: vec![amount.to_owned()], ..ControlArgs::default() }.resolve()
+        };
+        assert_eq!(amount("width=25").expect("known").amounts.width, 0.25);
+        assert_eq!(amount("bass_loudness=0").expect("known").stems[1].amounts.loudness, 0.0);
+        for refused in ["width", "width=101", "voice_width=1", "bass_size=1", "width=half"] {
+            assert!(amount(refused).is_err(), "{refused}");
         }
         assert!(resolve(&[], &["mix"], &[]).is_err() && resolve(&[], &[], &["mix"]).is_err());
     }

@@ -1,6 +1,7 @@
 //! The chain: the only place where the order of the effects stands. Live, whole-file and learned passes all walk through
 //! what is built here, and ask it for latencies and corrections.
 
+use crate::amounts::{Amounts, Share};
 use crate::effect::{Context, Effect, Source};
 use crate::effects::conditioning::Conditioning;
 use crate::effects::dynamics::Dynamics;
@@ -85,6 +86,15 @@ impl Chain {
     /// Tells every effect how the stem stands to the others of its session. Real-time safe.
     pub fn stand(&mut self, standing: Standing) {
         self.0.iter_mut().for_each(|effect| effect.stand(standing));
+    }
+
+    /// Tells every effect how much of it is let through over the next hop, in the order of [`Amounts::NAMES`].
+    pub(crate) fn let_through(&mut self, shares: &[Share; 6]) {
+        for effect in &mut self.0 {
+            if let Some(index) = Amounts::NAMES.iter().position(|name| *name == effect.name()) {
+                effect.let_through(shares[index]);
+            }
+        }
     }
 
     /// Corrects one hop in place. Real-time safe.

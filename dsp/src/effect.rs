@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use crate::amounts::Share;
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
@@ -95,6 +96,10 @@ pub trait Effect: Debug + Send {
     /// Tells how the stem stands to the others of its session: before [`Self::find`], and live whenever it changes. For what
     /// depends on it. Real-time safe.
     fn stand(&mut self, _standing: Standing) {}
+
+    /// Tells how much of the effect is let through over the next hop: a share of what the recipe says. The whole of it changes
+    /// no bit. Real-time safe.
+    fn let_through(&mut self, _share: Share) {}
 
     /// Finds the full correction of a complete stem, as the effects before it left it, and puts it in force for good.
     ///

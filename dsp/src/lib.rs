@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::too_many_lines)]
 
+mod amounts;
 pub mod analysis;
 mod block;
 mod chain;
@@ -45,6 +46,7 @@ mod transition;
 pub mod units;
 mod whole_file;
 
+pub use amounts::{Amounts, Share};
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
 pub use chain::Chain;
 pub use effect::{Context, Effect, Feature, Source};

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::amounts::{Amounts, Following, Share};
 use crate::block::StemsBlock;
 use crate::chain::Chain;
 use crate::effect::{Context, Effect, Source};
 use crate::effects::loudness::estimator::LoudnessEstimator;
+use crate::filters::delay::HopDelay;
 use crate::hop::{Hop, sanitize};
 use crate::profile::{CorrectionSource, ProfileError};
 use crate::reading::StemReading;
@@ -115,6 +117,7 @@ struct StemChain {
     /// Not corrected, so a change of corrections does not interrupt it.
     ahead: Chain,
     corrections: Transition,
+    steering: Steering,
     /// How loud the stem came in, for rules that compare the stems of a session.
     level: Option<LoudnessEstimator>,
     /// A sound has come since the start of the stream.
@@ -139,8 +142,14 @@ impl StemChain {
             return;
         }
         self.level.iter_mut().for_each(|level| level.listen(hop));
+        let shares = self.steering.amounts.each_mut().map(Following::advance);
+        self.ahead.let_through(&shares);
+        self.corrections.let_through(&shares);
+        let corrected = self.steering.corrected.advance();
+        self.steering.hold(hop);
         self.ahead.process(hop);
         self.corrections.process(hop);
+        self.steering.leave_alone(hop, corrected);
         self.silent_hops = if silent && hop.is_silent() { self.silent_hops + 1 } else { 0 };
     }
 
@@ -153,9 +162,57 @@ impl StemChain {
     fn reset(&mut self) {
         self.ahead.reset();
         self.corrections.reset();
+        self.steering.reset();
         self.level.iter_mut().for_each(LoudnessEstimator::reset);
         self.heard = false;
         self.silent_hops = 0;
+    }
+}
+
+/// What an engineer lets through of one stem's chain.
+#[derive(Debug)]
+struct Steering {
+    /// In the order of [`Amounts::NAMES`].
+    amounts: [Following; 6],
+    /// 0 where the stem is left alone.
+    corrected: Following,
+    /// The stem as it came in, delayed as the chain delays it.
+    delays: Vec<HopDelay>,
+    plain: Box<Hop>,
+}
+
+impl Steering {
+    /// Everything comes through.
+    fn new(latency_hops: usize) -> Self {
+        Self {
+            amounts: [Following::FULL; 6],
+            corrected: Following::FULL,
+            delays: vec![HopDelay::new(); latency_hops],
+            plain: Box::new(Hop::SILENT),
+        }
+    }
+
+    /// Takes a hop on its way in.
+    fn hold(&mut self, hop: &Hop) {
+        self.plain.left = hop.left;
+        self.plain.right = hop.right;
+        self.delays.iter_mut().for_each(|delay| delay.process(&mut self.plain));
+    }
+
+    /// Puts the plain stem in the place of the corrected one, as far as it is left alone.
+    fn leave_alone(&self, hop: &mut Hop, corrected: Share) {
+        if corrected == (Share { start: 0.0, end: 0.0 }) {
+            hop.left = self.plain.left;
+            hop.right = self.plain.right;
+        } else if !corrected.is_full() {
+            corrected.blend(hop, &self.plain);
+        }
+    }
+
+    fn reset(&mut self) {
+        self.amounts.iter_mut().for_each(Following::arrive);
+        self.corrected.arrive();
+        self.delays.iter_mut().for_each(HopDelay::reset);
     }
 }
 
@@ -198,13 +255,18 @@ impl FxNormalizer {
         check(recipe, targets, sample_rate_hz)?;
         let mut stems = Stem::ALL.into_iter().map(|stem| context(stem, recipe, targets, sample_rate_hz));
         let corrected: Vec<_> = corrections.0[0].latency_parts().collect();
-        let chains = corrections.0.map(|chain| StemChain {
-            ahead: Chain::ahead(&stems.next().expect("one for each stem"), recipe),
-            corrections: Transition::new(chain, sample_rate_hz),
-            level: (recipe.kind == RecipeKind::Tributary).then(|| LoudnessEstimator::new(sample_rate_hz)),
-            heard: false,
-            silent_hops: 0,
-            rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
+        let chains = corrections.0.map(|chain| {
+            let ahead = Chain::ahead(&stems.next().expect("one for each stem"), recipe);
+            let steering = Steering::new(ahead.latency_hops() + chain.latency_hops());
+            StemChain {
+                ahead,
+                corrections: Transition::new(chain, sample_rate_hz),
+                steering,
+                level: (recipe.kind == RecipeKind::Tributary).then(|| LoudnessEstimator::new(sample_rate_hz)),
+                heard: false,
+                silent_hops: 0,
+                rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
+            }
         });
         let ahead = chains[0].ahead.latency_parts();
         let latency_parts =
@@ -253,6 +315,23 @@ impl FxNormalizer {
     pub fn session(&self) -> Session {
         let level = |chain: &StemChain| chain.level.as_ref()?.loudness_lufs();
         Session { loudness_lufs: self.chains.each_ref().map(level) }
+    }
+
+    /// How much of each effect is let through of a stem's chain, on top of what the recipe says, or whether the stem is left
+    /// alone altogether: then it is what came in, to the bit, and only delayed. Glides there in a third of a second from
+    /// the hop on that is being gathered; a [reset](Self::reset) arrives at once. Real-time safe.
+    pub fn steer(&mut self, stem: Stem, amounts: &Amounts, leave_alone: bool) {
+        let steering = &mut self.chains[stem.index()].steering;
+        steering.amounts.iter_mut().zip(amounts.each()).for_each(|(following, share)| following.set(share));
+        steering.corrected.set(if leave_alone { 0.0 } else { 1.0 });
+    }
+
+    /// What was asked of [`Self::steer`] last is in force at once.
+    pub fn arrive(&mut self) {
+        for chain in &mut self.chains {
+            chain.steering.amounts.iter_mut().for_each(Following::arrive);
+            chain.steering.corrected.arrive();
+        }
     }
 
     /// Lets other corrections take over in [`LISTEN_SECONDS`] + [`FADE_SECONDS`], without a click, or at once when the

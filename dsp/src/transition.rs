@@ -2,6 +2,7 @@
 //! remember of the stem (compressor, filters, running estimates) no longer depends on where they began, and then fade in.
 //! After the fade the output is that of the new corrections, as if they had been in force from the stream's start.
 
+use crate::amounts::Share;
 use crate::chain::Chain;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::reading::StemReading;
@@ -64,6 +65,14 @@ impl Transition {
         self.current.stand(standing);
         if let (Some(_), Some(next)) = (self.age_hops, &mut self.next) {
             next.stand(standing);
+        }
+    }
+
+    /// Tells how much of each effect is let through over the next hop.
+    pub(crate) fn let_through(&mut self, shares: &[Share; 6]) {
+        self.current.let_through(shares);
+        if let (Some(_), Some(next)) = (self.age_hops, &mut self.next) {
+            next.let_through(shares);
         }
     }
 

@@ -2,7 +2,7 @@
 //! is in force from a frame on, and whoever applies it glides from one to the next, so snapshots may jump.
 
 use serde::Serialize;
-use tributary_dsp::Stem;
+use tributary_dsp::{Amounts, Stem};
 
 /// How far a stem can be trimmed to either side of 0, in dB.
 pub const TRIM_RANGE_DB: f32 = 12.0;
@@ -16,11 +16,16 @@ pub struct StemControls {
     pub mute: bool,
     /// Every stem is silent that is not soloed; the stem itself is silent only if it is muted.
     pub solo: bool,
+    /// The stem is not normalized: what goes into the mix is what came in, to the bit, only delayed (and trimmed).
+    pub leave_alone: bool,
+    /// How much of each effect's correction is let through, on top of [`Controls::amounts`].
+    pub amounts: Amounts,
 }
 
 impl StemControls {
     /// Nothing is asked.
-    pub const NEUTRAL: Self = Self { trim_db: 0.0, mute: false, solo: false };
+    pub const NEUTRAL: Self =
+        Self { trim_db: 0.0, mute: false, solo: false, leave_alone: false, amounts: Amounts::FULL };
 }
 
 /// What is asked of the mix. [`Controls::NEUTRAL`] changes no bit.
@@ -30,6 +35,8 @@ pub struct Controls {
     pub stems: [StemControls; Stem::COUNT],
     /// How far the mix goes from the plain sum of the stems, normalized and trimmed (0), to the network's (1).
     pub network: f32,
+    /// How much of each effect's correction is let through, of every stem.
+    pub amounts: Amounts,
 }
 
 impl Default for Controls {
@@ -40,15 +47,24 @@ impl Default for Controls {
 
 impl Controls {
     /// Nothing is asked.
-    pub const NEUTRAL: Self = Self { stems: [StemControls::NEUTRAL; Stem::COUNT], network: 1.0 };
+    pub const NEUTRAL: Self =
+        Self { stems: [StemControls::NEUTRAL; Stem::COUNT], network: 1.0, amounts: Amounts::FULL };
 
     /// The same controls with every number inside its range; a NaN becomes the default.
     pub fn sanitized(mut self) -> Self {
         for stem in &mut self.stems {
             stem.trim_db = within(stem.trim_db, -TRIM_RANGE_DB, TRIM_RANGE_DB, 0.0);
+            clean(&mut stem.amounts);
         }
+        clean(&mut self.amounts);
         self.network = within(self.network, 0.0, 1.0, 1.0);
         self
+    }
+
+    /// Whether every stem is normalized as the recipe says.
+    pub fn normalizes_fully(&self) -> bool {
+        let full = |stem: &StemControls| !stem.leave_alone && stem.amounts == Amounts::FULL;
+        self.amounts == Amounts::FULL && self.stems.iter().all(full)
     }
 
     /// Gain of each stem, linear: 0 where it is muted, or another one is soloed; exactly 1 where nothing is asked.
@@ -60,6 +76,11 @@ impl Controls {
             StemControls { trim_db, .. } => 10f64.powf(f64::from(trim_db) / 20.0),
         })
     }
+}
+
+/// Shares from 0 to 1.
+fn clean(amounts: &mut Amounts) {
+    amounts.each_mut().into_iter().for_each(|share| *share = within(*share, 0.0, 1.0, 1.0));
 }
 
 fn within(value: f32, least: f32, most: f32, otherwise: f32) -> f32 {

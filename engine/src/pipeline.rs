@@ -177,15 +177,22 @@ impl Pipeline {
         }
     }
 
+    /// Whether a share of the network ([`Controls::network`]) is a share of its masks, and not a plain crossfade with the sum.
+    pub fn has_masks(&self) -> bool {
+        self.model.has_masks()
+    }
+
     /// Steers the mix from the next frame on that is pushed, gliding; at once when no frame of the stream has come in. Streams
     /// to come begin with these.
     pub fn set_controls(&mut self, controls: &Controls) {
         let controls = controls.sanitized();
         let from_frame = self.intake.next_frame();
-        for timeline in [self.faders.timeline_mut(), self.network.timeline_mut()] {
+        let Self { normalize, faders, network, .. } = self;
+        for timeline in [normalize.timeline_mut(), faders.timeline_mut(), network.timeline_mut()] {
             timeline.set(from_frame, controls);
         }
         if self.intake.pushed_frames() == 0 {
+            self.normalize.arrive();
             self.faders.start();
             self.network.start();
         }

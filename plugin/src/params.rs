@@ -3,8 +3,10 @@
 //! Parameters carry no smoothers: the engine smooths the [`Settings`] snapshot it is given,
 //! so that the plug-in and every other caller of the engine glide alike.
 
+pub mod amounts;
 mod stem;
 
+pub use amounts::AmountParams;
 pub use stem::StemParams;
 
 use crate::editor::size::EditorSize;
@@ -14,7 +16,7 @@ use crate::text;
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use std::sync::Arc;
-use tributary_dsp::Stem;
+use tributary_dsp::{Amounts, Stem};
 use tributary_engine::{Controls, LatencyMode, Settings};
 
 /// Range of the output gain to either side of 0, in dB.
@@ -57,6 +59,9 @@ pub struct TributaryParams {
     /// Plays the mix less the dry signal.
     #[id = "delta"]
     pub delta: BoolParam,
+    /// How much of the recipe's corrections is let through, of all stems.
+    #[nested(group = "Amounts")]
+    pub amounts: AmountParams,
     /// What acts on the vocals.
     #[nested(id_prefix = "vocals", group = "Vocals")]
     pub vocals: StemParams,
@@ -99,6 +104,7 @@ impl Default for TributaryParams {
             network: share("Network"),
             match_loudness: switch("Match loudness"),
             delta: switch("Delta"),
+            amounts: AmountParams::new(""),
             vocals: StemParams::new(Stem::Vocals),
             bass: StemParams::new(Stem::Bass),
             drums: StemParams::new(Stem::Drums),
@@ -149,7 +155,11 @@ impl TributaryParams {
     }
 
     fn controls(&self) -> Controls {
-        Controls { stems: Stem::ALL.map(|stem| self.stem(stem).controls()), network: self.network.value() }
+        Controls {
+            stems: Stem::ALL.map(|stem| self.stem(stem).controls()),
+            network: self.network.value(),
+            amounts: self.amounts.values(),
+        }
     }
 
     /// What the engine is told for a block. Real-time safe.
@@ -188,6 +198,7 @@ fn mend_values(state: &mut PluginState) {
         ("mix" | "network", ParamValue::F32(value)) => clamp(value, 0.0, 1.0),
         ("gain", ParamValue::F32(value)) => clamp(value, -GAIN_RANGE_DB, GAIN_RANGE_DB),
         ("dry_source", ParamValue::I32(index)) => (0..DrySource::variants().len() as i32).contains(index),
+        (id, ParamValue::F32(value)) if Amounts::NAMES.contains(&id) => clamp(value, 0.0, 1.0),
         (id, value) => stem::mend(id, value).unwrap_or(true), // the framework ignores another kind of value
     });
     // The framework leaves a parameter that a state lacks where it stands, which may be anywhere.
@@ -196,7 +207,8 @@ fn mend_values(state: &mut PluginState) {
         ("match_loudness", ParamValue::Bool(false)),
         ("delta", ParamValue::Bool(false)),
     ];
-    let of_mix = of_mix.map(|(id, value)| (id.to_owned(), value)).into_iter();
+    let amounts = Amounts::NAMES.map(|id| (id, ParamValue::F32(1.0)));
+    let of_mix = of_mix.into_iter().chain(amounts).map(|(id, value)| (id.to_owned(), value));
     for (id, value) in of_mix.chain(Stem::ALL.into_iter().flat_map(stem::defaults)) {
         state.params.entry(id).or_insert(value);
     }
@@ -231,14 +243,12 @@ mod tests {
     fn identifiers_and_defaults_are_fixed() {
         let params = TributaryParams::default();
         let ids: Vec<String> = params.param_map().into_iter().map(|(id, _, _)| id).collect();
+        let effects = ["reverb", "equalization", "dynamics", "panning", "width", "loudness"];
+        let of_stem = ["trim", "mute", "solo", "leave_alone"].into_iter().chain(effects);
         let stems =
-            Stem::ALL.into_iter().flat_map(|stem| ["trim", "mute", "solo"].map(|id| format!("{stem}_{id}")));
-        let wanted: Vec<String> =
-            ["mix", "gain", "bypass", "dry_source", "network", "match_loudness", "delta"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(stems)
-                .collect();
+            Stem::ALL.into_iter().flat_map(|stem| of_stem.clone().map(move |id| format!("{stem}_{id}")));
+        let of_mix = ["mix", "gain", "bypass", "dry_source", "network", "match_loudness", "delta"];
+        let wanted: Vec<String> = of_mix.into_iter().chain(effects).map(str::to_owned).chain(stems).collect();
         assert_eq!(ids, wanted);
         assert_eq!(params.settings(false), Settings::default());
         assert!(params.settings(true).offline);
@@ -259,7 +269,9 @@ mod tests {
         let later = params.param_map().into_iter().map(|(id, _, _)| id).skip(4);
         for id in later.filter(|id| !["vocals_trim", "bass_trim", "drums_mute"].contains(&id.as_str())) {
             match &state.params[&id] {
-                ParamValue::F32(value) => assert_eq!(*value, f32::from(u8::from(id == "network")), "{id}"),
+                ParamValue::F32(value) => {
+                    assert_eq!(*value, f32::from(u8::from(!id.ends_with("_trim"))), "{id}")
+                }
                 ParamValue::Bool(value) => assert!(!value, "{id}"),
                 other => panic!("{id}: {other:?}"),
             }

@@ -22,7 +22,16 @@ fn parameters_are_named_in_range_and_readable() {
     let Some(mut plugin) = Plugin::with_sum_model() else { return };
     let parameters = plugin.instance.parameters().unwrap();
     let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-    assert_eq!(names, ["Mix", "Output gain", "Bypass", "Dry source"]);
+    let of_mix = ["Mix", "Output gain", "Bypass", "Dry source", "Network", "Match loudness", "Delta"];
+    assert_eq!(names[..7], of_mix);
+    let effects = ["Reverb", "EQ", "Compression", "Panning", "Width", "Loudness"];
+    assert_eq!(names[7..13], effects);
+    for (stem, names) in ["Vocals", "Bass", "Drums", "Other"].into_iter().zip(names[13..].chunks(10)) {
+        let of_stem = ["trim", "mute", "solo", "leave alone"].into_iter().chain(effects);
+        let wanted: Vec<String> = of_stem.map(|name| format!("{stem} {name}")).collect();
+        assert_eq!(names, wanted);
+    }
+    assert_eq!(names.len(), 13 + 4 * 10);
     for parameter in &parameters {
         assert!(parameter.is_automatable, "{parameter:?}");
         assert_eq!(plugin.instance.value(parameter).unwrap(), parameter.default);
@@ -39,7 +48,19 @@ fn parameters_are_named_in_range_and_readable() {
 fn parameters_and_session_survive_saving_and_loading() {
     let Some(mut plugin) = Plugin::with_sum_model() else { return };
     let mut processor = plugin.bounce(512);
-    let wanted = [("Mix", 0.3), ("Output gain", 0.6), ("Bypass", 1.0), ("Dry source", 1.0)];
+    let wanted = [
+        ("Mix", 0.3),
+        ("Output gain", 0.6),
+        ("Bypass", 1.0),
+        ("Dry source", 1.0),
+        ("Network", 0.4),
+        ("Delta", 1.0),
+        ("EQ", 0.2),
+        ("Vocals trim", 0.25),
+        ("Bass leave alone", 1.0),
+        ("Drums mute", 1.0),
+        ("Other Width", 0.5),
+    ];
     let audio = song(44_100, MODEL_RATE_HZ, 1);
     let changes: Vec<ParameterChange> = wanted
         .map(|(name, position)| {

@@ -11,6 +11,7 @@ pub use matcher::DynamicsMatcher;
 pub use meter::measure;
 
 use self::correction::{DynamicsCorrection, correction};
+use crate::amounts::Share;
 use crate::effect::{Context, Effect, Feature, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
@@ -67,6 +68,10 @@ impl Effect for Dynamics {
 
     fn keep(&self, profile: &mut StemProfile) {
         profile.dynamics = self.correction;
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.matcher.let_through(share);
     }
 
     fn process(&mut self, hop: &mut Hop) {

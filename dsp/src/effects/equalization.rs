@@ -16,6 +16,7 @@ pub use designer::FilterDesigner;
 use self::correction::EqualizationCorrection;
 use self::designer::Designer;
 use self::matcher::EqualizationMatcher;
+use crate::amounts::Share;
 use crate::effect::{Context, Effect, Feature, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
@@ -92,6 +93,10 @@ impl Effect for Equalization {
 
     fn keep(&self, profile: &mut StemProfile) {
         profile.equalization = self.correction.clone();
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.matcher.let_through(share);
     }
 
     fn process(&mut self, hop: &mut Hop) {

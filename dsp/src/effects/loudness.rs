@@ -6,6 +6,7 @@ pub(crate) mod matcher;
 
 use self::correction::LoudnessCorrection;
 use self::matcher::LoudnessMatcher;
+use crate::amounts::Share;
 use crate::analysis::loudness::{gain_to_lufs_db, measure};
 use crate::effect::{Context, Effect, Feature, Source};
 use crate::hop::Hop;
@@ -56,6 +57,10 @@ impl Effect for Loudness {
 
     fn corrects_bleed(&self) -> bool {
         true
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.matcher.let_through(share);
     }
 
     fn stand(&mut self, standing: Standing) {

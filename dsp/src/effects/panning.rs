@@ -14,6 +14,7 @@ pub use correction::measure_side;
 pub use matcher::{Limits, PanningMatcher};
 
 use self::correction::PanningCorrection;
+use crate::amounts::Share;
 use crate::analysis::similarity::measure_phi;
 use crate::effect::{Context, Effect, Feature, Source};
 use crate::hop::Hop;
@@ -84,6 +85,10 @@ impl Effect for Panning {
 
     fn start_at(&mut self, hop: i64) {
         self.matcher.start_at(hop);
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.matcher.let_through(share);
     }
 
     fn process(&mut self, hop: &mut Hop) {

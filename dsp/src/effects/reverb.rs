@@ -9,6 +9,7 @@ pub use draw::ReverbDraw;
 pub use room::{ImpulseResponse, ImpulseResponseError, LONGEST_SECONDS, Room, RoomName};
 
 use self::send::ReverbSend;
+use crate::amounts::Share;
 use crate::effect::{Context, Effect};
 use crate::hop::Hop;
 use crate::recipe::ReverbSetting;
@@ -35,6 +36,10 @@ impl Effect for Reverb {
 
     fn start_at(&mut self, hop: i64) {
         self.0.iter_mut().for_each(|send| send.start_at(hop));
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.0.iter_mut().for_each(|send| send.let_through(share));
     }
 
     fn process(&mut self, hop: &mut Hop) {

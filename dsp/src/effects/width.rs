@@ -18,6 +18,7 @@ pub(crate) mod meter;
 use self::correction::{WidthCorrection, correction};
 use self::matcher::WidthMatcher;
 use self::meter::WidthTarget;
+use crate::amounts::Share;
 use crate::effect::{Context, Effect, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
@@ -80,6 +81,10 @@ impl Effect for Width {
 
     fn keep(&self, profile: &mut StemProfile) {
         profile.width = self.correction;
+    }
+
+    fn let_through(&mut self, share: Share) {
+        self.matcher.let_through(share);
     }
 
     fn process(&mut self, hop: &mut Hop) {

@@ -1,9 +1,11 @@
 //! The normalizer within the pipeline: Fx-normalized stems out, aligned with those that go in, because its delay is dropped
 //! at the start of every stream. Who listens to the stems, to learn from them, hears them on their way in.
 
-use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, Recipe, StemsBlock, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, Recipe, Stem, StemsBlock, Targets};
 
 use super::intake::{BLOCK_FRAMES, Block, DENORMAL_GUARD_LINEAR};
+use super::timeline::Timeline;
+use crate::controls::Controls;
 use crate::error::EngineError;
 
 /// Hears the stems as they enter the normalizer.
@@ -40,6 +42,8 @@ pub(crate) fn build_normalizer(
 /// See the module documentation.
 pub(crate) struct Normalize {
     normalizer: FxNormalizer,
+    /// Of amounts, counted in the stream's frames at the model's rate.
+    timeline: Timeline,
     /// Frames of the normalizer's delay that still have to be dropped.
     delay_left_frames: usize,
     listener: Option<Box<dyn StemListener>>,
@@ -49,7 +53,9 @@ pub(crate) struct Normalize {
 
 impl Normalize {
     pub(crate) fn new(normalizer: FxNormalizer) -> Self {
-        Self { delay_left_frames: normalizer.latency_samples(), normalizer, listener: None, ready: None }
+        let delay_left_frames = normalizer.latency_samples();
+        let timeline = Timeline::default();
+        Self { normalizer, timeline, delay_left_frames, listener: None, ready: None }
     }
 
     /// Puts these in the place of whatever comes in, in streams that begin with the song; `None` ends that.
@@ -74,11 +80,24 @@ impl Normalize {
         self.listener = listener;
     }
 
+    /// Which amounts are in force, and when.
+    pub(crate) fn timeline_mut(&mut self) -> &mut Timeline {
+        &mut self.timeline
+    }
+
+    /// What was asked last is in force at once: no frame of the stream has come in.
+    pub(crate) fn arrive(&mut self) {
+        let controls = self.timeline.start();
+        steer(&mut self.normalizer, &controls);
+        self.normalizer.arrive();
+    }
+
     /// Back to the start of a stream that begins `frames` after a grid point of the song.
     pub(crate) fn start_after(&mut self, frames: usize) {
         if let Some(listener) = &mut self.listener {
             listener.restart();
         }
+        self.arrive();
         self.normalizer.reset();
         self.ready.iter_mut().for_each(|ready| ready.frame = 0);
         self.delay_left_frames = self.normalizer.latency_samples() + frames;
@@ -109,11 +128,25 @@ impl Normalize {
             ready.fill(block);
             return block.each_mut().map(Vec::as_mut_slice);
         }
-        self.normalizer.process(&mut StemsBlock { channels: block.each_mut().map(Vec::as_mut_slice) });
+        let mut from = 0;
+        while from < block[0].len() {
+            let (controls, count) = self.timeline.next(block[0].len() - from);
+            steer(&mut self.normalizer, &controls);
+            let channels = block.each_mut().map(|channel| &mut channel[from..from + count]);
+            self.normalizer.process(&mut StemsBlock { channels });
+            from += count;
+        }
         let dropped = self.delay_left_frames.min(block[0].len());
         self.delay_left_frames -= dropped;
         block.iter_mut().for_each(|channel| flush_denormals(channel));
         block.each_mut().map(|channel| &mut channel[dropped..])
+    }
+}
+
+/// Lets through what is asked for.
+fn steer(normalizer: &mut FxNormalizer, controls: &Controls) {
+    for (stem, asked) in Stem::ALL.into_iter().zip(&controls.stems) {
+        normalizer.steer(stem, &asked.amounts.times(controls.amounts), asked.leave_alone);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::f64::consts::TAU;
 
-use tributary_dsp::{CHANNELS, ProfileSource, Recipe, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Targets};
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
 use tributary_engine::{
     AudioSide, Controls, DrySource, Engine, EngineConfig, EngineHandle, MixHop, MixModel, ModelBundle,
@@ -22,8 +22,8 @@ const SINE_HZ: f64 = 100.0;
 
 fn sum_engine(rate_hz: f64) -> (AudioSide, EngineHandle) {
     let model = custom_source(SMALL_GEOMETRY, || Box::new(SumModel::new(SMALL_GEOMETRY)));
-    let profile = ProfileSource::Adaptive;
-    Engine::start(EngineConfig { model, profile, host_rate_hz: rate_hz, max_block: 2048 })
+    let corrections = CorrectionSource::Adaptive;
+    Engine::start(EngineConfig { model, corrections, host_rate_hz: rate_hz, max_block: 2048 })
 }
 
 fn sum_pipeline(rate_hz: f64) -> Pipeline {
@@ -172,16 +172,16 @@ fn the_engine_and_the_pipeline_make_the_same_bits() {
         let stems = noise_stems(60_000, 51);
         let model = Box::new(SumModel::new(SMALL_GEOMETRY));
         let (recipe, targets) = (Recipe::default(), Targets::default());
-        let source = ProfileSource::Adaptive;
+        let source = CorrectionSource::Adaptive;
         let mut pipeline = Pipeline::new(model, &recipe, &targets, source, None, rate_hz).unwrap();
         let [wanted, _] = steered(&mut pipeline, &stems, pieces(7), restless(8));
         let mut model = custom_source(SMALL_GEOMETRY, || Box::new(SumModel::new(SMALL_GEOMETRY)));
         if let tributary_engine::ModelSource::Custom { recipe, .. } = &mut model {
             *recipe = Recipe::default();
         }
-        let profile = ProfileSource::Adaptive;
+        let corrections = CorrectionSource::Adaptive;
         let (mut audio, handle) =
-            Engine::start(EngineConfig { model, profile, host_rate_hz: rate_hz, max_block: 2_500 });
+            Engine::start(EngineConfig { model, corrections, host_rate_hz: rate_hz, max_block: 2_500 });
         let latency = handle.latency().total_frames();
         for life in 0..2 {
             let mut steer = restless(8);
@@ -321,8 +321,8 @@ fn delta_is_the_mix_less_the_dry_signal() {
     let dry = Settings { mix: 0.0, dry_source: DrySource::SumOfStems, ..OFFLINE };
     let halving = || {
         let model = custom_source(SMALL_GEOMETRY, || Box::new(Halving(SumModel::new(SMALL_GEOMETRY))));
-        let corrections = ProfileSource::Adaptive;
-        Engine::start(EngineConfig { model, profile: corrections, host_rate_hz: RATE_HZ, max_block: 512 })
+        let corrections = CorrectionSource::Adaptive;
+        Engine::start(EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: 512 })
     };
     let play = |settings: Settings| {
         let (mut audio, _handle) = halving();
@@ -340,8 +340,8 @@ fn delta_is_the_mix_less_the_dry_signal() {
 fn a_matched_dry_signal_is_as_loud_as_the_mix() {
     let stems = noise_stems(6 * 44_100, 57);
     let model = custom_source(SMALL_GEOMETRY, || Box::new(Halving(SumModel::new(SMALL_GEOMETRY))));
-    let corrections = ProfileSource::Adaptive;
-    let config = EngineConfig { model, profile: corrections, host_rate_hz: RATE_HZ, max_block: 512 };
+    let corrections = CorrectionSource::Adaptive;
+    let config = EngineConfig { model, corrections, host_rate_hz: RATE_HZ, max_block: 512 };
     let (mut audio, _handle) = Engine::start(config);
     let dry = Settings { mix: 0.0, dry_source: DrySource::SumOfStems, match_loudness: true, ..OFFLINE };
     let out = played(&mut audio, &stems, || 512, |_| dry);

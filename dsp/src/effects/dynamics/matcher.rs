@@ -3,6 +3,7 @@
 //! The published rules treat each side on its own; the paper rules use one gain reduction, taken from the louder side,
 //! for both, so that the image stands still.
 
+use crate::amounts::Share;
 use crate::analysis::estimates::Glide;
 use crate::effects::dynamics::compressor::{
     Ballistics, CompressorSetting, slope, smooth, static_reduction_db,
@@ -29,6 +30,7 @@ pub struct DynamicsMatcher {
     largest_db: f32,
     levels_db: Box<[[f32; HOP_FRAMES]; 2]>,
     adaptive: Option<Box<Adaptive>>,
+    share: Share,
 }
 
 /// What is applied to one side, before the amount.
@@ -76,6 +78,7 @@ impl DynamicsMatcher {
             largest_db: 0.0,
             levels_db: Box::new([[0.0; HOP_FRAMES]; 2]),
             adaptive: None,
+            share: Share::FULL,
         }
     }
 
@@ -95,6 +98,11 @@ impl DynamicsMatcher {
             }));
         }
         matcher
+    }
+
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// Compresses one hop in place.
@@ -124,17 +132,18 @@ impl DynamicsMatcher {
             self.reduce(0, [Some(&mut hop.left), None]);
             self.reduce(1, [Some(&mut hop.right), None]);
         }
-        let gains =
-            |settings: [SideSetting; 2]| settings.map(|side| gain_from_db(side.gain_db * self.amount) as f32);
-        ramp(hop, gains(previous), gains(self.current));
+        let gains = |settings: [SideSetting; 2], share: f32| {
+            settings.map(|side| gain_from_db(side.gain_db * self.amount * f64::from(share)) as f32)
+        };
+        ramp(hop, gains(previous, self.share.start), gains(self.current, self.share.end));
     }
 
     /// Runs one detector over its levels and applies the smoothed gain reduction to the sides it governs.
     fn reduce(&mut self, detector: usize, sides: [Option<&mut [f32; HOP_FRAMES]>; 2]) {
         let setting = self.current[detector];
         // The ratio is blended, and the detector always sees the peak-normalized stem, whatever the amount.
-        let slope = slope(1.0 + (setting.ratio - 1.0) * self.amount);
-        if slope == 0.0 {
+        let slope = slope(1.0 + (setting.ratio - 1.0) * self.amount * f64::from(self.share.end));
+        if slope == 0.0 && self.reduction_db[detector] == 0.0 {
             return;
         }
         let relative_db = (setting.threshold_db - setting.gain_db) as f32;

@@ -1,6 +1,7 @@
 //! Applies an equalization: one filter for good, or one that glides after the running estimate. Delays by one hop,
 //! whether or not it filters.
 
+use crate::amounts::Share;
 use crate::analysis::estimates::{GLIDE_SECONDS, Glide, step};
 use crate::effect::Context;
 use crate::effects::equalization::correction::EqualizationCorrection;
@@ -44,6 +45,8 @@ pub struct EqualizationMatcher {
     dry: Option<HopDelay>,
     fault: Option<Fault>,
     largest_db: f32,
+    share: Share,
+    plain: Box<Hop>,
 }
 
 #[derive(Debug)]
@@ -121,7 +124,14 @@ impl EqualizationMatcher {
             dry: (Designer::latency_hops(kind) > 0).then(HopDelay::new),
             fault: None,
             largest_db: 0.0,
+            share: Share::FULL,
+            plain: Box::new(Hop::SILENT),
         }
+    }
+
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// Filters one hop in place.
@@ -136,6 +146,11 @@ impl EqualizationMatcher {
             }
         }
         self.dry.iter_mut().for_each(|dry| dry.process(hop));
+        let blends = !self.share.is_full();
+        if blends {
+            self.plain.left = hop.left;
+            self.plain.right = hop.right;
+        }
         if self.filtering {
             for ((convolver, kernel), side) in
                 self.convolvers.iter_mut().zip(&self.kernels).zip(hop.sides_mut())
@@ -145,6 +160,9 @@ impl EqualizationMatcher {
         }
         if fades {
             self.fade_to_next(hop);
+        }
+        if blends {
+            self.share.blend(hop, &self.plain);
         }
     }
 
@@ -183,9 +201,9 @@ impl EqualizationMatcher {
     /// What the filter in force does.
     pub fn reading(&self) -> Option<EqualizationReading> {
         self.filtering.then_some(EqualizationReading {
-            gain_db: self.gain_db as f32,
+            gain_db: self.gain_db as f32 * self.share.end,
             fault: self.fault,
-            largest_db: self.largest_db,
+            largest_db: self.largest_db * self.share.end,
         })
     }
 

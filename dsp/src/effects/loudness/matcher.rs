@@ -1,5 +1,6 @@
 //! Applies a loudness correction: one gain for good, or one that glides after the running estimate. No latency.
 
+use crate::amounts::Share;
 use crate::analysis::estimates::Glide;
 use crate::analysis::loudness::short_of_clipping_db;
 use crate::effects::loudness::correction::LoudnessCorrection;
@@ -21,6 +22,9 @@ pub struct LoudnessMatcher {
     start_gain_db: f64,
     glide: Glide,
     gain: f32,
+    share: Share,
+    /// The gain that the last hop ended with; none before the first one.
+    applied: Option<f32>,
 }
 
 impl LoudnessMatcher {
@@ -38,6 +42,8 @@ impl LoudnessMatcher {
             start_gain_db,
             glide: Glide::new(start_gain_db, 1.0),
             gain,
+            share: Share::FULL,
+            applied: None,
         }
     }
 
@@ -53,6 +59,8 @@ impl LoudnessMatcher {
             start_gain_db: 0.0,
             glide: Glide::gain(HOP_FRAMES as f64 / sample_rate_hz),
             gain: 1.0,
+            share: Share::FULL,
+            applied: None,
         }
     }
 
@@ -61,9 +69,13 @@ impl LoudnessMatcher {
         self.standing = standing;
     }
 
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
+    }
+
     /// Scales one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
-        let start = self.gain;
         if let Some(estimator) = &mut self.estimator {
             estimator.listen(hop);
             if let Some(loudness_lufs) = estimator.loudness_lufs() {
@@ -74,7 +86,11 @@ impl LoudnessMatcher {
                 self.gain = gain_from_db(gain_db) as f32;
             }
         }
-        ramp(hop, [start; 2], [self.gain; 2]);
+        let held_back = f64::from(self.share.end);
+        let gain =
+            if held_back == 1.0 { self.gain } else { gain_from_db(self.glide.value() * held_back) as f32 };
+        let start = self.applied.replace(gain).unwrap_or(gain);
+        ramp(hop, [start; 2], [gain; 2]);
     }
 
     /// The gain in force: none without a correction, or live before the first estimate.
@@ -83,14 +99,17 @@ impl LoudnessMatcher {
             Some(estimator) => estimator.loudness_lufs().is_some(),
             None => self.is_corrected,
         };
-        (self.amount > 0.0 && decided)
-            .then_some(LoudnessReading { gain_db: self.glide.value() as f32, limit: self.limit })
+        (self.amount > 0.0 && decided).then_some(LoudnessReading {
+            gain_db: self.glide.value() as f32 * self.share.end,
+            limit: self.limit,
+        })
     }
 
     /// Back to the state after construction.
     pub fn reset(&mut self) {
         self.glide.set(self.start_gain_db);
         self.gain = gain_from_db(self.start_gain_db) as f32;
+        self.applied = None;
         if let Some(estimator) = &mut self.estimator {
             estimator.reset();
             self.standing = Standing::ALONE;

@@ -1,6 +1,7 @@
 //! Applies a panning correction: moves a stem to its side and matches its similarity bin by bin. Delays by one hop, whether
 //! or not it does.
 
+use crate::amounts::Share;
 use crate::analysis::hop_spectra::{BINS, HopSpectra, WINDOW_FRAMES};
 use crate::analysis::similarity::phi;
 use crate::analysis::spectra::PADDING_FRAMES;
@@ -81,6 +82,7 @@ pub struct PanningMatcher {
     overlap: Box<Hop>,
     scale: Vec<[f32; 2]>,
     dry: HopDelay,
+    share: Share,
 }
 
 impl PanningMatcher {
@@ -105,6 +107,7 @@ impl PanningMatcher {
             overlap: Box::new(Hop::SILENT),
             scale: vec![[1.0; 2]; BINS],
             dry: HopDelay::new(),
+            share: Share::FULL,
         }
     }
 
@@ -124,6 +127,11 @@ impl PanningMatcher {
     /// A silent hop after silence: counted, because a recipe may end the matching at a frame of the stream.
     pub fn pass_silence(&mut self) {
         self.frame += 1;
+    }
+
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// Pans one hop in place.
@@ -161,7 +169,9 @@ impl PanningMatcher {
         let position = 0.5 + OFFSET * self.side;
         // Without a side there is nothing to match: a fresh matcher changes nothing.
         let presence = self.side.abs().min(1.0);
-        let blend = |gain: f32| 1.0 + (gain - 1.0) * self.amount * presence;
+        // Frames overlap, so gains that differ from one to the next glide.
+        let amount = self.amount * self.share.end;
+        let blend = |gain: f32| 1.0 + (gain - 1.0) * amount * presence;
         let offset = [1.0 - position, position];
         let plain = offset.map(|gain| blend(gain) * unit);
         let matches = self.frame < self.limits.frames && self.is_loud(offset);
@@ -193,7 +203,7 @@ impl PanningMatcher {
     /// Where the stem is moved: nowhere without a correction, or live before the first decision.
     pub fn reading(&self) -> Option<PanningReading> {
         let decided = self.adaptive.as_ref().is_none_or(SideEstimator::has_decided);
-        (self.amount > 0.0 && decided).then_some(PanningReading { side: self.side })
+        (self.amount > 0.0 && decided).then_some(PanningReading { side: self.side * self.share.end })
     }
 
     /// Back to the state after construction.

@@ -1,6 +1,7 @@
 //! The send itself: shelved at both ends, convolved with a room, added to the dry stem, hop by hop. No latency: the room's
 //! first hop is convolved within the hop.
 
+use crate::amounts::Share;
 use crate::effects::reverb::room::ImpulseResponse;
 use crate::filters::biquad::{Coefficients, StereoBiquad};
 use crate::filters::long_convolution::LongConvolver;
@@ -18,6 +19,7 @@ pub struct ReverbSend {
     convolvers: [LongConvolver; 2],
     send: Box<Hop>,
     wet: Box<[f32; HOP_FRAMES]>,
+    share: Share,
 }
 
 impl ReverbSend {
@@ -60,7 +62,13 @@ impl ReverbSend {
             convolvers,
             send: Box::new(Hop::SILENT),
             wet: Box::new([0.0; HOP_FRAMES]),
+            share: Share::FULL,
         }
+    }
+
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// Adds the send's reverb to one hop.
@@ -76,6 +84,9 @@ impl ReverbSend {
         let sides = self.send.sides().into_iter().zip(hop.sides_mut());
         for (convolver, (send, output)) in self.convolvers.iter_mut().zip(sides) {
             convolver.process(send, &mut self.wet);
+            if !self.share.is_full() {
+                self.wet.iter_mut().zip(self.share.frames()).for_each(|(wet, share)| *wet *= share);
+            }
             for (sample, wet) in output.iter_mut().zip(self.wet.iter()) {
                 // Of an absurd response as of an absurd sample nothing may remain that later effects cannot square.
                 *sample = (*sample + wet).clamp(-LARGEST_SAMPLE, LARGEST_SAMPLE);

@@ -1,5 +1,6 @@
 //! Applies a width correction: adds the side that is missing. A fresh matcher, or one at amount 0, changes no bit.
 
+use crate::amounts::Share;
 use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, Glide, RunningWeight};
 use crate::effects::width::bands::BANDS;
 use crate::effects::width::correction::WidthCorrection;
@@ -36,6 +37,7 @@ pub struct WidthMatcher {
     transform: RealTransform,
     mid: Box<[f32; HOP_FRAMES]>,
     side: Box<[f32; HOP_FRAMES]>,
+    share: Share,
 }
 
 #[derive(Debug)]
@@ -115,7 +117,13 @@ impl WidthMatcher {
             transform: hop_transform(),
             mid: Box::new([0.0; HOP_FRAMES]),
             side: Box::new([0.0; HOP_FRAMES]),
+            share: Share::FULL,
         }
+    }
+
+    /// How much of it is let through over the next hop.
+    pub fn let_through(&mut self, share: Share) {
+        self.share = share;
     }
 
     /// Widens one hop in place. Never allocates.
@@ -138,6 +146,9 @@ impl WidthMatcher {
             self.fade_to_next();
         }
         if self.widening {
+            if !self.share.is_full() {
+                self.side.iter_mut().zip(self.share.frames()).for_each(|(side, share)| *side *= share);
+            }
             for ((side, left), right) in self.side.iter().zip(&mut hop.left).zip(&mut hop.right) {
                 *left += side;
                 *right -= side;
@@ -177,6 +188,7 @@ impl WidthMatcher {
     pub fn reading(&self) -> Option<WidthReading> {
         let decided = self.adaptive.as_ref().map_or(self.is_corrected, Adaptive::has_decided);
         let added_side = (self.gains.iter().map(|gain| gain * gain).sum::<f32>() / BANDS as f32).sqrt();
+        let added_side = added_side * self.share.end;
         (self.amount > 0.0 && decided).then_some(WidthReading { added_side })
     }
 
