@@ -3,7 +3,10 @@
 //!
 //! `cargo run --release -p tributary --features pictures --example editor_pictures -- FOLDER`
 
+#![allow(unsafe_code)] // The framework lists parameters as pointers.
+
 use egui_kittest::Harness;
+use nice_plug::prelude::Params;
 use std::path::{Path, PathBuf};
 use tributary::editor::{self, Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy};
 use tributary::params::TributaryParams;
@@ -15,7 +18,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [width, height] = editor::SIZE.map(|points| points as f32);
     let [narrow, low] = editor::MIN_SIZE.map(|points| points as f32);
     let latency = |latency: LatencyCopy| Copies { latency, ..playing() };
-    let states: [(&str, Copies, [f32; 2]); 12] = [
+    let amounts = |size: [f32; 2]| (Copies { amounts_open: true, ..playing() }, size);
+    let (open, small_open) = (amounts([width, height]), amounts([narrow, low]));
+    let states: [(&str, Copies, [f32; 2]); 14] = [
         ("playing", playing(), [width, height]),
         ("small", playing(), [narrow, low]),
         ("large", playing(), [1500.0, 900.0]),
@@ -40,6 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             [width, height],
         ),
         ("learned", Copies { learning: learned(), ..playing() }, [width, height]),
+        ("amounts", open.0, open.1),
+        ("amounts small", small_open.0, small_open.1),
     ];
     for (name, copies, size) in states {
         render(copies, size, &folder.join(format!("{name}.png")))?;
@@ -50,6 +57,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn render(copies: Copies, size: [f32; 2], path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let params = TributaryParams::default();
+    // Where the amounts are shown, something is asked for as well.
+    if copies.amounts_open {
+        steer(&params);
+    }
     let mut harness = Harness::builder().with_size(size).wgpu().build_ui(move |ui| {
         ui.ctx().set_theme(egui::Theme::Dark);
         editor::draw(ui, &params, &copies);
@@ -57,6 +68,26 @@ fn render(copies: Copies, size: [f32; 2], path: &Path) -> Result<(), Box<dyn std
     harness.run();
     harness.render()?.save(path)?;
     Ok(())
+}
+
+/// Turns some of what can be turned.
+fn steer(params: &TributaryParams) {
+    let asked = [
+        ("vocals_trim", 0.7),
+        ("bass_trim", 0.4),
+        ("bass_solo", 1.0),
+        ("drums_mute", 1.0),
+        ("other_leave_alone", 1.0),
+        ("network", 0.6),
+        ("loudness", 0.35),
+        ("delta", 1.0),
+    ];
+    for (id, param, _) in params.param_map() {
+        if let Some((_, position)) = asked.iter().find(|(asked, _)| *asked == id) {
+            // SAFETY: the parameters outlive the pointer.
+            unsafe { param._internal_set_normalized_value(*position) };
+        }
+    }
 }
 
 fn with(state: ModelState) -> Copies {
@@ -150,6 +181,8 @@ fn playing() -> Copies {
         load_ratio: 0.23,
         underruns: 2,
         notices: Vec::new(),
+        amounts_open: false,
+        plain_crossfade: false,
         learning: LearningCopy::Adaptive { message: None },
     }
 }

@@ -3,6 +3,7 @@
 //! [`draw`] reads nothing but its arguments and changes nothing; `window.rs` is the only file that knows the framework. So
 //! every state of the editor, including those that are hard to reach in a host, can be drawn in a test.
 
+mod amounts;
 mod controls;
 pub(crate) mod copies;
 mod curves;
@@ -15,17 +16,18 @@ mod open_window;
 pub(crate) mod size;
 mod stem_strip;
 pub(crate) mod theme;
+mod turning;
 pub(crate) mod window;
 
 pub use copies::{Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy};
-pub use edit::{Control, Edit, LearningAction};
+pub use edit::{Control, Edit, LearningAction, StemControl};
 pub use size::{MIN_SIZE, SIZE};
 
 use crate::params::{DrySource, TributaryParams};
 use egui::{Align2, Rect, Ui, pos2, vec2};
-use nice_plug::prelude::Param;
 use theme::GAP;
 use tributary_dsp::Stem;
+use turning::Turning;
 
 const HEADER: f32 = 42.0;
 const FOOTER: f32 = 26.0;
@@ -49,14 +51,20 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     learning::draw(ui, row, copies, &mut edits);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (stems, panel) = body.split_left_right_at_x(body.right() - MIX_PANEL);
-    stem_area(ui, stems, copies);
+    stem_area(ui, stems, params, copies, &mut edits);
     mix_panel(ui, panel, params, copies, &mut edits);
     edits
 }
 
-/// Four strips and, below them, the streams that lead to the mix.
-fn stem_area(ui: &Ui, rect: Rect, copies: &Copies) {
-    let (strips, streams) = rect.split_top_bottom_at_y(rect.bottom() - CURVES);
+/// Four strips and, below them, the streams that lead to the mix; between them the amounts, when they are shown.
+fn stem_area(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edits: &mut Vec<Edit>) {
+    let (mut strips, streams) = rect.split_top_bottom_at_y(rect.bottom() - CURVES);
+    if copies.amounts_open {
+        let (above, row) = strips.split_top_bottom_at_y(strips.bottom() - amounts::HEIGHT);
+        let row = Rect::from_min_max(row.min + vec2(0.0, GAP), row.max - vec2(GAP, 0.0));
+        amounts::draw(ui, row, params, copies, edits);
+        strips = above;
+    }
     // A sentence stands where the streams flow: they say what the meters say, and no control moves for it.
     let sentence = model_status::sentence(copies);
     let width = (strips.width() - 3.0 * GAP - GAP) / 4.0;
@@ -73,7 +81,8 @@ fn stem_area(ui: &Ui, rect: Rect, copies: &Copies) {
         None => curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix),
     }
     for stem in Stem::ALL {
-        stem_strip::draw(ui, strip(stem.index()), stem, &copies.stems[stem.index()]);
+        let (params, copy) = (params.stem(stem), &copies.stems[stem.index()]);
+        stem_strip::draw(ui, strip(stem.index()), stem, params, copy, edits);
     }
 }
 
@@ -85,29 +94,19 @@ fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
     let (meters, controls) = inner.split_top_bottom_at_y(inner.bottom() - controls_height);
     meters::mix(ui.painter(), Rect::from_min_max(meters.min, meters.max - vec2(0.0, 12.0)), &copies.mix);
 
+    let link = pos2(inner.right() - 50.0, inner.top() + 7.0);
+    if controls::link(ui, link, "Amounts") {
+        edits.push(Edit::ShowAmounts(!copies.amounts_open));
+    }
     let audible = !params.bypass.value();
     let mix = Rect::from_min_size(controls.min, vec2(140.0, 170.0));
-    controls::Knob {
-        control: Control::Mix,
-        name: "Mix",
-        value: &params.mix.to_string(),
-        position: params.mix.unmodulated_normalized_value(),
-        default: params.mix.default_normalized_value(),
-        neutral: 0.0,
-        active: audible,
-    }
-    .draw(ui, mix, edits);
+    let active = audible && !params.delta.value();
+    let turning = Turning::new(Control::Mix, &params.mix);
+    controls::Knob { name: "Mix", turning, neutral: 0.0, active }.draw(ui, mix, edits);
     let gain = Rect::from_min_size(pos2(controls.right() - 80.0, controls.top() + 62.0), vec2(80.0, 108.0));
-    controls::Knob {
-        control: Control::Gain,
-        name: "Output gain",
-        value: &params.gain_db.to_string().replace('-', "\u{2212}"),
-        position: params.gain_db.unmodulated_normalized_value(),
-        default: params.gain_db.default_normalized_value(),
-        neutral: 0.5,
-        active: audible,
-    }
-    .draw(ui, gain, edits);
+    let turning = Turning::new(Control::Gain, &params.gain_db);
+    controls::Knob { name: "Output gain", turning, neutral: 0.5, active: audible }.draw(ui, gain, edits);
+    comparing(ui, pos2(gain.left() - 10.0, controls.top()), params, edits);
 
     let at = pos2(controls.left(), controls.bottom() - 42.0);
     theme::label(ui.painter(), at, Align2::LEFT_CENTER, "Dry source (Mix at 0 %)", 11.0, theme::DIM);
@@ -115,6 +114,30 @@ fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
     let chosen = usize::from(params.dry_source.value() == DrySource::Sum);
     if let Some(choice) = controls::choice(ui, row, &["Bus", "Sum of stems"], chosen) {
         edits.extend(Edit::once(Control::DrySource, choice as f32));
+    }
+}
+
+/// The switches for comparing: above the output gain, beside Mix.
+fn comparing(ui: &Ui, at: egui::Pos2, params: &TributaryParams, edits: &mut Vec<Edit>) {
+    let switches = [
+        controls::Switch {
+            control: Control::MatchLoudness,
+            name: "Match loud.",
+            help: "Brings the dry signal of Mix and Delta to the loudness of the mix, so that you compare mixes and not levels.",
+            on: params.match_loudness.value(),
+            lit: theme::faded(theme::ACCENT, 0.8),
+        },
+        controls::Switch {
+            control: Control::Delta,
+            name: "Delta",
+            help: "Plays what the mix adds to the dry signal and takes from it: the mix less the dry signal.",
+            on: params.delta.value(),
+            lit: theme::WAIT,
+        },
+    ];
+    for (row, switch) in switches.iter().enumerate() {
+        let rect = Rect::from_min_size(at + vec2(0.0, 26.0 * row as f32), vec2(90.0, 22.0));
+        controls::switch(ui, rect, switch, edits);
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
         latency,
         load_ratio: telemetry.load.get(),
         underruns: run.underruns(),
+        amounts_open: false,
+        plain_crossfade: telemetry.is_ready() && !telemetry.has_masks(),
         notices,
         learning: if run.is_running() { learning(&run.learning) } else { LearningCopy::Unavailable },
     }

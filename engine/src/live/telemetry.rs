@@ -143,6 +143,8 @@ pub const PEAK_FALL_PER_SECOND: f32 = 0.1;
 pub struct Telemetry {
     /// The model is loaded.
     is_loaded: AtomicBool,
+    /// The model has masks that can be taken back.
+    has_masks: AtomicBool,
     loading_progress: AtomicF32,
     /// Why the engine has given up: that there is a reason is the state, so neither is ever seen without the other.
     failure: OnceLock<String>,
@@ -179,6 +181,7 @@ impl Default for Telemetry {
         let stem = |_| StemTelemetry { input_peak: AtomicF32::new(0.0), heard: AtomicBool::new(false) };
         Self {
             is_loaded: AtomicBool::new(false),
+            has_masks: AtomicBool::new(false),
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
             remark: OnceLock::new(),
@@ -219,6 +222,15 @@ impl Telemetry {
     /// Whether the model mixes. Real-time safe.
     pub fn is_ready(&self) -> bool {
         self.is_loaded.load(Acquire) && !self.is_failed()
+    }
+
+    /// Whether a share of the network is a share of its masks; otherwise it is a plain crossfade with the sum of the stems.
+    pub fn has_masks(&self) -> bool {
+        self.has_masks.load(Relaxed)
+    }
+
+    pub(crate) fn set_masks(&self, has_masks: bool) {
+        self.has_masks.store(has_masks, Relaxed);
     }
 
     /// Whether the engine has given up. Real-time safe.

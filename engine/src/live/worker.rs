@@ -138,6 +138,7 @@ impl Worker {
         if pipeline.latency().total_frames() > latency_frames {
             return Err("The model's window is longer than its contract says.".into());
         }
+        telemetry.set_masks(pipeline.has_masks());
         let publication = Publication::new(Arc::clone(&telemetry));
         Ok(Self {
             shared,

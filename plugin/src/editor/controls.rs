@@ -5,30 +5,21 @@
 
 use super::edit::{Control, Edit};
 use super::theme::{self, ACCENT, BACKGROUND, DIM, LINE, PANEL, TEXT, WELL};
+use super::turning::Turning;
 use egui::{
     Align2, CornerRadius, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2, vec2,
 };
 use std::f32::consts::PI;
 
-/// Pointer travel for the whole range, in points; with Shift ten times as much.
-const TRAVEL_POINTS: f32 = 220.0;
-/// Share of the range per notch of the wheel.
-const NOTCH: f32 = 0.01;
 /// Angles of the ends of a knob's arc, from the positive x axis, clockwise.
 const ARC: [f32; 2] = [0.75 * PI, 2.25 * PI];
 
-/// A knob: what it is called, where it stands, what it says.
+/// A knob: what it is called, how it is turned.
 pub struct Knob<'a> {
-    /// The parameter.
-    pub control: Control,
     /// Label above.
     pub name: &'a str,
-    /// Value below.
-    pub value: &'a str,
-    /// Position, 0–1.
-    pub position: f32,
-    /// Position of a double click, 0–1.
-    pub default: f32,
+    /// What is turned; its text stands below.
+    pub turning: Turning<'a>,
     /// Where the lit arc starts: the value that does nothing, 0–1.
     pub neutral: f32,
     /// Faded when the control has no effect now.
@@ -36,42 +27,10 @@ pub struct Knob<'a> {
 }
 
 impl Knob<'_> {
-    /// Draws the knob into `rect` and appends what the user did. Drag up and down, Shift for fine, double click resets.
+    /// Draws the knob into `rect` and appends what the user did.
     pub fn draw(&self, ui: &Ui, rect: Rect, edits: &mut Vec<Edit>) {
-        let id = Id::unique("knob").with(self.control);
-        let response = ui.interact(rect, id, Sense::click_and_drag());
-        self.turn(ui, id, &response, edits);
-        let held = ui.data(|data| data.get_temp::<f32>(id));
-        self.paint(ui.painter(), rect, held.unwrap_or(self.position), response.hovered() || held.is_some());
-    }
-
-    fn turn(&self, ui: &Ui, id: Id, response: &Response, edits: &mut Vec<Edit>) {
-        // The host may take a block to report a new value back, so the position is kept here while dragging.
-        if response.drag_started() {
-            ui.data_mut(|data| data.insert_temp(id, self.position));
-            edits.push(Edit::Begin(self.control));
-        }
-        if let Some(position) = ui.data(|data| data.get_temp::<f32>(id)) {
-            let fine = if ui.input(|input| input.modifiers.shift) { 0.1 } else { 1.0 };
-            let moved = position - response.drag_delta().y / TRAVEL_POINTS * fine;
-            let moved = moved.clamp(0.0, 1.0);
-            if moved != position {
-                ui.data_mut(|data| data.insert_temp(id, moved));
-                edits.push(Edit::Set(self.control, moved));
-            }
-            if !response.dragged() {
-                ui.data_mut(|data| data.remove::<f32>(id));
-                edits.push(Edit::End(self.control));
-            }
-        }
-        if response.double_clicked() {
-            edits.extend(Edit::once(self.control, self.default));
-        }
-        let wheel = if response.hovered() { ui.input(|input| input.smooth_scroll_delta.y) } else { 0.0 };
-        if wheel != 0.0 {
-            let position = (self.position + wheel.signum() * NOTCH).clamp(0.0, 1.0);
-            edits.extend(Edit::once(self.control, position));
-        }
+        let (position, lit) = self.turning.turn(ui, rect, edits);
+        self.paint(ui.painter(), rect, position, lit);
     }
 
     fn paint(&self, painter: &Painter, rect: Rect, position: f32, lit: bool) {
@@ -81,7 +40,7 @@ impl Knob<'_> {
             painter,
             rect.center_bottom(),
             Align2::CENTER_BOTTOM,
-            self.value,
+            &self.turning.text,
             if rect.width() > 100.0 { 19.0 } else { 14.0 },
             theme::faded(TEXT, strength),
         );
@@ -125,14 +84,69 @@ fn arc(painter: &Painter, center: Pos2, radius: f32, from: f32, to: f32, stroke:
     painter.add(egui::Shape::line(points, stroke));
 }
 
+/// A value in a narrow field, lit from where it does nothing to where it is.
+pub struct Field<'a> {
+    /// What is turned; its text stands in the field.
+    pub turning: Turning<'a>,
+    /// The value that does nothing, 0–1.
+    pub neutral: f32,
+    /// The color of the lit part.
+    pub color: egui::Color32,
+}
+
+impl Field<'_> {
+    /// Draws the field into `rect` and appends what the user did.
+    pub fn draw(&self, ui: &Ui, rect: Rect, edits: &mut Vec<Edit>) {
+        let (position, lit) = self.turning.turn(ui, rect, edits);
+        let (painter, edge) = (ui.painter(), if lit { ACCENT } else { LINE });
+        painter.rect(rect, CornerRadius::same(3), WELL, Stroke::new(1.0, edge), StrokeKind::Inside);
+        let inner = rect.shrink(2.0);
+        let at = |position: f32| inner.left() + inner.width() * position;
+        let (from, to) = (at(self.neutral.min(position)), at(self.neutral.max(position)));
+        if to > from {
+            let part = Rect::from_min_max(pos2(from, inner.top()), pos2(to, inner.bottom()));
+            painter.rect_filled(part, CornerRadius::same(2), theme::faded(self.color, 0.35));
+        }
+        theme::label(painter, rect.center(), Align2::CENTER_CENTER, &self.turning.text, 11.0, TEXT);
+    }
+}
+
 /// A push button that stays down; returns whether it was pressed.
 pub fn toggle(ui: &Ui, rect: Rect, name: &str, down: bool, lit: egui::Color32) -> bool {
-    let response = ui.interact(rect, Id::unique("toggle").with(name), Sense::click());
+    press(ui, rect, Id::unique("toggle").with(name), name, down, lit).clicked()
+}
+
+/// A switch of a parameter: appends the edit when it is pressed.
+pub fn switch(ui: &Ui, rect: Rect, switch: &Switch<'_>, edits: &mut Vec<Edit>) {
+    let id = Id::unique("switch").with(switch.control);
+    let response = press(ui, rect, id, switch.name, switch.on, switch.lit);
+    if response.clicked() {
+        edits.extend(Edit::once(switch.control, f32::from(u8::from(!switch.on))));
+    }
+    response.on_hover_text(switch.help);
+}
+
+/// What a switch of a parameter is called and says.
+pub struct Switch<'a> {
+    /// The parameter.
+    pub control: Control,
+    /// In the button.
+    pub name: &'a str,
+    /// One sentence.
+    pub help: &'a str,
+    /// Whether it is on.
+    pub on: bool,
+    /// Its color when it is.
+    pub lit: egui::Color32,
+}
+
+fn press(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Color32) -> Response {
+    let response = ui.interact(rect, id, Sense::click());
     let edge = if response.hovered() { ACCENT } else { LINE };
     let (fill, text) = if down { (lit, BACKGROUND) } else { (PANEL, DIM) };
     ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     theme::label(ui.painter(), rect.center(), Align2::CENTER_CENTER, name, 12.0, text);
-    response.clicked()
+    response
 }
 
 /// One of several: returns the choice that was pressed.

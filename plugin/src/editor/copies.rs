@@ -146,6 +146,10 @@ pub struct Copies {
     pub load_ratio: f32,
     /// Since the last reset.
     pub underruns: u64,
+    /// The amounts are shown.
+    pub amounts_open: bool,
+    /// The model has no masks: a share of the network is a plain crossfade.
+    pub plain_crossfade: bool,
     /// Sentences about the loaded project.
     pub notices: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! What the user does in the editor. The window takes it to the host and to the engines.
 
+use tributary_dsp::Stem;
 use tributary_engine::LatencyMode;
 
 /// A parameter, as the editor addresses it.
@@ -13,6 +14,30 @@ pub enum Control {
     Bypass,
     /// Dry source.
     DrySource,
+    /// Network.
+    Network,
+    /// Match loudness.
+    MatchLoudness,
+    /// Delta.
+    Delta,
+    /// How much of an effect is let through of every stem, by its place in
+    /// [`AmountParams::each`](crate::params::AmountParams::each).
+    Amount(usize),
+    /// What acts on one stem.
+    Stem(Stem, StemControl),
+}
+
+/// A parameter of one stem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StemControl {
+    /// Trim.
+    Trim,
+    /// Mute.
+    Mute,
+    /// Solo.
+    Solo,
+    /// Leave alone.
+    LeaveAlone,
 }
 
 /// What the user did. Values are normalized, 0–1.
@@ -30,6 +55,8 @@ pub enum Edit {
     Learning(LearningAction),
     /// Another latency mode.
     Latency(LatencyMode),
+    /// Show the amounts, or put them away.
+    ShowAmounts(bool),
     /// Another model, by its place in [`ModelCopy::choices`](super::copies::ModelCopy::choices).
     Model(usize),
 }

@@ -1,20 +1,36 @@
-//! One stem: a lamp when signal arrives, its loudness before and after normalization, and the corrections in force.
+//! One stem: a lamp when signal arrives, its loudness as it comes in and as it goes into the mix, the corrections in force,
+//! and what the engineer asks of it.
 
+use super::controls::{Field, Switch};
 use super::copies::StemCopy;
+use super::edit::{Control, Edit, StemControl};
 use super::meters;
-use super::theme::{self, DIM, LINE, TEXT, WELL};
+use super::theme::{self, BAD, DIM, LINE, TEXT, WAIT, WELL};
+use super::turning::Turning;
+use crate::params::StemParams;
 use egui::{Align2, Painter, Rect, Stroke, Ui, pos2, vec2};
 use tributary_dsp::Stem;
 
 const MARGIN: f32 = 12.0;
 const ROW: f32 = 15.0;
 
-/// Draws the strip of `stem` into `rect`.
-pub fn draw(ui: &Ui, rect: Rect, stem: Stem, copy: &StemCopy) {
+/// Height of the row of controls and the gap above it.
+const CONTROLS: f32 = 28.0;
+const BUTTON: f32 = 20.0;
+
+/// Draws the strip of `stem` into `rect` and appends what the user did.
+pub fn draw(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCopy, edits: &mut Vec<Edit>) {
     let painter = ui.painter().with_clip_rect(rect);
     let color = theme::stem_color(stem);
     theme::panel(&painter, rect);
     heading(&painter, rect, stem, copy.signal);
+    leave_alone(ui, rect, stem, params, edits);
+    let row = Rect::from_min_max(
+        pos2(rect.left() + MARGIN, rect.bottom() - 8.0 - BUTTON),
+        rect.max - vec2(MARGIN, 8.0),
+    );
+    controls(ui, row, stem, params, edits);
+    let rect = Rect::from_min_max(rect.min, rect.max - vec2(0.0, CONTROLS - 4.0));
     if !copy.signal && !copy.seen {
         hint(ui, rect, stem);
         return;
@@ -52,6 +68,36 @@ fn heading(painter: &Painter, rect: Rect, stem: Stem, signal: bool) {
         13.0,
         tint,
     );
+}
+
+/// The switch that leaves the stem alone, at the end of the heading.
+fn leave_alone(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, edits: &mut Vec<Edit>) {
+    let rect = Rect::from_min_size(pos2(rect.right() - 8.0 - 34.0, rect.top() + 12.0), vec2(34.0, 18.0));
+    let switch = Switch {
+        control: Control::Stem(stem, StemControl::LeaveAlone),
+        name: "as is",
+        help: "Leave alone: the stem goes into the mix as it comes in, without corrections; only trimmed.",
+        on: params.leave_alone.value(),
+        lit: theme::stem_color(stem),
+    };
+    super::controls::switch(ui, rect, &switch, edits);
+}
+
+/// Trim, mute and solo.
+fn controls(ui: &Ui, row: Rect, stem: Stem, params: &StemParams, edits: &mut Vec<Edit>) {
+    let trim = Rect::from_min_max(row.min, row.max - vec2(2.0 * (BUTTON + 4.0), 0.0));
+    let turning = Turning::new(Control::Stem(stem, StemControl::Trim), &params.trim_db).sideways();
+    Field { turning, neutral: 0.5, color: theme::stem_color(stem) }.draw(ui, trim, edits);
+    let switches = [
+        (StemControl::Mute, "M", "Mute: the stem is left out of the mix.", params.mute.value(), BAD),
+        (StemControl::Solo, "S", "Solo: stems that are not soloed are left out.", params.solo.value(), WAIT),
+    ];
+    for (index, (control, name, help, on, lit)) in switches.into_iter().enumerate() {
+        let left = trim.right() + 4.0 + index as f32 * (BUTTON + 4.0);
+        let rect = Rect::from_min_size(pos2(left, row.top()), vec2(BUTTON, BUTTON));
+        let switch = Switch { control: Control::Stem(stem, control), name, help, on, lit };
+        super::controls::switch(ui, rect, &switch, edits);
+    }
 }
 
 /// Input and normalized loudness side by side on the common scale.

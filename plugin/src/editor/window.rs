@@ -3,7 +3,7 @@
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
 use super::copies::Copies;
-use super::edit::{Control, Edit, LearningAction};
+use super::edit::{Control, Edit, LearningAction, StemControl};
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
 use super::size::{EditorSize, MIN_SIZE};
 use crate::engines::Engines;
@@ -39,6 +39,7 @@ struct Window {
     engines: Arc<Engines>,
     context: Option<GuiContext>,
     scale: Arc<AtomicF32>,
+    amounts_open: bool,
 }
 
 /// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
@@ -84,6 +85,7 @@ impl Editor for WindowEditor {
             engines: Arc::clone(&self.engines),
             context: None,
             scale: Arc::clone(&self.scale),
+            amounts_open: false,
         };
         let state = EguiEditorState::from_size(self.logical_size(), 1.0);
         let spawned = create_egui_editor(state, RepaintNotifier::new(), settings, window)
@@ -120,11 +122,14 @@ impl NiceEguiApp for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let copies = view::copies(&self.engines, &self.params);
+        let copies = Copies { amounts_open: self.amounts_open, ..view::copies(&self.engines, &self.params) };
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
             for edit in edits {
+                if let Edit::ShowAmounts(open) = edit {
+                    self.amounts_open = open;
+                }
                 self.apply(edit, &copies, &setter);
             }
             if self.engines.take_restart() {
@@ -152,6 +157,7 @@ impl Window {
     fn apply(&self, edit: Edit, copies: &Copies, setter: &ParamSetter<'_>) {
         let params = &self.params;
         match edit {
+            Edit::ShowAmounts(_) => {}
             Edit::ResetUnderruns => self.engines.reset_underruns(),
             Edit::Learning(LearningAction::Learn) => self.engines.learn(),
             Edit::Learning(LearningAction::Analyze) => self.engines.analyze(),
@@ -170,6 +176,19 @@ impl Window {
                 Control::Gain => pass(setter, &params.gain_db, edit),
                 Control::Bypass => pass(setter, &params.bypass, edit),
                 Control::DrySource => pass(setter, &params.dry_source, edit),
+                Control::Network => pass(setter, &params.network, edit),
+                Control::MatchLoudness => pass(setter, &params.match_loudness, edit),
+                Control::Delta => pass(setter, &params.delta, edit),
+                Control::Amount(effect) => pass(setter, params.amounts.each()[effect], edit),
+                Control::Stem(stem, control) => {
+                    let params = params.stem(stem);
+                    match control {
+                        StemControl::Trim => pass(setter, &params.trim_db, edit),
+                        StemControl::Mute => pass(setter, &params.mute, edit),
+                        StemControl::Solo => pass(setter, &params.solo, edit),
+                        StemControl::LeaveAlone => pass(setter, &params.leave_alone, edit),
+                    }
+                }
             },
         }
     }
@@ -180,6 +199,6 @@ fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
         Edit::Begin(_) => setter.begin_set_parameter(param),
         Edit::Set(_, value) => setter.set_parameter(param, param.preview_plain(value)),
         Edit::End(_) => setter.end_set_parameter(param),
-        Edit::ResetUnderruns | Edit::Learning(_) | Edit::Latency(_) | Edit::Model(_) => {}
+        _ => {}
     }
 }

@@ -1,0 +1,132 @@
+//! What knobs and fields have in common: how a value is turned. Drag, with Shift ten times as fine; wheel; Ctrl-click for the
+//! default; double click to type. The position is kept here while the pointer holds it, because a host may take a block to
+//! report a new value back.
+
+use super::edit::{Control, Edit};
+use super::theme::{ACCENT, TEXT, WELL};
+use egui::{Area, FontId, Id, Key, Margin, Order, Rect, Response, Sense, TextEdit, Ui, Vec2, pos2};
+use nice_plug::prelude::{FloatParam, Param};
+
+/// Pointer travel for the whole range, in points; with Shift ten times as much.
+const TRAVEL_POINTS: f32 = 220.0;
+/// Share of the range per notch of the wheel; with Shift a tenth.
+const NOTCH: f32 = 0.01;
+const FINE: f32 = 0.1;
+
+/// A value that can be turned.
+pub struct Turning<'a> {
+    control: Control,
+    param: &'a FloatParam,
+    /// The value as it is shown.
+    pub text: String,
+    /// Which way the pointer goes for more: up, or up and right.
+    sideways: bool,
+}
+
+/// What is being typed, and whether the field has had the focus.
+#[derive(Clone, Default)]
+struct Typed {
+    text: String,
+    focused: bool,
+}
+
+impl<'a> Turning<'a> {
+    /// A parameter that is turned by pulling up.
+    pub fn new(control: Control, param: &'a FloatParam) -> Self {
+        let text = param.to_string().replace('-', "\u{2212}");
+        Self { control, param, text, sideways: false }
+    }
+
+    /// The same, pulled to the right as well.
+    pub fn sideways(self) -> Self {
+        Self { sideways: true, ..self }
+    }
+
+    fn position(&self) -> f32 {
+        self.param.unmodulated_normalized_value()
+    }
+
+    /// Turns the value within `rect`; appends what the user did. Returns the position to be shown, and whether the pointer
+    /// is here.
+    pub fn turn(&self, ui: &Ui, rect: Rect, edits: &mut Vec<Edit>) -> (f32, bool) {
+        let id = Id::unique("turning").with(self.control);
+        let response = ui.interact(rect, id, Sense::click_and_drag());
+        self.drag(ui, id, &response, edits);
+        self.wheel(ui, &response, edits);
+        if response.clicked() && ui.input(|input| input.modifiers.command) {
+            edits.extend(Edit::once(self.control, self.param.default_normalized_value()));
+        } else if response.double_clicked() {
+            let text = self.text.split([' ', '\u{a0}']).next().unwrap_or_default().to_owned();
+            ui.data_mut(|data| data.insert_temp(id, Typed { text, focused: false }));
+        }
+        self.type_over(ui, id, rect, edits);
+        let held = ui.data(|data| data.get_temp::<f32>(id));
+        (held.unwrap_or(self.position()), response.hovered() || held.is_some())
+    }
+
+    fn drag(&self, ui: &Ui, id: Id, response: &Response, edits: &mut Vec<Edit>) {
+        if response.drag_started() {
+            ui.data_mut(|data| data.insert_temp(id, self.position()));
+            edits.push(Edit::Begin(self.control));
+        }
+        let Some(position) = ui.data(|data| data.get_temp::<f32>(id)) else { return };
+        let Vec2 { x, y } = response.drag_delta();
+        let way = if self.sideways { x - y } else { -y };
+        let moved = (position + way / TRAVEL_POINTS * fineness(ui)).clamp(0.0, 1.0);
+        if moved != position {
+            ui.data_mut(|data| data.insert_temp(id, moved));
+            edits.push(Edit::Set(self.control, moved));
+        }
+        if !response.dragged() {
+            ui.data_mut(|data| data.remove::<f32>(id));
+            edits.push(Edit::End(self.control));
+        }
+    }
+
+    fn wheel(&self, ui: &Ui, response: &Response, edits: &mut Vec<Edit>) {
+        let wheel = if response.hovered() { ui.input(|input| input.smooth_scroll_delta) } else { Vec2::ZERO };
+        // With Shift a wheel scrolls sideways.
+        let way = if wheel.y != 0.0 { wheel.y } else { wheel.x };
+        if way != 0.0 {
+            let position = self.position() + way.signum() * NOTCH * fineness(ui);
+            edits.extend(Edit::once(self.control, position.clamp(0.0, 1.0)));
+        }
+    }
+
+    /// A field over the value, as long as something is being typed: Enter takes it, Escape and a click elsewhere do not.
+    fn type_over(&self, ui: &Ui, id: Id, rect: Rect, edits: &mut Vec<Edit>) {
+        let Some(Typed { mut text, focused }) = ui.data(|data| data.get_temp::<Typed>(id)) else { return };
+        let height = 20.0_f32.min(rect.height());
+        let at = Rect::from_min_max(pos2(rect.left(), rect.bottom() - height), rect.max);
+        let area = Area::new(id.with("typing")).order(Order::Foreground).fixed_pos(at.min);
+        let response = area.show(ui.ctx(), |ui| {
+            let field = TextEdit::singleline(&mut text)
+                .font(FontId::proportional(12.0))
+                .text_color(TEXT)
+                .background_color(WELL)
+                .margin(Margin::symmetric(4, 2))
+                .desired_width(at.width() - 8.0);
+            ui.visuals_mut().selection.stroke.color = ACCENT;
+            ui.add(field)
+        });
+        let field = response.inner;
+        if !focused {
+            field.request_focus();
+        }
+        let (enter, escape) =
+            ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
+        if enter {
+            let read = self.param.string_to_normalized_value(&text);
+            edits.extend(read.into_iter().flat_map(|position| Edit::once(self.control, position)));
+        }
+        if enter || escape || focused && !field.has_focus() {
+            ui.data_mut(|data| data.remove::<Typed>(id));
+        } else {
+            ui.data_mut(|data| data.insert_temp(id, Typed { text, focused: true }));
+        }
+    }
+}
+
+fn fineness(ui: &Ui) -> f32 {
+    if ui.input(|input| input.modifiers.shift) { FINE } else { 1.0 }
+}
