@@ -16,6 +16,7 @@
 //! | `live/audio_thread` | all that the audio thread calls, and what it may call |
 //! | `learn` | captures the song while it plays, analyzes it, and puts what was learned in force |
 //! | `controls` | what an engineer asks of the mix |
+//! | `glide` | a value on its way, without a corner |
 //! | `latency`, `error` | what hosts are told, and what users are |
 //! | `silence`, `regular_file`, `patient_thread` | digital silence and tails; files that are files; threads that are waited for, but not forever |
 #![warn(clippy::too_many_lines)]
@@ -24,6 +25,7 @@ pub mod bundle;
 mod controls;
 mod crafx2;
 mod error;
+mod glide;
 mod latency;
 mod learn;
 mod live;

@@ -8,7 +8,6 @@
 
 pub(crate) mod anchor;
 mod faders;
-mod glide;
 pub(crate) mod intake;
 pub(crate) mod join;
 pub(crate) mod limiter;

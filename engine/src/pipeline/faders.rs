@@ -3,8 +3,8 @@
 
 use tributary_dsp::{CHANNELS, Stem};
 
-use super::glide::{GAIN_MS, Glide};
 use super::timeline::Timeline;
+use crate::glide::{GAIN_MS, Glide};
 
 /// See the module documentation.
 pub(crate) struct Faders {

@@ -4,10 +4,10 @@
 
 use tributary_dsp::CHANNELS;
 
-use super::glide::{Glide, SLOW_MS};
 use super::timeline::Timeline;
 use super::window::StemWindow;
 use crate::bundle::contract::WindowGeometry;
+use crate::glide::{Glide, SLOW_MS};
 
 /// Share of the network below which the mix fades to the sum instead of masks that go on to neutral.
 const LEAST_SHARE: f64 = 0.05;

@@ -126,6 +126,36 @@ fn no_control_of_a_stem_makes_a_step() {
     }
 }
 
+/// Of what acts on the output: between a sine and silence, to and fro every 50 ms and in sweeps.
+#[test]
+fn no_control_of_the_output_makes_a_step() {
+    let stems = sine_stems(88_200);
+    let dry = Settings { mix: 0.0, ..OFFLINE };
+    let source = |way: f64| if way > 0.5 { DrySource::SumOfStems } else { DrySource::Bus };
+    let cases: [(&str, &dyn Fn(f64) -> Settings); 5] = [
+        ("mix", &|way| Settings { mix: way as f32, ..OFFLINE }),
+        ("output gain", &|way| Settings { output_gain: way as f32, ..OFFLINE }),
+        ("bypass", &|way| Settings { bypass: way > 0.5, ..OFFLINE }),
+        ("dry source", &|way| Settings { dry_source: source(way), ..dry }),
+        ("delta", &|way| Settings { delta: way > 0.5, dry_source: DrySource::SumOfStems, ..OFFLINE }),
+    ];
+    let jumps = |at: usize| ((at / 2_205) % 2) as f64;
+    let sweeps = |at: usize| 0.5 - 0.5 * (TAU * at as f64 / 22_050.0).cos();
+    for (name, steer) in cases {
+        for (kind, way) in [("jumps", &jumps as &dyn Fn(usize) -> f64), ("sweeps", &sweeps)] {
+            let (mut audio, _handle) = sum_engine(RATE_HZ);
+            let out = played(&mut audio, &stems, || 63, |at| steer(way(at)));
+            let heard = &out[0][audio.latency_frames() + 441..];
+            assert!(
+                heard.iter().any(|x| x.abs() > 0.4)
+                    && heard.windows(99).any(|w| w.iter().all(|x| x.abs() < 0.01))
+            );
+            let step = largest_step(heard);
+            assert!(step < STEP_LIMIT, "{name} that {kind}: {:.1} dB", 20.0 * step.log10());
+        }
+    }
+}
+
 #[test]
 fn what_is_asked_is_heard_with_the_sound_it_was_asked_at() {
     for rate_hz in [44_100.0, 48_000.0] {

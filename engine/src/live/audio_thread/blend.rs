@@ -1,5 +1,5 @@
 //! What is heard of all that is there: the mix, in its place the fallback, in that one's the plain sum, before a model is
-//! ready the dry signal; and over all of it the user's gains. Every step from one to the other is a ramp, and the dry
+//! ready the dry signal; and over all of it the user's gains. Every step from one to the other glides, and the dry
 //! signals are delayed here by exactly the latency.
 
 use tributary_dsp::CHANNELS;
@@ -9,8 +9,9 @@ use super::faded_stream::FadedStream;
 use super::loudness_match::LoudnessMatch;
 use super::settings::{DrySource, Settings};
 use crate::bundle::contract::ContractLimiter;
+use crate::glide::{GAIN_MS, Glide};
 
-/// Time in which mix, output gain and bypass move to a new value.
+/// Time in which what depends on the model moves to a new value.
 const SMOOTHING_MS: f64 = 20.0;
 /// How far samples of the plain sum stay below the ceiling when that sum stands in for everything else: what lies between
 /// them exceeds a tone's samples by 3 dB at most up to a quarter of the rate.
@@ -19,13 +20,13 @@ const RAW_MARGIN_DB: f64 = 3.0;
 /// See the module documentation.
 pub(super) struct Blend {
     dry: DryDelay,
-    mix_gain: Ramp,
-    output_gain: Ramp,
-    bypass: Ramp,
-    bus: Ramp,
+    mix_gain: Glide,
+    output_gain: Glide,
+    bypass: Glide,
+    bus: Glide,
     ready: Ramp,
     raw_gain: Ramp,
-    delta: Ramp,
+    delta: Glide,
     matching: LoudnessMatch,
     /// Largest sample of the plain sum that is to be heard, and the largest one that is on its way.
     raw_limit: f32,
@@ -44,15 +45,16 @@ impl Blend {
     ) -> Self {
         let smoothing_frames = (SMOOTHING_MS * 1e-3 * rate_hz.clamp(0.0, 768e3)) as usize;
         let ramp = |value| Ramp::new(value, smoothing_frames);
+        let glide = |value| Glide::new(value, GAIN_MS, rate_hz.clamp(8e3, 768e3));
         Self {
             dry: DryDelay::new(latency_frames),
-            mix_gain: ramp(1.0),
-            output_gain: ramp(1.0),
-            bypass: ramp(0.0),
-            bus: ramp(1.0),
+            mix_gain: glide(1.0),
+            output_gain: glide(1.0),
+            bypass: glide(0.0),
+            bus: glide(1.0),
             ready: ramp(0.0),
             raw_gain: ramp(1.0),
-            delta: ramp(0.0),
+            delta: glide(0.0),
             matching: LoudnessMatch::new(rate_hz),
             raw_limit: limiter.map_or(f32::INFINITY, |limiter| {
                 10f64.powf((limiter.ceiling_dbtp - RAW_MARGIN_DB) / 20.0) as f32
@@ -75,13 +77,14 @@ impl Blend {
     pub(super) fn set_gains(&mut self, settings: &Settings, mixed: bool, raw_gain: f32, unheard: bool) {
         let jump = !self.settled || unheard;
         let on = |yes: bool| if yes { 1.0 } else { 0.0 };
-        self.mix_gain.set(settings.mix, !self.settled);
-        self.output_gain.set(settings.output_gain, !self.settled);
-        self.bypass.set(on(settings.bypass), !self.settled);
-        self.bus.set(on(settings.dry_source == DrySource::Bus), !self.settled);
-        self.delta.set(on(settings.delta), !self.settled);
+        let at_once = !self.settled;
+        self.mix_gain.move_to(f64::from(settings.mix), at_once);
+        self.output_gain.move_to(f64::from(settings.output_gain), at_once);
+        self.bypass.move_to(on(settings.bypass), at_once);
+        self.bus.move_to(on(settings.dry_source == DrySource::Bus), at_once);
+        self.delta.move_to(on(settings.delta), at_once);
         self.matching.set(settings.match_loudness);
-        self.ready.set(on(mixed), jump);
+        self.ready.set(if mixed { 1.0 } else { 0.0 }, jump);
         // The gain is down before a peak comes out of the delay.
         let most = self.raw_limit / self.raw_peak.held().max(f32::MIN_POSITIVE);
         self.raw_gain.set(raw_gain.min(most), jump);
@@ -107,13 +110,13 @@ impl Blend {
             let raw = [raw(0), raw(1)];
             raw_peak = raw_peak.max(raw[0].abs()).max(raw[1].abs());
             let delayed = self.dry.step([bounded(*left), bounded(*right), raw[0], raw[1]]);
-            let mix_share = self.mix_gain.next();
-            let gain = self.output_gain.next();
-            let bypass = self.bypass.next();
-            let bus = self.bus.next();
+            let mix_share = self.mix_gain.next() as f32;
+            let gain = self.output_gain.next() as f32;
+            let bypass = self.bypass.next() as f32;
+            let bus = self.bus.next() as f32;
             let ready = self.ready.next();
             let raw_gain = self.raw_gain.next();
-            let (delta, dry_gain) = (self.delta.next(), self.matching.gain());
+            let (delta, dry_gain) = (self.delta.next() as f32, self.matching.gain());
             let (mixed, summed) = ([mix.left[i], mix.right[i]], [sum.left[i], sum.right[i]]);
             let (mix_weight, sum_weight) = (mix.weights[i], sum.weights[i]);
             lacks_mix |= (mix_weight < 1.0 || ready < 1.0) && i >= heard_from;

@@ -32,6 +32,11 @@ impl Glide {
         self.target = target;
     }
 
+    /// Where it goes from now on, or is at once.
+    pub(crate) fn move_to(&mut self, target: f64, at_once: bool) {
+        if at_once { self.jump(target) } else { self.set(target) }
+    }
+
     /// Is there at once.
     pub(crate) fn jump(&mut self, target: f64) {
         (self.value, self.leading, self.target) = (target, target, target);
@@ -54,6 +59,9 @@ impl Glide {
 
     /// The next frame's value.
     pub(crate) fn next(&mut self) -> f64 {
+        if self.rests() {
+            return self.value;
+        }
         self.leading += self.share * (self.target - self.leading);
         self.value += self.share * (self.leading - self.value);
         if (self.leading - self.target).abs() < ARRIVED && (self.value - self.target).abs() < ARRIVED {
