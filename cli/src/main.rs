@@ -60,7 +60,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Mix the stems of a song, or of every song of a set
-    Mix(commands::mix::Args),
+    Mix(Box<commands::mix::Args>),
     /// Show and write down which stem each audio file of a folder goes into
     Stems(commands::stems::Args),
     /// Measure the features of a song's stems

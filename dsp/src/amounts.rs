@@ -10,7 +10,7 @@ use crate::hop::{HOP_FRAMES, Hop};
 pub struct Amounts {
     /// Of the reverb send.
     pub reverb: f32,
-    /// Of the equalization. Between 0 and 1 the filtered stem is blended with the plain one, in phase.
+    /// Of the equalization. Between 0 and 1 the filtered stem is blended with the plain one.
     pub equalization: f32,
     /// Of the compression and the gain that belongs to it, in dB and in ratio.
     pub dynamics: f32,

@@ -226,7 +226,8 @@ impl<'a> Mixing<'a> {
             None => CorrectionSource::Adaptive,
             Some(normalized) => CorrectionSource::Fixed(normalized.profile.clone()),
         };
-        let ready = measured.filter(|normalized| normalized.are_ready(&self.recipe));
+        let ready = measured
+            .filter(|normalized| normalized.are_ready(&self.recipe) && self.controls.normalizes_fully());
         let profile_s = started.elapsed().as_secs_f64();
         let (limiter, rate_hz) = (self.choice.limiter(), f64::from(song.sample_rate_hz));
         let mut pipeline = Pipeline::new(model.model, &self.recipe, &self.targets, source, limiter, rate_hz)?

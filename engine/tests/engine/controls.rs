@@ -102,7 +102,8 @@ fn a_step_would_be_seen() {
 #[test]
 fn no_control_of_a_stem_makes_a_step() {
     let stems = sine_stems(66_150);
-    let cases: [(&str, fn(&mut Controls, f64)); 4] = [
+    type Steer = fn(&mut Controls, f64);
+    let cases: [(&str, Steer); 4] = [
         ("trim", |controls, way| controls.stems[0].trim_db = (24.0 * way - 12.0) as f32),
         ("mute", |controls, way| controls.stems[0].mute = way > 0.5),
         ("solo", |controls, way| controls.stems[0].solo = way > 0.5),
@@ -132,7 +133,8 @@ fn no_control_of_the_output_makes_a_step() {
     let stems = sine_stems(88_200);
     let dry = Settings { mix: 0.0, ..OFFLINE };
     let source = |way: f64| if way > 0.5 { DrySource::SumOfStems } else { DrySource::Bus };
-    let cases: [(&str, &dyn Fn(f64) -> Settings); 5] = [
+    type Steer<'a> = &'a dyn Fn(f64) -> Settings;
+    let cases: [(&str, Steer<'_>); 5] = [
         ("mix", &|way| Settings { mix: way as f32, ..OFFLINE }),
         ("output gain", &|way| Settings { output_gain: way as f32, ..OFFLINE }),
         ("bypass", &|way| Settings { bypass: way > 0.5, ..OFFLINE }),
