@@ -65,6 +65,42 @@ pub struct TargetsBuilder {
 struct Sum {
     songs: u32,
     values: Vec<f64>,
+    /// Of the values in dB, and of their squares: what spreads are made of.
+    levels_db: Vec<[f64; 2]>,
+}
+
+/// Fewer songs do not say how far songs differ.
+const FEWEST_SONGS_FOR_A_SPREAD: u32 = 8;
+
+impl Sum {
+    fn new(values: usize) -> Self {
+        Self { songs: 0, values: vec![0.0; values], levels_db: vec![[0.0; 2]; values] }
+    }
+
+    fn add(&mut self, values: &[f64]) {
+        self.songs += 1;
+        for ((sum, [levels_db, squares]), value) in
+            self.values.iter_mut().zip(&mut self.levels_db).zip(values)
+        {
+            *sum += value;
+            *levels_db += level_db(*value);
+            *squares += level_db(*value).powi(2);
+        }
+    }
+
+    /// Standard deviations of the values in dB; `None` for too few songs.
+    fn spreads_db(&self) -> Option<Vec<f64>> {
+        let songs = f64::from(self.songs);
+        let spread_db = |[sum, squares]: &[f64; 2]| {
+            // A spread of nothing would make everything a fault.
+            ((squares - sum * sum / songs) / (songs - 1.0)).max(0.0).sqrt().max(0.1)
+        };
+        (self.songs >= FEWEST_SONGS_FOR_A_SPREAD).then(|| self.levels_db.iter().map(spread_db).collect())
+    }
+}
+
+fn level_db(magnitude: f64) -> f64 {
+    20.0 * magnitude.max(1e-9).log10()
 }
 
 impl TargetsBuilder {
@@ -76,13 +112,10 @@ impl TargetsBuilder {
     /// Adds one song's feature of one stem. One of another size than the earlier ones is no feature and is left out.
     pub fn add(&mut self, stem: Stem, feature: &BandFeature) {
         let values = feature.values();
-        match &mut self.sums[stem.index()][feature.effect() as usize] {
-            Some(sum) if sum.values.len() == values.len() => {
-                sum.songs += 1;
-                sum.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-            }
-            Some(_) => {}
-            empty => *empty = Some(Sum { songs: 1, values: values.to_vec() }),
+        let sum = &mut self.sums[stem.index()][feature.effect() as usize];
+        let sum = sum.get_or_insert_with(|| Sum::new(values.len()));
+        if sum.values.len() == values.len() {
+            sum.add(values);
         }
     }
 
@@ -96,12 +129,14 @@ impl TargetsBuilder {
         let mut targets = self.targets.clone();
         for stem in Stem::ALL {
             for (effect, sum) in EffectName::ALL.into_iter().zip(&self.sums[stem.index()]) {
-                let Some(Sum { songs, values }) = sum else { continue };
-                let means: Vec<f64> = values.iter().map(|value| value / f64::from(*songs)).collect();
+                let Some(sum) = sum else { continue };
+                let means: Vec<f64> = sum.values.iter().map(|value| value / f64::from(sum.songs)).collect();
                 let averages = targets.stem_mut(stem);
                 match (effect, means.as_slice()) {
                     (EffectName::Equalization, means) => {
-                        averages.spectrum = curve(means, |mean| 20.0 * mean.max(1e-9).log10());
+                        averages.spectrum = curve(means, level_db);
+                        averages.spectrum_spread_db =
+                            sum.spreads_db().map(|spreads| curve(&spreads, |db| db));
                     }
                     (EffectName::Panning, means) => averages.phi = curve(means, |mean| mean),
                     (EffectName::Dynamics, &[peak_db, peak_std_db]) => {
@@ -136,4 +171,28 @@ fn band_means(bins: &[f64]) -> Vec<f64> {
 
 fn curve(means: &[f64], convert: impl Fn(f64) -> f64) -> Curve {
     Curve::Points(bands().zip(means).map(|((center_hz, _), mean)| [center_hz, convert(*mean)]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_needs_songs_and_is_their_standard_deviation() {
+        let mut builder = TargetsBuilder::new(Targets::default());
+        let count = band_means(&vec![1.0; FULL_BINS]).len();
+        let song = |number: u32| {
+            // Levels of −3 and +3 dB in turn.
+            let level = if number.is_multiple_of(2) { -3.0 } else { 3.0 };
+            BandFeature::Spectrum(vec![10f64.powf(level / 20.0); count])
+        };
+        (0..7).for_each(|number| builder.add(Stem::Drums, &song(number)));
+        assert_eq!(builder.targets().stem(Stem::Drums).spectrum_spread_db, None, "seven songs are too few");
+        builder.add(Stem::Drums, &song(7));
+        let targets = builder.targets();
+        let spread_db =
+            targets.stem(Stem::Drums).spectrum_spread_db.as_ref().expect("eight songs").at_hz(1000.0);
+        assert!((spread_db - (8f64 * 9.0 / 7.0).sqrt()).abs() < 1e-9, "{spread_db}");
+        assert_eq!(targets.validate(), Ok(()));
+    }
 }

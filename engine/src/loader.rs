@@ -73,12 +73,14 @@ fn load_on(
         Network::Split { filters, front, latent, back, output_drive_db, .. } => {
             let [front, latent, back] = [front, latent, back].map(open);
             let mut model =
-                SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?, *output_drive_db)?;
+                SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?, *output_drive_db)?
+                    .with_mask_share(bundle.contract().network.mask_share());
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }
         Network::Incremental { .. } => {
-            let mut model = build_incremental(bundle, library, provider)?;
+            let share = bundle.contract().network.mask_share();
+            let mut model = build_incremental(bundle, library, provider)?.with_mask_share(share);
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
         }

@@ -38,12 +38,13 @@ pub trait MixModel: Send {
         false
     }
 
-    /// Whether the model has masks that it can take back to where the mix is the plain sum of the stems.
-    fn has_masks(&self) -> bool {
-        false
+    /// How far the model's masks go from where the mix is the plain sum of the stems when the network is let through wholly, by
+    /// its contract: 1 unless that says less. `None` for a model without masks that it can take back.
+    fn mask_share(&self) -> Option<f32> {
+        None
     }
 
-    /// In the next run, how far the masks go from there, for a model that [has some](Self::has_masks): a share from 0 to 1 for
+    /// In the next run, how far the masks go from there, for a model that [has some](Self::mask_share): a share from 0 to 1 for
     /// every frame of the mix, or all the way, to the bit.
     fn set_shares(&mut self, _shares: Option<&[f32]>) {}
 

@@ -109,7 +109,7 @@ impl Pipeline {
             sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
             meters: None,
             window: StemWindow::new(geometry),
-            network: NetworkShare::new(geometry, model.has_masks()),
+            network: NetworkShare::new(geometry, model.mask_share()),
             model,
             crossfade: HopJoin::new(geometry),
             mix: [mix(), mix()],
@@ -178,7 +178,7 @@ impl Pipeline {
 
     /// Whether a share of the network ([`Controls::network`]) is a share of its masks, and not a plain crossfade with the sum.
     pub fn has_masks(&self) -> bool {
-        self.model.has_masks()
+        self.model.mask_share().is_some()
     }
 
     /// Steers the mix from the next frame on that is pushed, gliding; at once when no frame of the stream has come in. Streams

@@ -65,6 +65,8 @@ class BundleInfo:
     #: What an incremental network starts from before it has heard enough; those of the parity signal if absent.
     statistics: Statistics | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    #: How far the masks go when the bundle plays, 0.05 to 1.
+    mask_share: float = 1.0
 
 
 def export_graph(
@@ -369,7 +371,7 @@ def finish_bundle(
         "stems": list(STEMS),
         "channels_per_stem": 2,
         "window": asdict(info.window),
-        "network": graphs,
+        "network": graphs if info.mask_share == 1.0 else {**graphs, "mask_share": info.mask_share},
         "targets": file_reference(folder, "targets.json"),
         "recipe": info.recipe.written(folder),
         "limiter": {"ceiling_dbtp": CEILING_DBTP},

@@ -29,9 +29,13 @@ class Played:
     recipe: dict[str, object] = field(default_factory=dict)
     #: Loudness targets of stems in LUFS.
     loudness_lufs: dict[str, float] = field(default_factory=dict)
+    #: How far the network's masks go from neutral, in the logarithm, 0.05 to 1.
+    mask_share: float = 1.0
 
     def __post_init__(self) -> None:
         check_names("played.loudness_lufs", self.loudness_lufs, STEMS)
+        if not 0.05 <= self.mask_share <= 1.0:
+            raise ValueError(f"[played] mask_share is {self.mask_share}; expected 0.05 to 1")
         self._read()
 
     def recipe_after(self, trained: Recipe) -> Recipe:
@@ -61,10 +65,13 @@ class Played:
         if self.loudness_lufs:
             levels = "/".join(f"{self.loudness_lufs.get(stem, float('nan')):g}" for stem in STEMS)
             said.append(f"loudness {levels} LUFS for vocals/bass/drums/other")
-        if not said:
-            return ""
-        text = f"{CARD_TITLE} Otherwise than in training, plug-in and command line normalize with {', '.join(said)}."
-        return textwrap.fill(text, 120)
+        sentences = []
+        if said:
+            sentences.append(f"Otherwise than in training, plug-in and command line normalize with {', '.join(said)}.")
+        if self.mask_share < 1.0:
+            share = f"{100 * self.mask_share:g} %"
+            sentences.append(f"The network's masks go {share} of their way from neutral, in the logarithm.")
+        return textwrap.fill(" ".join([CARD_TITLE, *sentences]), 120) if sentences else ""
 
 
 def renormalize(source: Path, target: Path, played: Played) -> None:
@@ -80,11 +87,19 @@ def renormalize(source: Path, target: Path, played: Played) -> None:
         write_json(folder / name, played.targets_after(read_json(source / name)))
         contract["targets"] = file_reference(folder, name)
         contract["recipe"] = played.written_after(contract["recipe"])
+        limit_masks(contract["network"], played.mask_share)
         write_json(folder / "contract.json", contract)
         card = folder / "CARD.md"
         if card.is_file():
             parts = card.read_text(encoding="utf-8").rstrip().split("\n\n")
             card.write_text("\n\n".join(noted(parts, played)) + "\n", encoding="utf-8")
+
+
+def limit_masks(network: dict[str, Any], share: float) -> None:
+    """Write into a contract's network how far its masks go; nothing for all the way."""
+    network.pop("mask_share", None)
+    if share < 1.0:
+        network["mask_share"] = share
 
 
 def noted(parts: list[str], played: Played) -> list[str]:

@@ -101,6 +101,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = N
         trained_on=f"{_songs_text(report, config)}; {state['step']} steps.",
         targets=played.targets_after(targets),
         recipe=played.recipe_after(Recipe.from_dict(config["recipe"])),
+        mask_share=played.mask_share,
         window=Window(**config["window"]),
         license=license,
         card="\n\n".join(noted(card.split("\n\n"), played)),

@@ -47,6 +47,11 @@ def test_a_bundle_is_renormalized_in_place_and_says_so_once(tiny_random, tmp_pat
     assert contract["recipe"]["dynamics"] == {"enabled": True, "amount": 0.25}
     old = json.loads(before["contract.json"])
     assert {**contract, "targets": 0, "recipe": 0} == {**old, "targets": 0, "recipe": 0}
+    renormalize(bundle, bundle, Played(mask_share=0.25))
+    assert json.loads((bundle / "contract.json").read_text())["network"]["mask_share"] == 0.25
+    assert "25 % of their way" in (bundle / "CARD.md").read_text()
+    renormalize(bundle, bundle, Played())
+    assert "mask_share" not in json.loads((bundle / "contract.json").read_text())["network"]
     parts = after["CARD.md"].decode().split("\n\n")
     assert [part.startswith(CARD_TITLE) for part in parts] == [False, False, True, False, False]
     assert noted(parts, Played()) == [part for part in parts if not part.startswith(CARD_TITLE)]

@@ -52,6 +52,8 @@ pub(crate) struct IncrementalModel {
     reopen: Reopen,
     back: BackRun,
     masks: Masks,
+    /// How far they go when the network is let through wholly.
+    mask_share: f32,
     mixer: Mixer,
     /// conv_1's output up to the edge.
     bands: Bands,
@@ -99,6 +101,7 @@ impl IncrementalModel {
             reopen,
             back,
             masks: Masks::default(),
+            mask_share: 1.0,
             mixer,
             bands: Bands::new(band_frames),
             levels: History::new(filters, kept),
@@ -111,6 +114,11 @@ impl IncrementalModel {
             latents: Vec::new(),
             gathered: Vec::new(),
         })
+    }
+
+    /// The same with masks that go only so far when the network is let through wholly.
+    pub(crate) fn with_mask_share(self, share: f64) -> Self {
+        Self { mask_share: share as f32, ..self }
     }
 
     /// The first run: learns what silence looks like, then proves the graphs on the parity vectors.
@@ -283,8 +291,8 @@ impl MixModel for IncrementalModel {
         true
     }
 
-    fn has_masks(&self) -> bool {
-        self.masks.are_known()
+    fn mask_share(&self) -> Option<f32> {
+        self.masks.are_known().then_some(self.mask_share)
     }
 
     fn set_shares(&mut self, shares: Option<&[f32]>) {

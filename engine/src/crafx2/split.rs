@@ -24,6 +24,8 @@ pub(crate) struct SplitModel {
     latent: Graph,
     back: BackRun,
     masks: Masks,
+    /// How far they go when the network is let through wholly.
+    mask_share: f32,
     filters: usize,
     /// conv_1's output up to the edge, one row per filter.
     bands: Bands,
@@ -56,6 +58,7 @@ impl SplitModel {
             latent,
             back,
             masks: Masks::default(),
+            mask_share: 1.0,
             filters,
             bands: Bands::new(band_frames),
             latents: History::new(filters, frames),
@@ -63,6 +66,11 @@ impl SplitModel {
             options: unlimited()?,
             gathered: Vec::new(),
         })
+    }
+
+    /// The same with masks that go only so far when the network is let through wholly.
+    pub(crate) fn with_mask_share(self, share: f64) -> Self {
+        Self { mask_share: share as f32, ..self }
     }
 
     /// The first run: learns what silence looks like, then proves the three graphs on the parity vectors.
@@ -132,8 +140,8 @@ impl MixModel for SplitModel {
         None
     }
 
-    fn has_masks(&self) -> bool {
-        self.masks.are_known()
+    fn mask_share(&self) -> Option<f32> {
+        self.masks.are_known().then_some(self.mask_share)
     }
 
     fn set_shares(&mut self, shares: Option<&[f32]>) {

@@ -15,7 +15,8 @@ const LEAST_SHARE: f64 = 0.05;
 /// See the module documentation.
 pub(crate) struct NetworkShare {
     geometry: WindowGeometry,
-    has_masks: bool,
+    /// How far the masks go when the network is let through wholly; `None` without masks.
+    masks: Option<f32>,
     /// Counted in frames of the mix.
     timeline: Timeline,
     follower: Follower,
@@ -32,8 +33,8 @@ struct Follower {
 }
 
 impl Follower {
-    fn set(&mut self, has_masks: bool, network: f32) {
-        let [share, weight] = goals(has_masks, network);
+    fn set(&mut self, masks: Option<f32>, network: f32) {
+        let [share, weight] = goals(masks, network);
         self.share.set(share);
         self.weight.set(weight);
     }
@@ -44,20 +45,24 @@ impl Follower {
 }
 
 /// The masks' share, and the mix's weight.
-fn goals(has_masks: bool, network: f32) -> [f64; 2] {
+fn goals(masks: Option<f32>, network: f32) -> [f64; 2] {
     let network = f64::from(network);
-    if has_masks { [network.max(LEAST_SHARE), (network / LEAST_SHARE).min(1.0)] } else { [1.0, network] }
+    match masks {
+        Some(most) => [network.max(LEAST_SHARE) * f64::from(most), (network / LEAST_SHARE).min(1.0)],
+        None => [1.0, network],
+    }
 }
 
 impl NetworkShare {
-    /// All of the mix is the network's.
-    pub(crate) fn new(geometry: WindowGeometry, has_masks: bool) -> Self {
-        let glide = Glide::new(1.0, SLOW_MS, f64::from(geometry.sample_rate_hz));
+    /// The network is let through wholly; its masks, if it has some, go so far then.
+    pub(crate) fn new(geometry: WindowGeometry, masks: Option<f32>) -> Self {
+        let [share, weight] =
+            goals(masks, 1.0).map(|value| Glide::new(value, SLOW_MS, f64::from(geometry.sample_rate_hz)));
         Self {
             geometry,
-            has_masks,
+            masks,
             timeline: Timeline::default(),
-            follower: Follower { share: glide, weight: glide },
+            follower: Follower { share, weight },
             shares: Vec::with_capacity(geometry.mix_frames()),
             weights: Vec::with_capacity(geometry.mix_frames()),
         }
@@ -70,7 +75,7 @@ impl NetworkShare {
 
     /// Another stream begins, with the controls that were set last.
     pub(crate) fn start(&mut self) {
-        let [share, weight] = goals(self.has_masks, self.timeline.start().network);
+        let [share, weight] = goals(self.masks, self.timeline.start().network);
         self.follower.share.jump(share);
         self.follower.weight.jump(weight);
     }
@@ -94,7 +99,7 @@ impl NetworkShare {
         let mut left = self.geometry.mix_frames() - lead_frames;
         while left > 0 {
             let (controls, count) = timeline.next(left);
-            follower.set(self.has_masks, controls.network);
+            follower.set(self.masks, controls.network);
             (0..count).for_each(|_| add(&mut follower, true));
             left -= count;
         }
@@ -120,7 +125,7 @@ impl NetworkShare {
         let mut left = frames;
         while left > 0 {
             let (controls, count) = self.timeline.next(left);
-            self.follower.set(self.has_masks, controls.network);
+            self.follower.set(self.masks, controls.network);
             if !self.follower.share.rests() || !self.follower.weight.rests() {
                 for _ in 0..count {
                     self.follower.share.next();

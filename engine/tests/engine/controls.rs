@@ -310,7 +310,7 @@ fn a_share_of_the_network_is_a_share_of_its_masks() {
     let Some(library) = library("controls::a_share_of_the_network_is_a_share_of_its_masks") else { return };
     let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
     let load = || bundle.load_model(&library).unwrap().model;
-    assert!(load().has_masks(), "its ends give back the sum");
+    assert!(load().mask_share() == Some(1.0), "its ends give back the sum");
     let stems = noise_stems(88_200, 55);
     let mixed = |network: f32| {
         let steer = controls(|c| c.network = network);

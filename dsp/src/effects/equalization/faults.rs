@@ -39,6 +39,8 @@ const NEIGHBORS: f64 = 0.85;
 /// A step from band to band that is larger than this, in spreads, counts like this one: coders cut off the top, and instruments
 /// lack registers.
 const OUTLIER: f64 = 2.5;
+/// Spreads are taken for no less, since songs of one data set are alike, and for no more than this, in dB.
+const SPREAD_DB: [f64; 2] = [5.0, 8.0];
 /// Probability of a fault below which nothing is done, and above which all of it is.
 const CERTAIN: [f64; 2] = [0.2, 0.8];
 /// Largest correction in dB, down and up.
@@ -158,7 +160,7 @@ impl FaultFinder {
         Self {
             target_db: bands(&|band| target.spectrum.at_hz(center_hz(band))),
             spread_db: bands(&|band| match &target.spectrum_spread_db {
-                Some(spread_db) => spread_db.at_hz(center_hz(band)),
+                Some(spread_db) => spread_db.at_hz(center_hz(band)).clamp(SPREAD_DB[0], SPREAD_DB[1]),
                 None => usual[band],
             }),
             weights: bands(&|band| {

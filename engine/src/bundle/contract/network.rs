@@ -20,6 +20,8 @@ const NORMS_LIMIT: usize = 1024;
 const LSTM_LIMITS: (usize, usize) = (16, 1024);
 /// Drives of the final tanh. At −40 dB it bends a peak of +12 dBTP by less than 0.01 dB, and there is no use for more.
 const OUTPUT_DRIVE_RANGE_DB: RangeInclusive<f64> = -40.0..=0.0;
+/// Shares of the masks. A network of which less is wanted is not wanted.
+const MASK_SHARE_RANGE: RangeInclusive<f64> = 0.05..=1.0;
 
 /// What the network is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub enum Network {
         /// 0 when absent. Lower than that the tanh bends fewer peaks, and the limiter is the ceiling.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output_drive_db: Option<f64>,
+        /// How far the masks go from neutral when the network is let through wholly, in the logarithm, 0.05 to 1; 1 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask_share: Option<f64>,
         /// `stems` → `latent`, `level`, `bands`.
         front: FileReference,
         /// `latent`, `level` → `mask`.
@@ -57,6 +62,9 @@ pub enum Network {
         /// 0 when absent. Lower than that the tanh bends fewer peaks, and the limiter is the ceiling.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output_drive_db: Option<f64>,
+        /// How far the masks go from neutral when the network is let through wholly, in the logarithm, 0.05 to 1; 1 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mask_share: Option<f64>,
         /// Frames the temporal net runs behind its input.
         delay_frames: usize,
         /// Rows of the temporal net's memory; it holds `delay_frames / frame_ratio` columns at a stream's start, twice
@@ -113,6 +121,16 @@ impl Network {
         }
     }
 
+    /// How far the masks go from neutral when the network is let through wholly.
+    pub fn mask_share(&self) -> f64 {
+        match self {
+            Self::Split { mask_share, .. } | Self::Incremental { mask_share, .. } => {
+                mask_share.unwrap_or(1.0)
+            }
+            Self::Whole { .. } | Self::Sum {} => 1.0,
+        }
+    }
+
     /// How far a network that takes any window works behind its input; `None` for one that does not.
     pub(super) fn flexible_delay_frames(&self) -> Option<usize> {
         match self {
@@ -129,6 +147,10 @@ impl Network {
         {
             let (lowest, highest) = (OUTPUT_DRIVE_RANGE_DB.start(), OUTPUT_DRIVE_RANGE_DB.end());
             return Err(format!("output_drive_db is {drive_db}; expected {lowest} to {highest}"));
+        }
+        if !MASK_SHARE_RANGE.contains(&self.mask_share()) {
+            let (lowest, highest) = (MASK_SHARE_RANGE.start(), MASK_SHARE_RANGE.end());
+            return Err(format!("mask_share is {}; expected {lowest} to {highest}", self.mask_share()));
         }
         match self {
             Self::Split { frame_ratio, filters, margin_frames, front, latent, back, .. } => {
