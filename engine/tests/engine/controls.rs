@@ -10,7 +10,9 @@ use tributary_engine::{
     ModelError, Pipeline, Settings, SongLearner, StemWindow, SumModel, WindowGeometry,
 };
 
-use crate::common::{Noise, difference, neutral_pipeline, noise_stems, part, pull, repository};
+use crate::common::{
+    Noise, TemporaryFolder, difference, neutral_pipeline, noise_stems, part, pull, repository,
+};
 use crate::networks::library;
 use crate::realtime::OFFLINE;
 
@@ -310,7 +312,7 @@ fn a_share_of_the_network_is_a_share_of_its_masks() {
     let Some(library) = library("controls::a_share_of_the_network_is_a_share_of_its_masks") else { return };
     let bundle = ModelBundle::open(repository("assets/models/default")).unwrap();
     let load = || bundle.load_model(&library).unwrap().model;
-    assert!(load().mask_share() == Some(1.0), "its ends give back the sum");
+    assert!(load().mask_share().is_some(), "its ends give back the sum");
     let stems = noise_stems(88_200, 55);
     let mixed = |network: f32| {
         let steer = controls(|c| c.network = network);
@@ -330,6 +332,32 @@ fn a_share_of_the_network_is_a_share_of_its_masks() {
     let levels = [0.0, 0.5, 1.0].map(|network| db(&mixed(network)[0]));
     let between = levels[0].min(levels[2]) - 0.5..levels[0].max(levels[2]) + 0.5;
     assert!(between.contains(&levels[1]), "{levels:?}");
+}
+
+/// What a contract says of its masks is what "all of the network" means.
+#[test]
+fn the_contracts_share_of_the_masks_is_all_of_the_network() {
+    let name = "controls::the_contracts_share_of_the_masks_is_all_of_the_network";
+    let Some(library) = library(name) else { return };
+    let mixed = |share: Option<f64>, network: f32| {
+        let folder = TemporaryFolder::copy_of("mask-share", &repository("assets/models/default"));
+        let path = folder.0.join("contract.json");
+        let mut contract: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        match share {
+            Some(share) => contract["network"]["mask_share"] = share.into(),
+            None => drop(contract["network"].as_object_mut().unwrap().remove("mask_share")),
+        }
+        std::fs::write(path, contract.to_string()).unwrap();
+        let model = ModelBundle::open(&folder.0).unwrap().load_model(&library).unwrap().model;
+        let steer = controls(|c| c.network = network);
+        let [mix, _] =
+            steered(&mut neutral_pipeline(model, RATE_HZ), &noise_stems(66_150, 58), || 4_000, |_| steer);
+        mix[0].clone()
+    };
+    let quarter = mixed(Some(0.25), 1.0);
+    assert!(quarter == mixed(None, 0.25), "a quarter of all of it");
+    assert!(quarter != mixed(None, 1.0));
 }
 
 /// Automated on the shipped network, with a tone that it leaves standing.
