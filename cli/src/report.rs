@@ -5,16 +5,26 @@
 use std::fmt;
 use std::io::{self, Write};
 
-/// A plain text table; the first column is text, all others are numbers or short words set flush right.
+/// A plain text table; the first column is text, all others are numbers or short words set flush right. A last column of
+/// sentences can be set flush left.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Vec<String>>,
+    ends_in_sentences: bool,
 }
 
 impl Table {
     /// A table with these column titles.
     pub fn new(titles: &[&str]) -> Self {
-        Self { rows: vec![titles.iter().map(|title| (*title).to_owned()).collect()] }
+        Self {
+            rows: vec![titles.iter().map(|title| (*title).to_owned()).collect()],
+            ends_in_sentences: false,
+        }
+    }
+
+    /// The same with sentences in the last column.
+    pub fn ending_in_sentences(self) -> Self {
+        Self { ends_in_sentences: true, ..self }
     }
 
     /// Appends a row; missing cells stay empty.
@@ -40,6 +50,7 @@ impl fmt::Display for Table {
                 let width = widths[column];
                 match column {
                     0 => write!(f, "{cell:<width$}")?,
+                    _ if self.ends_in_sentences && column + 1 == columns => write!(f, "  {cell}")?,
                     _ => write!(f, "  {cell:>width$}")?,
                 }
             }

@@ -23,7 +23,7 @@ impl Fault {
 }
 
 impl StemReading {
-    /// What is done to the stem and why, without a full stop: "muffled: EQ up to +14 dB; mono: side at −15 dB; level +3.2 dB".
+    /// What is done to the stem and why, without a full stop: "muffled: EQ −2 to +14 dB; mono: side at −15 dB; level +3.2 dB".
     pub fn decision(&self) -> String {
         let Some(loudness) = self.loudness else { return "nothing heard yet, or level off".into() };
         let level = format!("level {}", signed_db(loudness.gain_db, 1));
@@ -34,9 +34,12 @@ impl StemReading {
             );
         }
         let mut parts = Vec::new();
-        if let Some(equalization) = self.equalization.filter(|found| found.largest_db.abs() > UNHEARD_DB) {
+        if let Some(equalization) =
+            self.equalization.filter(|found| found.range_db.iter().any(|db| db.abs() > UNHEARD_DB))
+        {
             let fault = equalization.fault.map_or("tone".into(), |fault| fault.name().to_owned());
-            parts.push(format!("{fault}: EQ up to {}", signed_db(equalization.largest_db, 0)));
+            let [cut, boost] = equalization.range_db.map(|db| signed(db, 0));
+            parts.push(format!("{fault}: EQ {cut} to {boost} dB"));
         }
         if let Some(dynamics) = self.dynamics.filter(|dynamics| dynamics.ratio > 1.0) {
             parts.push(format!("compressed {:.1}:1", dynamics.ratio));
@@ -58,12 +61,16 @@ impl StemReading {
     }
 }
 
-/// A level with its sign, in dB; −0 reads as 0.
 fn signed_db(db: f32, digits: usize) -> String {
+    format!("{} dB", signed(db, digits))
+}
+
+/// A number with its sign; −0 reads as +0.
+fn signed(db: f32, digits: usize) -> String {
     let text = format!("{db:+.digits$}");
     let text =
         if text.trim_start_matches(['+', '-', '0', '.']).is_empty() { text.replace('-', "+") } else { text };
-    format!("{} dB", text.replace('-', "\u{2212}"))
+    text.replace('-', "\u{2212}")
 }
 
 #[cfg(test)]
@@ -82,12 +89,12 @@ mod tests {
         assert!(stem(2.0, Some(GainLimit::Bleed)).decision().starts_with("bleed"));
         assert!(stem(44.0, Some(GainLimit::Bound)).decision().ends_with("beside the session's gain"));
         let equalization =
-            Some(EqualizationReading { gain_db: 0.0, fault: Some(Fault::Muffled), largest_db: 14.2 });
+            Some(EqualizationReading { gain_db: 0.0, fault: Some(Fault::Muffled), range_db: [-1.6, 14.2] });
         let width = Some(WidthReading { added_side: 0.178 });
         let both = StemReading { equalization, width, ..stem(-3.0, None) };
         assert_eq!(
             both.decision(),
-            "muffled: EQ up to +14 dB; mono: side at \u{2212}15 dB; level \u{2212}3.0 dB"
+            "muffled: EQ \u{2212}2 to +14 dB; mono: side at \u{2212}15 dB; level \u{2212}3.0 dB"
         );
         assert!(StemReading::default().decision().starts_with("nothing"));
     }

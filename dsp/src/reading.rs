@@ -26,8 +26,8 @@ pub struct EqualizationReading {
     pub gain_db: f32,
     /// What is mended, by rules that look for faults.
     pub fault: Option<Fault>,
-    /// Largest boost or cut of the filter in dB, after the amount; 0 where it is flat.
-    pub largest_db: f32,
+    /// Deepest cut and highest boost of the filter in dB, after the amount; 0 where it is flat.
+    pub range_db: [f32; 2],
 }
 
 /// What the compressor does.

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn corrections_read_well() {
         let reading = StemReading {
-            equalization: Some(EqualizationReading { gain_db: -0.04, fault: None, largest_db: 0.0 }),
+            equalization: Some(EqualizationReading { gain_db: -0.04, fault: None, range_db: [0.0; 2] }),
             dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
             panning: Some(PanningReading { side: -0.25 }),
             width: Some(WidthReading { added_side: 0.25 }),

@@ -12,9 +12,11 @@ use crate::units::{db_from_gain, gain_from_db};
 const OFFSET_LUFS: f64 = -0.691;
 /// Quietest block that counts.
 pub(crate) const ABSOLUTE_GATE_LUFS: f64 = -70.0;
-/// The same in a song that has nothing louder, for rules that know sessions recorded far too low: 6 dB above the noise of 16
-/// bits.
+/// The same at the least for rules that know sessions recorded far too low: 6 dB above the noise of 16 bits.
 pub(crate) const QUIET_GATE_LUFS: f64 = -90.0;
+/// And against the loudest block of a file, so that a session's level changes nothing: a stem at a usual level has that block
+/// at about −15 LUFS.
+const GATE_BELOW_LOUDEST_LU: f64 = 55.0;
 /// Power of a block that counts against the mean of all: −10 LU.
 pub(crate) const RELATIVE_GATE: f64 = 0.1;
 
@@ -52,8 +54,8 @@ impl KWeighting {
 }
 
 /// Meter: integrated loudness of a complete stem or one of its sides, in LUFS; `None` when nothing passes the gates.
-/// The published rules measure the file between two stretches of `PADDING_FRAMES` zeros. The rules of kind `Tributary` hear a
-/// stem of which nothing passes the gate at −70 LUFS from −90 LUFS on.
+/// The published rules measure the file between two stretches of `PADDING_FRAMES` zeros. The rules of kind `Tributary` have an
+/// absolute gate that moves with the loudest block, down to −90 LUFS.
 ///
 /// # Errors
 /// The store's reason.
@@ -94,7 +96,8 @@ fn measure_with_peak(
 
 /// Energy per 100 ms of a file; a block is four of them, the last ones cut short by the end of the file.
 struct FileMeter {
-    hears_quiet: bool,
+    /// The absolute gate moves with the loudest block.
+    gate_moves: bool,
     weighting: KWeighting,
     energies: Vec<f64>,
     tenth: f64,
@@ -109,7 +112,7 @@ impl FileMeter {
         let seconds = (frames + 2 * padding) as f64 / sample_rate_hz;
         let count = ((seconds - 0.4) / 0.1).round_ties_even() as isize + 1;
         Self {
-            hears_quiet: kind == RecipeKind::Tributary,
+            gate_moves: kind == RecipeKind::Tributary,
             weighting: KWeighting::new(sample_rate_hz),
             energies: vec![0.0; (count.max(1) + 3) as usize],
             tenth: 0.1 * sample_rate_hz,
@@ -149,8 +152,13 @@ impl FileMeter {
         }
         let block = |four: &[f64]| four.iter().sum::<f64>() / (4.0 * self.tenth);
         let blocks: Vec<f64> = self.energies.windows(4).map(block).collect();
-        let quiet = || if self.hears_quiet { gated_mean(&blocks, QUIET_GATE_LUFS) } else { None };
-        gated_mean(&blocks, ABSOLUTE_GATE_LUFS).or_else(quiet).map(lufs)
+        let loudest_lufs = lufs(blocks.iter().copied().fold(0.0, f64::max));
+        let gate_lufs = if self.gate_moves {
+            (loudest_lufs - GATE_BELOW_LOUDEST_LU).max(QUIET_GATE_LUFS)
+        } else {
+            ABSOLUTE_GATE_LUFS
+        };
+        gated_mean(&blocks, gate_lufs).map(lufs)
     }
 }
 

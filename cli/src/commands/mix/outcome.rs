@@ -49,20 +49,17 @@ impl Outcome {
         let output = mixing.args.output.as_path();
         let assigned = assignment_table(files).map(|table| format!("{table}\n")).unwrap_or_default();
         let steered = mixing.controls != Controls::NEUTRAL;
-        let titles = ["", "LUFS", "→ LUFS", "dBTP", "decided", "asked"];
-        let mut table = Table::new(&titles[..if steered { 6 } else { 5 }]);
+        let titles = ["", "LUFS", "→ LUFS", "dBTP", "asked", "decided"];
+        let titles: Vec<&str> = titles.into_iter().filter(|title| steered || *title != "asked").collect();
+        let mut table = Table::new(&titles).ending_in_sentences();
         for stem in Stem::ALL {
             let ([before, after], decision) = (self.levels(song, stem), self.decision(song, stem));
-            let mut cells = vec![
-                stem.name().into(),
-                report::level(before),
-                report::level(after),
-                String::new(),
-                decision.unwrap_or_default().into(),
-            ];
+            let mut cells =
+                vec![stem.name().into(), report::level(before), report::level(after), String::new()];
             if steered {
                 cells.push(controls::words(&mixing.controls.stems[stem.index()]));
             }
+            cells.push(decision.unwrap_or_default().into());
             table.row(cells);
         }
         table.row(vec![
@@ -98,7 +95,7 @@ impl Outcome {
     fn decision(&self, song: &Song<StemFile>, stem: Stem) -> Option<&str> {
         let is_there = song.stems[stem.index()].is_some();
         match self.levels(song, stem) {
-            [None, _] if is_there => Some("silent, left as it is"),
+            [None, None] if is_there => Some("silent, left as it is"),
             _ => is_there.then_some(&self.decisions[stem.index()]),
         }
     }

@@ -44,7 +44,7 @@ pub struct EqualizationMatcher {
     /// As late as the filters; `None` where they do not delay.
     dry: Option<HopDelay>,
     fault: Option<Fault>,
-    largest_db: f32,
+    range_db: [f32; 2],
     share: Share,
     plain: Box<Hop>,
 }
@@ -63,9 +63,9 @@ struct Adaptive {
     music: f32,
 }
 
-/// The largest boost or cut so far, or of this curve, in dB.
-fn larger(most_db: f32, curve_db: &[f32]) -> f32 {
-    curve_db.iter().fold(most_db, |most, point| if point.abs() > most.abs() { *point } else { most })
+/// A range of boosts and cuts in dB, widened to hold a curve.
+fn widened(range_db: [f32; 2], curve_db: &[f32]) -> [f32; 2] {
+    curve_db.iter().fold(range_db, |[lowest, highest], point| [lowest.min(*point), highest.max(*point)])
 }
 
 impl EqualizationMatcher {
@@ -83,8 +83,9 @@ impl EqualizationMatcher {
             matcher.filtering = true;
             matcher.gain_db = 0.5 * (correction.gain_db[0] + correction.gain_db[1]) * amount;
             matcher.fault = correction.fault;
-            matcher.largest_db =
-                correction.curves_db.iter().fold(0.0, |most, curve| larger(most, curve)) * amount as f32;
+            let curves = correction.curves_db.iter();
+            let range_db = curves.fold([0.0; 2], |range_db, curve| widened(range_db, curve));
+            matcher.range_db = range_db.map(|db| db * amount as f32);
         }
         matcher
     }
@@ -123,7 +124,7 @@ impl EqualizationMatcher {
             transform: hop_transform(),
             dry: (Designer::latency_hops(kind) > 0).then(HopDelay::new),
             fault: None,
-            largest_db: 0.0,
+            range_db: [0.0; 2],
             share: Share::FULL,
             plain: Box::new(Hop::SILENT),
         }
@@ -188,7 +189,7 @@ impl EqualizationMatcher {
         self.filtering = true;
         self.gain_db = adaptive.gain_db.value() * self.amount;
         self.fault = adaptive.estimator.fault();
-        self.largest_db = larger(0.0, &adaptive.curve_db) * self.amount as f32;
+        self.range_db = widened([0.0; 2], &adaptive.curve_db).map(|db| db * self.amount as f32);
     }
 
     /// How much of a correction the stem gets, of one that is estimated: nothing is mended in bleed.
@@ -203,7 +204,7 @@ impl EqualizationMatcher {
         self.filtering.then_some(EqualizationReading {
             gain_db: self.gain_db as f32 * self.share.end,
             fault: self.fault,
-            largest_db: self.largest_db * self.share.end,
+            range_db: self.range_db.map(|db| db * self.share.end),
         })
     }
 
@@ -220,7 +221,7 @@ impl EqualizationMatcher {
             adaptive.music = 1.0;
             self.gain_db = 0.0;
             self.fault = None;
-            self.largest_db = 0.0;
+            self.range_db = [0.0; 2];
         }
     }
 }
