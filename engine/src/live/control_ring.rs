@@ -79,11 +79,11 @@ mod tests {
         sender.send(0, &Controls::NEUTRAL);
         assert_eq!(receiver.next_frame(), None, "no change");
         for block in 0..CHANGES as u64 + 10 {
-            sender.send(64 * block, &trimmed(block as f32));
+            sender.send(64 * block, &trimmed(1.0 + block as f32));
         }
         assert!(!sender.has_room());
-        assert_eq!((receiver.due(0), receiver.due(63)), (Some(trimmed(0.0)), None));
-        assert_eq!((receiver.next_frame(), receiver.due(64)), (Some(64), Some(trimmed(1.0))));
+        assert_eq!((receiver.due(0), receiver.due(63)), (Some(trimmed(1.0)), None));
+        assert_eq!((receiver.next_frame(), receiver.due(64)), (Some(64), Some(trimmed(2.0))));
         while receiver.due(u64::MAX).is_some() {}
         sender.send(1 << 20, &trimmed(-1.0));
         assert_eq!((receiver.next_frame(), receiver.due(1 << 20)), (Some(1 << 20), Some(trimmed(-1.0))));
