@@ -136,6 +136,11 @@ impl Following {
         (self.leading, self.value) = (self.goal, self.goal);
     }
 
+    /// Whether it rests on nothing of the effect.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.value == 0.0 && self.goal == 0.0
+    }
+
     /// Over the next hop.
     pub(crate) fn advance(&mut self) -> Share {
         let start = self.value;

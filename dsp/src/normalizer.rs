@@ -370,8 +370,11 @@ impl FxNormalizer {
         self.latency_parts.clone()
     }
 
-    /// What is done to each stem at this moment.
+    /// What is done to each stem at this moment: nothing to one that is left alone.
     pub fn normalize_readings(&self) -> [StemReading; Stem::COUNT] {
-        std::array::from_fn(|stem| self.chains[stem].corrections.reading())
+        self.chains.each_ref().map(|chain| match chain.steering.corrected.is_nothing() {
+            true => StemReading::default(),
+            false => chain.corrections.reading(),
+        })
     }
 }

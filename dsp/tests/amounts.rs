@@ -4,7 +4,9 @@
 
 use std::f64::consts::TAU;
 
-use tributary_dsp::{Amounts, CHANNELS, CorrectionSource, FxNormalizer, Recipe, Stem, StemsBlock, Targets};
+use tributary_dsp::{
+    Amounts, CHANNELS, CorrectionSource, FxNormalizer, Recipe, Stem, StemReading, StemsBlock, Targets,
+};
 
 const RATE_HZ: f64 = 44_100.0;
 /// Of a sine's amplitude: −70 dB.
@@ -82,6 +84,9 @@ fn a_stem_that_is_left_alone_is_only_delayed_to_the_bit() {
     for (alone, dry) in alone.iter().zip(&dry) {
         assert!(alone[latency..] == dry[..dry.len() - latency]);
     }
+    let mut normalizer = normalizer(&recipe());
+    run(&mut normalizer, &mut dry.clone(), |_| (Amounts::FULL, true));
+    assert_eq!(normalizer.normalize_readings(), [StemReading::default(); 4], "nothing is done to it");
     // Also once it is left alone while it plays.
     let dry = stems(200_000, note);
     let later = steered(&recipe(), &dry, |at| (Amounts::FULL, at > 50_000));

@@ -122,7 +122,7 @@ fn comparing(ui: &Ui, at: egui::Pos2, params: &TributaryParams, edits: &mut Vec<
     let switches = [
         controls::Switch {
             control: Control::MatchLoudness,
-            name: "Match loud.",
+            name: "Match loudness",
             help: "Brings the dry signal of Mix and Delta to the loudness of the mix, so that you compare mixes and not levels.",
             on: params.match_loudness.value(),
             lit: theme::faded(theme::ACCENT, 0.8),

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap_host::bundled::{bundled_runtime, model_folder, present_or_skipped, skipped};
 use clap_host::play::play_aligned;
+use clap_host::state::SavedState;
 use clap_host::{AudioSetup, Bus, BusAudio, Partition, Stereo};
 use common::{MODEL_RATE_HZ, Plugin, activate, song};
 use tributary_cli::audio_file;
@@ -97,14 +98,12 @@ fn eight_instances_at_once_each_make_their_own_mix() {
     });
 }
 
-#[test]
-fn the_command_line_makes_the_same_mix() {
-    let Some(mut plugin) = Plugin::with_default_model() else { return };
+/// What `tributary mix` makes of a song live, with these options besides.
+fn mixed_by_command(audio: &BusAudio, name: &str, options: &[&str]) -> Option<Stereo> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_demo-host")).with_file_name("tributary");
-    let Some(program) = present_or_skipped(program) else { return };
-    let folder = std::env::temp_dir().join(format!("tributary-equal-{}", std::process::id()));
+    let program = present_or_skipped(program)?;
+    let folder = std::env::temp_dir().join(format!("tributary-{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let audio = song(FRAMES, MODEL_RATE_HZ, 4);
     for stem in Stem::ALL {
         let stereo = audio.bus(Bus::Stem(stem)).clone();
         let buffer = StereoBuffer { left: stereo.left, right: stereo.right };
@@ -113,7 +112,9 @@ fn the_command_line_makes_the_same_mix() {
     let out = folder.join("out.wav");
     let status = Command::new(program)
         .args(["mix".as_ref(), folder.as_os_str(), "-o".as_ref(), out.as_os_str()])
-        .args(["--profile", "adaptive", "--model"])
+        .args(["--profile", "adaptive"])
+        .args(options)
+        .arg("--model")
         .arg(model_folder("default"))
         .env("ORT_DYLIB_PATH", bundled_runtime().unwrap())
         .status()
@@ -121,10 +122,68 @@ fn the_command_line_makes_the_same_mix() {
     assert!(status.success());
     let written = audio_file::read(&out).unwrap().audio;
     std::fs::remove_dir_all(&folder).unwrap();
-    let from_cli = Stereo { left: written.left, right: written.right };
+    Some(Stereo { left: written.left, right: written.right })
+}
+
+#[test]
+fn the_command_line_makes_the_same_mix() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let Some(from_cli) = mixed_by_command(&song(FRAMES, MODEL_RATE_HZ, 4), "equal", &[]) else { return };
     let from_plugin = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 4);
     assert_eq!(from_cli.frames(), from_plugin.frames());
     assert!(from_cli == from_plugin, "residual {:.1} dB", from_cli.residual_db(&from_plugin));
+}
+
+/// With the plug-in's values in its saved state, and the command's in its options.
+#[test]
+fn the_command_line_steers_as_the_plug_in_does() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let options = ["--trim", "vocals=-3,drums=1.5", "--mute", "other", "--leave-alone", "bass"];
+    let options = options.into_iter().chain(["--network", "60", "--amount", "width=25,vocals_loudness=50"]);
+    let options: Vec<&str> = options.collect();
+    let Some(from_cli) = mixed_by_command(&song(FRAMES, MODEL_RATE_HZ, 6), "steered", &options) else {
+        return;
+    };
+    let plain = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 6);
+    let mut json = plugin.instance.save_state().unwrap().json().unwrap();
+    let number = |value: f32| serde_json::json!({ "f32": value });
+    for (id, value) in [
+        ("vocals_trim", number(-3.0)),
+        ("drums_trim", number(1.5)),
+        ("other_mute", serde_json::json!({ "bool": true })),
+        ("bass_leave_alone", serde_json::json!({ "bool": true })),
+        ("network", number(0.6)),
+        ("width", number(0.25)),
+        ("vocals_loudness", number(0.5)),
+    ] {
+        assert!(json["params"][id].is_object(), "{id} is no parameter");
+        json["params"][id] = value;
+    }
+    plugin.instance.load_state(&SavedState::from_json(&json)).unwrap();
+    let steered = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 6);
+    assert!(steered != plain);
+    assert!(from_cli == steered, "residual {:.1} dB", from_cli.residual_db(&steered));
+}
+
+/// A project of before there were controls, loaded into a plug-in in which some are turned.
+#[test]
+fn an_earlier_project_sounds_as_it_did() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let setup = AudioSetup::offline(MODEL_RATE_HZ, 512);
+    let plain = bounce(&mut plugin, setup, &Partition::Fixed(512), 7);
+    let mut json = plugin.instance.save_state().unwrap().json().unwrap();
+    let turned = serde_json::json!({ "f32": 0.25 });
+    for id in ["network", "vocals_trim", "loudness", "drums_width"] {
+        json["params"][id] = turned.clone();
+    }
+    plugin.instance.load_state(&SavedState::from_json(&json)).unwrap();
+    assert!(bounce(&mut plugin, setup, &Partition::Fixed(512), 7) != plain);
+    let earlier = ["mix", "gain", "bypass", "dry_source"];
+    let params = json["params"].as_object_mut().unwrap();
+    params.retain(|id, _| earlier.contains(&id.as_str()));
+    assert_eq!(params.len(), earlier.len());
+    plugin.instance.load_state(&SavedState::from_json(&json)).unwrap();
+    assert!(bounce(&mut plugin, setup, &Partition::Fixed(512), 7) == plain);
 }
 
 /// Through the host's transport: pre-roll, and a bounce that begins in the middle without a reset before it.

@@ -20,11 +20,10 @@ const FIELD: f32 = 20.0;
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edits: &mut Vec<Edit>) {
     theme::panel(ui.painter(), rect);
-    let network = if copies.plain_crossfade { "Network*" } else { "Network" };
     let effects = NAMES.into_iter().zip(params.amounts.each()).enumerate();
     let effects = effects.map(|(index, (name, param))| (Control::Amount(index), name, param));
     let fields: Vec<(Control, &str, &FloatParam)> =
-        [(Control::Network, network, &params.network)].into_iter().chain(effects).collect();
+        [(Control::Network, "Network", &params.network)].into_iter().chain(effects).collect();
     let count = fields.len() as f32;
     let width = (rect.width() - 2.0 * MARGIN - (count - 1.0) * GAP) / count;
     for (index, (control, name, param)) in fields.into_iter().enumerate() {
@@ -34,7 +33,21 @@ pub fn draw(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edit
             pos2(left + width, rect.bottom() - 7.0),
         );
         theme::label(ui.painter(), pos2(left, rect.top() + 6.0), Align2::LEFT_TOP, name, 10.5, DIM);
-        let turning = Turning::new(control, param).sideways();
-        Field { turning, neutral: 0.0, color: ACCENT }.draw(ui, field, edits);
+        let turning = Turning::new(control, param).sideways().explained(help(control, copies));
+        Field { turning, neutral: 0.0, color: ACCENT, name: "" }.draw(ui, field, edits);
+    }
+}
+
+fn help(control: Control, copies: &Copies) -> &'static str {
+    match control {
+        Control::Network if copies.plain_crossfade => {
+            "How much of the mix is the network's: this model shows no masks, so below 100 % it is crossfaded with the plain sum of the normalized stems."
+        }
+        Control::Network => {
+            "How much of the mix is the network's: less of it brings its masks nearer to the plain sum of the normalized stems, which is heard at 0 %."
+        }
+        _ => {
+            "How much of this correction of every stem is let through; 100 % is what the model's recipe says."
+        }
     }
 }

@@ -84,6 +84,9 @@ fn arc(painter: &Painter, center: Pos2, radius: f32, from: f32, to: f32, stroke:
     painter.add(egui::Shape::line(points, stroke));
 }
 
+/// The least width at which a field shows its name, in points.
+const NAMED_WIDTH: f32 = 84.0;
+
 /// A value in a narrow field, lit from where it does nothing to where it is.
 pub struct Field<'a> {
     /// What is turned; its text stands in the field.
@@ -92,6 +95,8 @@ pub struct Field<'a> {
     pub neutral: f32,
     /// The color of the lit part.
     pub color: egui::Color32,
+    /// Stands in the field where there is room beside the value.
+    pub name: &'a str,
 }
 
 impl Field<'_> {
@@ -107,7 +112,13 @@ impl Field<'_> {
             let part = Rect::from_min_max(pos2(from, inner.top()), pos2(to, inner.bottom()));
             painter.rect_filled(part, CornerRadius::same(2), theme::faded(self.color, 0.35));
         }
-        theme::label(painter, rect.center(), Align2::CENTER_CENTER, &self.turning.text, 11.0, TEXT);
+        let (text, ends) = (&self.turning.text, rect.shrink2(vec2(7.0, 0.0)));
+        if self.name.is_empty() || rect.width() < NAMED_WIDTH {
+            theme::label(painter, rect.center(), Align2::CENTER_CENTER, text, 11.0, TEXT);
+        } else {
+            theme::label(painter, ends.left_center(), Align2::LEFT_CENTER, self.name, 11.0, DIM);
+            theme::label(painter, ends.right_center(), Align2::RIGHT_CENTER, text, 11.0, TEXT);
+        }
     }
 }
 
@@ -145,7 +156,9 @@ fn press(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Color32
     let edge = if response.hovered() { ACCENT } else { LINE };
     let (fill, text) = if down { (lit, BACKGROUND) } else { (PANEL, DIM) };
     ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
-    theme::label(ui.painter(), rect.center(), Align2::CENTER_CENTER, name, 12.0, text);
+    // Long names keep their distance from the edge.
+    let size = if rect.width() < 7.0 * name.len() as f32 { 11.0 } else { 12.0 };
+    theme::label(ui.painter(), rect.center(), Align2::CENTER_CENTER, name, size, text);
     response
 }
 

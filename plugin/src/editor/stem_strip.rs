@@ -86,8 +86,11 @@ fn leave_alone(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, edits: &mut
 /// Trim, mute and solo.
 fn controls(ui: &Ui, row: Rect, stem: Stem, params: &StemParams, edits: &mut Vec<Edit>) {
     let trim = Rect::from_min_max(row.min, row.max - vec2(2.0 * (BUTTON + 4.0), 0.0));
-    let turning = Turning::new(Control::Stem(stem, StemControl::Trim), &params.trim_db).sideways();
-    Field { turning, neutral: 0.5, color: theme::stem_color(stem) }.draw(ui, trim, edits);
+    let turning = Turning::new(Control::Stem(stem, StemControl::Trim), &params.trim_db);
+    let turning = turning
+        .sideways()
+        .explained("Trim: a gain of the stem on its way into the mix, ahead of the network.");
+    Field { turning, neutral: 0.5, color: theme::stem_color(stem), name: "Trim" }.draw(ui, trim, edits);
     let switches = [
         (StemControl::Mute, "M", "Mute: the stem is left out of the mix.", params.mute.value(), BAD),
         (StemControl::Solo, "S", "Solo: stems that are not soloed are left out.", params.solo.value(), WAIT),

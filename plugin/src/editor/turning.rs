@@ -21,6 +21,8 @@ pub struct Turning<'a> {
     pub text: String,
     /// Which way the pointer goes for more: up, or up and right.
     sideways: bool,
+    /// One sentence.
+    help: &'a str,
 }
 
 /// What is being typed, and whether the field has had the focus.
@@ -34,12 +36,17 @@ impl<'a> Turning<'a> {
     /// A parameter that is turned by pulling up.
     pub fn new(control: Control, param: &'a FloatParam) -> Self {
         let text = param.to_string().replace('-', "\u{2212}");
-        Self { control, param, text, sideways: false }
+        Self { control, param, text, sideways: false, help: "" }
     }
 
     /// The same, pulled to the right as well.
     pub fn sideways(self) -> Self {
         Self { sideways: true, ..self }
+    }
+
+    /// The same, with a sentence for whoever waits over it.
+    pub fn explained(self, help: &'a str) -> Self {
+        Self { help, ..self }
     }
 
     fn position(&self) -> f32 {
@@ -61,7 +68,11 @@ impl<'a> Turning<'a> {
         }
         self.type_over(ui, id, rect, edits);
         let held = ui.data(|data| data.get_temp::<f32>(id));
-        (held.unwrap_or(self.position()), response.hovered() || held.is_some())
+        let lit = response.hovered() || held.is_some();
+        if !self.help.is_empty() && held.is_none() {
+            response.on_hover_text(self.help);
+        }
+        (held.unwrap_or(self.position()), lit)
     }
 
     fn drag(&self, ui: &Ui, id: Id, response: &Response, edits: &mut Vec<Edit>) {
