@@ -17,14 +17,19 @@ const SILENCE_LINEAR: f64 = 1e-20;
 
 /// The high pass of one stem, second-order Butterworth. No latency.
 #[derive(Debug)]
-pub(crate) struct Conditioning(Option<StereoBiquad>);
+pub(crate) struct Conditioning {
+    filter: Option<StereoBiquad>,
+    /// A sound has come since the start.
+    started: bool,
+}
 
 impl Conditioning {
     /// What the recipe's rules say.
     pub fn new(context: &Context) -> Self {
         let high_pass =
             || Coefficients::high_pass(CORNER_HZ, std::f64::consts::FRAC_1_SQRT_2, context.sample_rate_hz);
-        Self((context.kind == RecipeKind::Tributary).then(|| StereoBiquad::new(high_pass())))
+        let filter = (context.kind == RecipeKind::Tributary).then(|| StereoBiquad::new(high_pass()));
+        Self { filter, started: false }
     }
 }
 
@@ -34,20 +39,30 @@ impl Effect for Conditioning {
     }
 
     fn is_on(&self) -> bool {
-        self.0.is_some()
+        self.filter.is_some()
     }
 
     fn process(&mut self, hop: &mut Hop) {
-        let Some(filter) = &mut self.0 else { return };
+        let Some(filter) = &mut self.filter else { return };
+        let mut first = 0;
+        if !self.started {
+            let mut frames = hop.left.iter().zip(&hop.right);
+            let Some(start) = frames.position(|(left, right)| *left != 0.0 || *right != 0.0) else { return };
+            // A recording with an offset begins with it: as a step it would be a thump.
+            filter.settle_at([f64::from(hop.left[start]), f64::from(hop.right[start])]);
+            first = start;
+            self.started = true;
+        }
         let audible = |sample: f64| if sample.abs() < SILENCE_LINEAR { 0.0 } else { sample as f32 };
-        for (left, right) in hop.left.iter_mut().zip(&mut hop.right) {
+        for (left, right) in hop.left[first..].iter_mut().zip(&mut hop.right[first..]) {
             [*left, *right] = filter.tick([f64::from(*left), f64::from(*right)]).map(audible);
         }
         filter.flush();
     }
 
     fn reset(&mut self) {
-        self.0.iter_mut().for_each(StereoBiquad::reset);
+        self.filter.iter_mut().for_each(StereoBiquad::reset);
+        self.started = false;
     }
 }
 
@@ -89,6 +104,12 @@ mod tests {
         let rms = (settled.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / settled.len() as f64).sqrt();
         assert!(mean.abs() < 1e-4, "{mean}");
         assert!((20.0 * (rms * 2f64.sqrt() / 0.5).log10()).abs() < 0.02, "{rms}");
+    }
+
+    #[test]
+    fn a_recording_that_begins_with_its_offset_begins_without_a_thump() {
+        let output = conditioned(RecipeKind::Tributary, 20, |n| if n < 700 { 0.0 } else { 0.3 });
+        assert!(output.iter().all(|x| x.abs() < 1e-6));
     }
 
     #[test]

@@ -96,6 +96,17 @@ impl StereoBiquad {
         output
     }
 
+    /// As if it had heard this frame for ever.
+    pub fn settle_at(&mut self, input: [f64; 2]) {
+        let Coefficients { b, a } = self.coefficients;
+        let at_zero_hz = (b[0] + b[1] + b[2]) / (1.0 + a[0] + a[1]);
+        for (channel, input) in input.into_iter().enumerate() {
+            let output = at_zero_hz * input;
+            self.state[1][channel] = b[2] * input - a[1] * output;
+            self.state[0][channel] = b[1] * input - a[0] * output + self.state[1][channel];
+        }
+    }
+
     /// Clears state too small to matter, so that a decay never ends in denormal numbers.
     pub fn flush(&mut self) {
         for value in self.state.iter_mut().flatten() {
