@@ -50,6 +50,7 @@ pub use amounts::{Amounts, Share};
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
 pub use chain::Chain;
 pub use effect::{Context, Effect, Feature, Source};
+pub use effects::equalization::faults::Fault;
 pub use effects::reverb;
 pub use filters::{biquad as filter, transform as stft};
 pub use hop::{HOP_FRAMES, Hop};

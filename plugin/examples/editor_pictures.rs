@@ -147,6 +147,7 @@ fn playing() -> Copies {
         before_lufs: Some(before),
         after_lufs: Some(after),
         corrections: vec![("Width", width.into()), ("Gain", format!("{gain} dB"))],
+        decision: format!("as it came; level {gain} dB"),
     };
     let mut bass = stem(-19.8, -24.6, "as it is", "−4.8");
     bass.signal = false;

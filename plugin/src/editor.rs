@@ -180,6 +180,7 @@ mod tests {
             before_lufs: Some(-20.0),
             after_lufs: Some(-18.0),
             corrections: vec![("Gain", "+2.0 dB".into())],
+            decision: "as it came; level +2.0 dB".into(),
         };
         let model = ModelCopy { state: ModelState::Ready, ..ModelCopy::default() };
         Copies { stems: std::array::from_fn(|_| stem.clone()), model, ..Copies::default() }

@@ -7,7 +7,7 @@ use crate::editor::theme::decimal;
 use crate::engines::{Change, Engines, Run, State};
 use crate::params::TributaryParams;
 use std::sync::atomic::Ordering::Relaxed;
-use tributary_dsp::StemReading;
+use tributary_dsp::{GainLimit, StemReading};
 use tributary_engine::{
     EngineState, HEARD_THRESHOLD, Learning, LearningPhase, ModelName, StemLevels, StemTelemetry, Telemetry,
 };
@@ -149,6 +149,7 @@ fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
         before_lufs: audible(levels.before_lufs),
         after_lufs: audible(levels.after_lufs),
         corrections: corrections(&levels.correction),
+        decision: levels.correction.decision(),
     }
 }
 
@@ -169,15 +170,27 @@ fn corrections(reading: &StemReading) -> Vec<(&'static str, String)> {
         side => format!("{} dB side", signed(20.0 * side.log10())),
     };
     let rows = [
-        reading.equalization.map(|now| ("EQ gain", format!("{} dB", signed(now.gain_db)))),
+        reading.equalization.map(|now| match now.fault {
+            Some(fault) => ("EQ", format!("{}, {} dB", fault.name(), signed(largest(now.range_db)))),
+            None => ("EQ gain", format!("{} dB", signed(now.gain_db))),
+        }),
         reading.dynamics.map(|now| ("Compression", format!("{} dB", signed(-now.gain_reduction_db)))),
         reading.panning.map(|now| ("Panning", side(now.side))),
         reading.width.map(|now| ("Width", width(now.added_side))),
-        reading.loudness.map(|now| ("Gain", format!("{} dB", signed(now.gain_db)))),
+        reading.loudness.map(|now| match now.limit {
+            Some(GainLimit::Bleed) => ("Gain", format!("bleed, {} dB", signed(now.gain_db))),
+            Some(GainLimit::Bound) => ("Gain", format!("bounded, {} dB", signed(now.gain_db))),
+            None => ("Gain", format!("{} dB", signed(now.gain_db))),
+        }),
     ];
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     debug_assert!(rows.len() <= CORRECTIONS_MAX);
     rows
+}
+
+/// The cut or the boost, whichever is larger.
+fn largest([cut, boost]: [f32; 2]) -> f32 {
+    if -cut > boost { cut } else { boost }
 }
 
 fn audible(lufs: f32) -> Option<f32> {
@@ -192,7 +205,7 @@ fn peak_db(peak: f32) -> Option<f32> {
 mod tests {
     use super::*;
     use tributary_dsp::{
-        DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, WidthReading,
+        DynamicsReading, EqualizationReading, Fault, LoudnessReading, PanningReading, WidthReading,
     };
 
     #[test]
@@ -229,6 +242,22 @@ mod tests {
         let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["Compression", "Width", "Gain"]);
         assert!(corrections(&StemReading::default()).is_empty());
+    }
+
+    #[test]
+    fn what_is_mended_and_what_is_left_is_said() {
+        let reading = StemReading {
+            equalization: Some(EqualizationReading {
+                gain_db: 0.0,
+                fault: Some(Fault::Muffled),
+                range_db: [-1.0, 14.0],
+            }),
+            loudness: Some(LoudnessReading { gain_db: -6.0, limit: Some(GainLimit::Bleed) }),
+            ..StemReading::default()
+        };
+        let rows = corrections(&reading);
+        assert_eq!(rows[0], ("EQ", "muffled, +14.0 dB".into()));
+        assert_eq!(rows[1], ("Gain", "bleed, −6.0 dB".into()));
     }
 
     #[test]

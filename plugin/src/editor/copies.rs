@@ -17,6 +17,8 @@ pub struct StemCopy {
     pub after_lufs: Option<f32>,
     /// Corrections in force: name and value with its unit. At most `CORRECTIONS_MAX`.
     pub corrections: Vec<(&'static str, String)>,
+    /// What was decided about the stem and why, as a sentence.
+    pub decision: String,
 }
 
 /// Rows of corrections a strip has room for.

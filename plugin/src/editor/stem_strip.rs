@@ -8,7 +8,7 @@ use super::meters;
 use super::theme::{self, BAD, DIM, LINE, TEXT, WAIT, WELL};
 use super::turning::Turning;
 use crate::params::StemParams;
-use egui::{Align2, Painter, Rect, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Id, Painter, Rect, Sense, Stroke, Ui, pos2, vec2};
 use tributary_dsp::Stem;
 
 const MARGIN: f32 = 12.0;
@@ -43,6 +43,11 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCop
     );
     bars(&painter, meters, copy, color);
     loudness(&painter, rect, numbers_top, copy);
+    if !copy.decision.is_empty() {
+        let numbers = Rect::from_min_max(pos2(rect.left(), numbers_top), rect.max);
+        let id = Id::unique("decision").with(stem.index());
+        ui.interact(numbers, id, Sense::hover()).on_hover_text(format!("Decided: {}.", copy.decision));
+    }
     for (row, (name, value)) in copy.corrections.iter().enumerate() {
         let y = rect.bottom() - MARGIN - (rows - row as f32 - 0.5) * ROW;
         theme::label(&painter, pos2(rect.left() + MARGIN, y), Align2::LEFT_CENTER, name, 11.0, DIM);

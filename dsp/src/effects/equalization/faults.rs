@@ -7,7 +7,7 @@
 //! taken back in fact; otherwise nothing happens at all.
 //!
 //! That is Bayes' rule over a mixture of faults with a prior in which the deviations of neighboring third octaves are
-//! correlated ([`NEIGHBORS`]) and single steps may be outliers ([`OUTLIER`]). Bringing every band to the edge of a tolerance
+//! correlated (`NEIGHBORS`) and single steps may be outliers (`OUTLIER`). Bringing every band to the edge of a tolerance
 //! instead fails both ways: natural spreads (5 to 8 dB) are wider than what is to be mended.
 
 use serde::{Deserialize, Serialize};
