@@ -13,8 +13,8 @@ use std::time::Instant;
 use realfft::num_complex::Complex32;
 use tributary_dsp::stft::RealTransform;
 use tributary_dsp::{
-    CHANNELS, CorrectionSource, EffectName, FxNormalizer, HOP_FRAMES, Recipe, Stem, StemsBlock, StereoBuffer,
-    Targets, normalize_stem,
+    CHANNELS, CorrectionSource, EffectName, FxNormalizer, HOP_FRAMES, Recipe, RecipeKind, Stem, StemsBlock,
+    StereoBuffer, Targets, normalize_stem,
 };
 
 const RATE_HZ: f64 = 44_100.0;
@@ -132,6 +132,9 @@ fn main() {
     live_recipe.reverb.enabled = true;
     let (live, worst) = live_rtf(&live_recipe, 60.0);
     let (without_reverb, _) = live_rtf(&Recipe::default(), 20.0);
+    let paper = live_recipe.clone().with_width(1.0);
+    let tributary = Recipe { kind: RecipeKind::Tributary, ..paper.clone() };
+    let [paper, tributary] = [paper, tributary].map(|recipe| live_rtf(&recipe, 20.0).0);
     let transforms = transforms_rtf(&audio);
     println!("{{");
     println!("  \"normalizer_rtf_file_stem\": {file:.5},");
@@ -148,6 +151,9 @@ fn main() {
         println!("  \"normalizer_rtf_live_4_stems_{}\": {only:.5},", effect.name());
     }
     println!("  \"normalizer_rtf_live_4_stems_without_reverb\": {without_reverb:.5},");
+    println!("  \"normalizer_rtf_live_4_stems_everything_paper\": {paper:.5},");
+    println!("  \"normalizer_rtf_live_4_stems_everything_tributary\": {tributary:.5},");
+    println!("  \"normalizer_tributary_to_paper\": {:.2},", tributary / paper);
     println!("  \"normalizer_live_worst_to_median_hop\": {worst:.2},");
     println!("  \"normalizer_rtf_live_4_stems\": {live:.5}");
     println!("}}");
