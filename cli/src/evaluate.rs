@@ -4,7 +4,9 @@
 //! is listed in [`catalog`] and defined, with its source, in `docs/evaluation.md`. Everything is measured at 44.1 kHz on
 //! the common part of all mixes, brought to one loudness.
 
+pub mod aligned_stems;
 pub mod alignment;
+pub mod audibility;
 pub mod balance;
 pub mod baselines;
 pub mod catalog;
@@ -23,6 +25,7 @@ pub mod published;
 pub mod scramble;
 pub mod set;
 pub mod song;
+pub mod space;
 pub mod spectral;
 pub mod stereo;
 pub mod summary;

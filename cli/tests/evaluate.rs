@@ -278,6 +278,8 @@ fn stems_summed_to_mono_leave_only_the_width_that_a_mix_makes() {
         evaluate(&[&arguments[..], mono].concat(), &json).succeeds();
         let report = parsed(&json);
         assert_eq!(report["options"]["mono_stems"], !mono.is_empty());
+        let notes = report["songs"][0]["notes"].to_string();
+        assert_eq!(notes.contains("every stem was summed to mono"), !mono.is_empty(), "{notes}");
         let width =
             |mix: &str| system(&report, 0, mix)["figures"]["width_db"]["mix"].as_f64().expect("there");
         widths.push([width("raw sum"), width("static baseline"), width("bass boost")]);
@@ -306,6 +308,10 @@ fn mistakes_are_said_in_words() {
     with(&["--mix", &named("a", &reference), "--baselines", "best"]).fails_with("is not a baseline");
     with(&["--mix", &named("a", &reference), "--stems", root.to_str().expect("plain")])
         .fails_with("holds no stem");
+    for option in ["--scramble-gains", "--mono-stems"] {
+        with(&["--mix", &named("a", &reference), option])
+            .fails_with(&format!("{option} changes stems, and there are none of reference"));
+    }
     with(&["--mix", &named("a", &reference), "--html", "nowhere/r.html"]).fails_with("there is no folder");
     evaluate(&[root.join("absent").to_str().expect("plain")], &json).fails_with("cannot list the folder");
     let short = root.join("short.wav");

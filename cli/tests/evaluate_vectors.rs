@@ -4,7 +4,7 @@
 use std::f64::consts::TAU;
 
 use serde_json::Value;
-use tributary_cli::evaluate::balance::{self, StemPowers};
+use tributary_cli::evaluate::balance::{self, StemPowers, cells};
 use tributary_cli::evaluate::catalog::Figure;
 use tributary_cli::evaluate::portrait::{Matched, Portrait, judge};
 use tributary_cli::evaluate::weighting::emphasize;
@@ -87,7 +87,8 @@ fn figures_equal_those_of_numpy_and_librosa() {
     let mut figures: Vec<Figure> = judge((&human, &portraits[0]), (&judged, &portraits[1]), &options);
     let buffers = [0, 1, 2, 3].map(|wanted| mix(&stems, |stem, _, _| if stem == wanted { 1.0 } else { 0.0 }));
     let powers = StemPowers::of(buffers.each_ref().map(Some));
-    figures.extend(balance::compare(&powers.explain(&human.audio), &powers.explain(&judged.audio)));
+    let [human_balance, balance] = [&human.audio, &judged.audio].map(|mix| powers.explain(&cells(mix)));
+    figures.extend(balance::compare(&human_balance, &balance));
 
     let expected = vectors["figures"].as_object().expect("figures");
     let mut wrong = Vec::new();

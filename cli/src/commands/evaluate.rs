@@ -14,7 +14,7 @@ use crate::dataset::Source;
 use crate::evaluate::balance::Stems;
 use crate::evaluate::baselines::Baseline;
 use crate::evaluate::catalog::{self, Family, Metric};
-use crate::evaluate::song::{Entry, Settings, SongReport};
+use crate::evaluate::song::{Entry, Prepared, Settings, SongReport};
 use crate::evaluate::summary::{Summary, SystemSummary};
 use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, song, text};
 use crate::file_output;
@@ -226,6 +226,10 @@ fn entries(args: &Args) -> Result<Vec<Entry>> {
         if entry.mixes.is_empty() && entry.stems.is_none() {
             bail!("there is no mix of {} to judge; name one with --mix, or stems with --stems", entry.name);
         }
+        let changes_stems = [(args.scramble_gains, "--scramble-gains"), (args.mono_stems, "--mono-stems")];
+        if let (None, Some((_, option))) = (&entry.stems, changes_stems.iter().find(|(given, _)| *given)) {
+            bail!("{option} changes stems, and there are none of {}", entry.name);
+        }
     }
     Ok(entries)
 }
@@ -295,12 +299,12 @@ fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> 
     let bar = progress::mixes(entries.iter().map(|entry| rounds * mixes(entry)).sum());
     let mut songs = Vec::with_capacity(entries.len());
     for entry in entries {
-        let judge = |round| {
-            let gains_db = if rounds > 1 { scramble::gains_db(round) } else { [0.0; Stem::COUNT] };
-            song::evaluate(entry, settings, gains_db, &|| bar.advance())
+        let judge = || -> Result<Vec<SongReport>> {
+            let mut song = Prepared::read(entry, settings)?;
+            let gains_db = |round| if rounds > 1 { scramble::gains_db(round) } else { [0.0; Stem::COUNT] };
+            (0..rounds).map(|round| song.judge(gains_db(round), &|| bar.advance())).collect()
         };
-        let reports: Result<Vec<SongReport>> = (0..rounds).map(judge).collect();
-        let report = scramble::together(reports.with_context(|| entry.name.clone())?)
+        let report = scramble::together(judge().with_context(|| entry.name.clone())?)
             .context("no round of the song was judged")?;
         bar.suspend(|| report.notes.iter().for_each(|note| report::note(&format!("{}: {note}", entry.name))));
         songs.push(report);

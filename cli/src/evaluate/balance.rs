@@ -12,7 +12,8 @@ use super::catalog::Figure;
 use super::frames::{Complex, Grid, Window};
 use super::tone::{BANDS, band_at};
 
-const GRID: Grid = Grid { length: 4_096, hop: 4_096, window: Window::Hann };
+/// Frames of the powers.
+pub const GRID: Grid = Grid { length: 4_096, hop: 4_096, window: Window::Hann };
 /// A stem this far below the mix is not heard; lower contributions count as this one, in LU.
 const INAUDIBLE_LU: f64 = -40.0;
 /// Errors are relative to the mix's power in the cell, which counts at least as this part of its mean: loud moments must
@@ -29,7 +30,7 @@ const KEYS: [&str; Stem::COUNT] = ["vocals_lu", "bass_lu", "drums_lu", "other_lu
 pub type Stems<'a> = [Option<&'a StereoBuffer>; Stem::COUNT];
 
 /// K-weighted power of both channels per frame and third octave, frame after frame.
-type Cells = Vec<f64>;
+pub type Cells = Vec<f64>;
 
 /// Powers of the stems of a song: measured once, used for every mix.
 #[derive(Debug, Clone)]
@@ -46,23 +47,76 @@ impl StemPowers {
         Self { cells: stems.map(|stem| stem.map(cells)) }
     }
 
-    /// Explains a mix.
-    pub fn explain(&self, mix: &StereoBuffer) -> Balance {
-        let mix = cells(mix);
-        let floor = CELL_FLOOR * mix.iter().sum::<f64>() / mix.len().max(1) as f64;
-        let weights: Vec<f64> =
-            mix.iter().map(|power| 1.0 / (power + floor).max(f64::MIN_POSITIVE).powi(2)).collect();
-        let product = |a: &[f64], b: &[f64]| -> f64 {
-            a.iter().zip(b).zip(&weights).map(|((a, b), weight)| a * b * weight).sum()
-        };
-        let columns = self.cells.each_ref().map(|cells| cells.as_deref().unwrap_or_default());
-        let gram = columns.map(|a| columns.map(|b| product(a, b)));
-        let factors = non_negative(&gram, &columns.map(|column| product(column, &mix)));
+    /// Explains a mix by its powers.
+    pub fn explain(&self, mix: &[f64]) -> Balance {
+        let columns = self.columns();
+        let factors = Equations::of(columns, mix).solve();
         let total: f64 = mix.iter().sum();
         std::array::from_fn(|stem| {
             let power = factors[stem] * self.cells[stem].as_ref()?.iter().sum::<f64>();
             Some((10.0 * (power / total).log10()).max(INAUDIBLE_LU))
         })
+    }
+
+    /// Powers of every stem; empty for a missing one.
+    pub fn columns(&self) -> [&[f64]; Stem::COUNT] {
+        self.cells.each_ref().map(|cells| cells.as_deref().unwrap_or_default())
+    }
+}
+
+/// Normal equations of the least squares: how a mix's powers come about as a sum of the stems'.
+#[derive(Debug, Clone)]
+pub struct Equations {
+    gram: Gram,
+    right: [f64; Stem::COUNT],
+    /// The mix's own weighted square, of which a solution explains a share.
+    square: f64,
+}
+
+impl Equations {
+    /// Of any set of cells, the same of every stem and of the mix.
+    pub fn of(stems: [&[f64]; Stem::COUNT], mix: &[f64]) -> Self {
+        Self::relative_to(stems, mix, mix)
+    }
+
+    /// As [`Self::of`], with errors relative to other powers than the mix's, cell by cell.
+    pub fn relative_to(stems: [&[f64]; Stem::COUNT], mix: &[f64], scale: &[f64]) -> Self {
+        let floor = CELL_FLOOR * mix.iter().sum::<f64>() / mix.len().max(1) as f64;
+        let weights: Vec<f64> =
+            scale.iter().map(|power| 1.0 / (power + floor).max(f64::MIN_POSITIVE).powi(2)).collect();
+        let product = |a: &[f64], b: &[f64]| -> f64 {
+            a.iter().zip(b).zip(&weights).map(|((a, b), weight)| a * b * weight).sum()
+        };
+        Self {
+            gram: stems.map(|a| stems.map(|b| product(a, b))),
+            right: stems.map(|column| product(column, mix)),
+            square: product(mix, mix),
+        }
+    }
+
+    /// The best factors, none negative.
+    pub fn solve(&self) -> [f64; Stem::COUNT] {
+        non_negative(&self.gram, &self.right)
+    }
+
+    /// The best factors when `usual` ones are known: `trust` is their weight against what these cells say.
+    pub fn solve_near(&self, usual: [f64; Stem::COUNT], trust: f64) -> [f64; Stem::COUNT] {
+        let mut leaning = self.clone();
+        for stem in 0..Stem::COUNT {
+            let weight = trust * self.gram[stem][stem];
+            leaning.gram[stem][stem] += weight;
+            leaning.right[stem] += weight * usual[stem];
+        }
+        leaning.solve()
+    }
+
+    /// Share of the mix's weighted square that factors explain; 0 for silence.
+    pub fn explained(&self, factors: [f64; Stem::COUNT]) -> f64 {
+        let stems = 0..Stem::COUNT;
+        let linear: f64 = stems.clone().map(|i| factors[i] * self.right[i]).sum();
+        let squares = stems.clone().flat_map(|i| stems.clone().map(move |j| (i, j)));
+        let quadratic: f64 = squares.map(|(i, j)| factors[i] * factors[j] * self.gram[i][j]).sum();
+        if self.square > 0.0 { (2.0 * linear - quadratic) / self.square } else { 0.0 }
     }
 }
 
@@ -75,7 +129,8 @@ pub fn compare(reference: &Balance, mix: &Balance) -> Vec<Figure> {
     figures
 }
 
-fn cells(audio: &StereoBuffer) -> Cells {
+/// Powers of a mix, or of a stem.
+pub fn cells(audio: &StereoBuffer) -> Cells {
     let rate_hz = f64::from(super::RATE_HZ);
     let filters = k_weighting(rate_hz);
     let weight = |hz: f64| filters.iter().map(|filter| filter.power_at(hz, rate_hz)).product::<f64>();
@@ -179,9 +234,9 @@ mod tests {
     fn stems_are_found_at_their_levels_even_late() {
         let stems = [0, 1, 2, 3].map(stem);
         let powers = StemPowers::of(stems.each_ref().map(Some));
-        let even = powers.explain(&mix(&stems, [1.0; 4], 0));
+        let even = powers.explain(&cells(&mix(&stems, [1.0; 4], 0)));
         for delay in [0, 60] {
-            let found = powers.explain(&mix(&stems, [2.0, 1.0, 0.5, 1.0], delay));
+            let found = powers.explain(&cells(&mix(&stems, [2.0, 1.0, 0.5, 1.0], delay)));
             let moved = |stem: usize| found[stem].expect("there") - even[stem].expect("there");
             // Against the bass, which keeps its gain.
             for (stem, expected_db) in [(0, 6.02), (2, -6.02), (3, 0.0)] {
@@ -195,7 +250,7 @@ mod tests {
     fn absent_silent_and_equal_stems_do_not_break_it() {
         let (voice, silence) = (stem(0), StereoBuffer::silence(8 * 44_100));
         let powers = StemPowers::of([Some(&voice), Some(&silence), None, Some(&voice)]);
-        let found = powers.explain(&voice);
+        let found = powers.explain(&cells(&voice));
         assert_eq!((found[1], found[2]), (Some(INAUDIBLE_LU), None));
         let sum: f64 = [found[0], found[3]].into_iter().flatten().map(|lu| 10f64.powf(lu / 10.0)).sum();
         assert!((sum - 1.0).abs() < 1e-3, "{found:?}");

@@ -36,13 +36,17 @@ pub enum Family {
     Drift,
     /// Level of each stem in the mix.
     Balance,
+    /// Level of each stem over the others, second by second.
+    Audibility,
+    /// What sounds on after onsets.
+    Space,
     /// The set published with FxNorm-Automix.
     Published,
 }
 
 impl Family {
     /// In the order of reports.
-    pub const ALL: [Family; 8] = [
+    pub const ALL: [Family; 10] = [
         Family::Headline,
         Family::Tone,
         Family::Stereo,
@@ -50,6 +54,8 @@ impl Family {
         Family::Distance,
         Family::Drift,
         Family::Balance,
+        Family::Audibility,
+        Family::Space,
         Family::Published,
     ];
 
@@ -63,6 +69,8 @@ impl Family {
             Family::Distance => "Spectral distances",
             Family::Drift => "Style drift",
             Family::Balance => "Balance of the stems",
+            Family::Audibility => "Audibility of the stems over time",
+            Family::Space => "Space",
             Family::Published => "The published set",
         }
     }
@@ -79,8 +87,8 @@ const fn row(
 }
 
 /// All figures, in the order of reports.
-pub const CATALOG: [Metric; 63] = {
-    use Family::{Balance, Distance, Drift, Headline, Loudness, Published, Stereo, Tone};
+pub const CATALOG: [Metric; 98] = {
+    use Family::{Audibility, Balance, Distance, Drift, Headline, Loudness, Published, Space, Stereo, Tone};
     [
         row(Headline, "tone_db", "Tone", "dB", 2),
         row(Headline, "side_db", "Side", "dB", 2),
@@ -123,6 +131,41 @@ pub const CATALOG: [Metric; 63] = {
         row(Balance, "bass_lu", "Bass in the mix", "LU", 1),
         row(Balance, "drums_lu", "Drums in the mix", "LU", 1),
         row(Balance, "other_lu", "Other in the mix", "LU", 1),
+        row(Audibility, "audibility_db", "Audibility, mean over stems and regions", "dB", 1),
+        row(Audibility, "vocals_audibility_low_db", "Vocals over the others, below 250 Hz", "dB", 1),
+        row(Audibility, "vocals_audibility_middle_db", "Vocals over the others, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "vocals_audibility_high_db", "Vocals over the others, above 4 kHz", "dB", 1),
+        row(Audibility, "bass_audibility_low_db", "Bass over the others, below 250 Hz", "dB", 1),
+        row(Audibility, "bass_audibility_middle_db", "Bass over the others, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "bass_audibility_high_db", "Bass over the others, above 4 kHz", "dB", 1),
+        row(Audibility, "drums_audibility_low_db", "Drums over the others, below 250 Hz", "dB", 1),
+        row(Audibility, "drums_audibility_middle_db", "Drums over the others, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "drums_audibility_high_db", "Drums over the others, above 4 kHz", "dB", 1),
+        row(Audibility, "other_audibility_low_db", "Other over the others, below 250 Hz", "dB", 1),
+        row(Audibility, "other_audibility_middle_db", "Other over the others, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "other_audibility_high_db", "Other over the others, above 4 kHz", "dB", 1),
+        row(Audibility, "vocals_covered_low_db", "Vocals where covered most, below 250 Hz", "dB", 1),
+        row(Audibility, "vocals_covered_middle_db", "Vocals where covered most, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "vocals_covered_high_db", "Vocals where covered most, above 4 kHz", "dB", 1),
+        row(Audibility, "bass_covered_low_db", "Bass where covered most, below 250 Hz", "dB", 1),
+        row(Audibility, "bass_covered_middle_db", "Bass where covered most, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "bass_covered_high_db", "Bass where covered most, above 4 kHz", "dB", 1),
+        row(Audibility, "drums_covered_low_db", "Drums where covered most, below 250 Hz", "dB", 1),
+        row(Audibility, "drums_covered_middle_db", "Drums where covered most, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "drums_covered_high_db", "Drums where covered most, above 4 kHz", "dB", 1),
+        row(Audibility, "other_covered_low_db", "Other where covered most, below 250 Hz", "dB", 1),
+        row(Audibility, "other_covered_middle_db", "Other where covered most, 250 Hz to 4 kHz", "dB", 1),
+        row(Audibility, "other_covered_high_db", "Other where covered most, above 4 kHz", "dB", 1),
+        row(Audibility, "audibility_judged", "Share of the song judged", "", 2),
+        row(Space, "late_early_db", "Late over early energy", "dB", 1),
+        row(Space, "decay_error", "Decay, mean over octaves", "oct", 2),
+        row(Space, "decay_125_s", "Decay at 125 Hz", "s", 2),
+        row(Space, "decay_250_s", "Decay at 250 Hz", "s", 2),
+        row(Space, "decay_500_s", "Decay at 500 Hz", "s", 2),
+        row(Space, "decay_1000_s", "Decay at 1 kHz", "s", 2),
+        row(Space, "decay_2000_s", "Decay at 2 kHz", "s", 2),
+        row(Space, "decay_4000_s", "Decay at 4 kHz", "s", 2),
+        row(Space, "decay_8000_s", "Decay at 8 kHz", "s", 2),
         row(Published, "published_loudness", "Loudness", "", 3),
         row(Published, "published_peak", "Peak", "", 3),
         row(Published, "published_centroid", "Spectral centroid", "", 3),

@@ -8,6 +8,7 @@ use super::drift::Course;
 use super::levels::{Levels, integrated_lufs};
 use super::panning::Panning;
 use super::published::{self, Published};
+use super::space::Space;
 use super::stereo::Stereo;
 use super::tone::Tone;
 use super::{COMPARISON_LUFS, Options, RATE_HZ, distance, panning};
@@ -43,11 +44,12 @@ pub struct Portrait {
     gain_db: f64,
     stereo: Stereo,
     course: Course,
+    space: Space,
     published: Published,
 }
 
 impl Portrait {
-    /// Measures a mix on up to four threads.
+    /// Measures a mix on up to five threads.
     ///
     /// # Errors
     /// The meter refuses.
@@ -57,6 +59,7 @@ impl Portrait {
             let published = scope.spawn(|| Published::of(audio, options));
             let levels = scope.spawn(|| Levels::of(audio, RATE_HZ));
             let panning = scope.spawn(|| Panning::of(audio));
+            let space = scope.spawn(|| Space::of(audio));
             let (tone, stereo, course) = (Tone::of(audio), Stereo::of(audio), Course::of(audio));
             Ok(Self {
                 levels: joined(levels)?.played(-mix.gain_db),
@@ -65,6 +68,7 @@ impl Portrait {
                 panning: joined(panning),
                 stereo,
                 course,
+                space: joined(space),
                 published: joined(published),
             })
         })
@@ -78,6 +82,7 @@ impl Portrait {
         figures.extend(self.panning.compare(&mix.panning, options));
         figures.extend(self.levels.compare(&mix.levels));
         figures.extend(self.course.compare(&mix.course));
+        figures.extend(self.space.compare(&mix.space));
         figures.extend(self.published.compare(&mix.published));
         figures.extend(published::level_errors(delivered(self), delivered(mix)));
         figures.push(Figure::value("match_gain_db", self.gain_db, mix.gain_db));
@@ -85,7 +90,7 @@ impl Portrait {
     }
 }
 
-/// Every figure of `mix` against `reference`, except the balance of stems.
+/// Every figure of `mix` against `reference`, except those that need stems.
 pub fn judge(reference: (&Matched, &Portrait), mix: (&Matched, &Portrait), options: &Options) -> Vec<Figure> {
     let (ours, theirs) = (&mix.0.audio, &reference.0.audio);
     std::thread::scope(|scope| {

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets};
 
+use super::aligned_stems::AlignedStems;
 use super::alignment::{Alignment, align};
+use super::audibility::Audibility;
 use super::balance::{self, Balance, StemPowers, Stems};
 use super::baselines::Baseline;
 use super::catalog::Figure;
@@ -19,7 +21,7 @@ use super::{Options, RATE_HZ};
 use crate::batch;
 use crate::dataset::{SongFiles, Source};
 use crate::resample::resample;
-use crate::song::{Rate, Song, read_source};
+use crate::song::read_source;
 
 /// Less than this in common cannot be judged, in seconds.
 const SHORTEST_S: f64 = 1.0;
@@ -155,65 +157,82 @@ impl Curves {
     }
 }
 
-/// Judges all mixes of a song whose stems were changed by these gains, in dB, in stem order; `done` is told each time a
-/// mix is.
-///
-/// # Errors
-/// The human mix or a named mix cannot be read, is silent, or has nothing in common with the others.
-pub fn evaluate(
-    entry: &Entry,
-    settings: &Settings<'_>,
-    gains_db: [f64; Stem::COUNT],
-    done: &(dyn Fn() + Sync),
-) -> Result<SongReport> {
-    let mut notes = Vec::new();
-    let reference = read(&entry.reference, &mut notes)?;
-    let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
-    let mut stems = match &entry.stems {
-        Some(files) => Some(AlignedStems::read(files, &reference, max_lag, settings.strict, &mut notes)?),
-        None => None,
-    };
-    if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
-        stems.sum_to_mono();
-    }
-    if let Some(stems) = &mut stems {
-        stems.scale(gains_db);
-    }
-    let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
-    let range = common_part(&reference, stems.as_ref(), &aligned)?;
+/// A song that is read, aligned, and measured as far as its stems' gains do not matter.
+pub struct Prepared<'a> {
+    entry: &'a Entry,
+    settings: &'a Settings<'a>,
+    human: Matched,
+    portrait: Portrait,
+    stems: Option<AlignedStems>,
+    /// Alignment of every named mix.
+    aligned: Vec<Alignment>,
+    /// The common part, in frames of the human mix.
+    range: Range<usize>,
+    notes: Vec<String>,
+}
 
-    let human = Matched::new(Alignment::NONE.cut(&reference, range.clone()))
-        .with_context(|| format!("{} is silent", entry.reference.path().display()))?;
-    let portrait = Portrait::of(&human, &settings.options)?;
-    let window = settings
-        .excerpt_s
-        .map(|seconds| excerpt::window(&portrait.levels.short_term_lufs, seconds, range.len()));
-    let powers = stems.as_ref().map(|stems| stems.powers(&range));
-    let balance = powers.as_ref().map(|powers| powers.explain(&human.audio));
-    let judge = Judge {
-        human: (&human, &portrait),
-        balance: powers.zip(balance),
-        range: range.clone(),
-        stems: stems.as_ref(),
-        window: window.clone(),
-        settings,
-    };
-    let jobs = systems(entry, &aligned, stems.is_some(), settings);
-    let judged = batch::run(&jobs, settings.jobs, |system| {
-        let report = judge.judge(system);
-        done();
-        report.with_context(|| format!("the mix \"{}\" cannot be judged", system.name()))
-    });
-    Ok(SongReport {
-        name: entry.name.clone(),
-        duration_s: range.len() as f64 / f64::from(RATE_HZ),
-        start_s: range.start as f64 / f64::from(RATE_HZ),
-        stems_alignment: stems.as_ref().map(|stems| stems.alignment),
-        reference: Curves::of(&portrait, human.gain_db),
-        systems: judged.into_iter().collect::<Result<_>>()?,
-        notes,
-        excerpt: window.map(|window| Excerpt::cut(&human.audio, window)),
-    })
+impl<'a> Prepared<'a> {
+    /// Reads and aligns everything.
+    ///
+    /// # Errors
+    /// The human mix or a named mix cannot be read, is silent, or has nothing in common with the others.
+    pub fn read(entry: &'a Entry, settings: &'a Settings<'a>) -> Result<Self> {
+        let mut notes = Vec::new();
+        let reference = read(&entry.reference, &mut notes)?;
+        let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
+        let mut stems = match &entry.stems {
+            Some(files) => Some(AlignedStems::read(files, &reference, max_lag, settings.strict, &mut notes)?),
+            None => None,
+        };
+        if let (Some(stems), true) = (&mut stems, settings.options.mono_stems) {
+            stems.sum_to_mono();
+            notes.push("every stem was summed to mono before anything was made of it".into());
+        }
+        let aligned = align_files(entry, &reference, max_lag, settings.jobs, &mut notes)?;
+        let range = common_part(&reference, stems.as_ref(), &aligned)?;
+        let human = Matched::new(Alignment::NONE.cut(&reference, range.clone()))
+            .with_context(|| format!("{} is silent", entry.reference.path().display()))?;
+        let portrait = Portrait::of(&human, &settings.options)?;
+        let aligned = aligned.into_iter().map(|(alignment, _)| alignment).collect();
+        Ok(Self { entry, settings, human, portrait, stems, aligned, range, notes })
+    }
+
+    /// Judges all mixes with the stems changed by these gains, in dB, in stem order; `done` is told each time a mix is.
+    ///
+    /// # Errors
+    /// A named mix cannot be read, or a mix is silent in the common part or cannot be made.
+    pub fn judge(&mut self, gains_db: [f64; Stem::COUNT], done: &(dyn Fn() + Sync)) -> Result<SongReport> {
+        if let Some(stems) = &mut self.stems {
+            stems.set_gains(gains_db);
+        }
+        let readings = &self.portrait.levels.short_term_lufs;
+        let window =
+            self.settings.excerpt_s.map(|seconds| excerpt::window(readings, seconds, self.range.len()));
+        let judge = Judge {
+            human: (&self.human, &self.portrait),
+            by_stems: self.stems.as_ref().map(|stems| ByStems::of(stems, &self.range, &self.human)),
+            range: self.range.clone(),
+            stems: self.stems.as_ref(),
+            window: window.clone(),
+            settings: self.settings,
+        };
+        let jobs = systems(self.entry, &self.aligned, self.stems.is_some(), self.settings);
+        let judged = batch::run(&jobs, self.settings.jobs, |system| {
+            let report = judge.judge(system);
+            done();
+            report.with_context(|| format!("the mix \"{}\" cannot be judged", system.name()))
+        });
+        Ok(SongReport {
+            name: self.entry.name.clone(),
+            duration_s: self.range.len() as f64 / f64::from(RATE_HZ),
+            start_s: self.range.start as f64 / f64::from(RATE_HZ),
+            stems_alignment: self.stems.as_ref().map(|stems| stems.alignment),
+            reference: Curves::of(&self.portrait, self.human.gain_db),
+            systems: judged.into_iter().collect::<Result<_>>()?,
+            notes: self.notes.clone(),
+            excerpt: window.map(|window| Excerpt::cut(&self.human.audio, window)),
+        })
+    }
 }
 
 /// One mix to be judged.
@@ -234,13 +253,13 @@ impl System<'_> {
 
 fn systems<'a>(
     entry: &'a Entry,
-    aligned: &[(Alignment, usize)],
+    aligned: &[Alignment],
     stems: bool,
     settings: &'a Settings<'_>,
 ) -> Vec<System<'a>> {
     let files = entry.mixes.iter().zip(aligned);
     let mut systems: Vec<System<'_>> =
-        files.map(|((name, path), &(alignment, _))| System::File(name, path, alignment)).collect();
+        files.map(|((name, path), &alignment)| System::File(name, path, alignment)).collect();
     if stems {
         // The model takes longest: it starts first among those made here, and ends when the others do.
         systems.extend(settings.model.as_ref().map(|(name, mixer)| System::Model(name, *mixer)));
@@ -249,11 +268,34 @@ fn systems<'a>(
     systems
 }
 
+/// The stems' powers, and what they say of the human mix.
+struct ByStems {
+    powers: StemPowers,
+    balance: Balance,
+    audibility: Audibility,
+}
+
+impl ByStems {
+    fn of(stems: &AlignedStems, range: &Range<usize>, human: &Matched) -> Self {
+        let powers = stems.powers(range);
+        let human = balance::cells(&human.audio);
+        let (balance, audibility) = (powers.explain(&human), Audibility::of(&powers, &human));
+        Self { powers, balance, audibility }
+    }
+
+    /// The figures that need stems.
+    fn compare(&self, mix: &StereoBuffer) -> Vec<Figure> {
+        let mix = balance::cells(mix);
+        let mut figures = balance::compare(&self.balance, &self.powers.explain(&mix));
+        figures.extend(self.audibility.compare(&Audibility::of(&self.powers, &mix)));
+        figures
+    }
+}
+
 /// What all mixes of a song are compared with.
 struct Judge<'a> {
     human: (&'a Matched, &'a Portrait),
-    /// Powers of the stems and the human mix's balance.
-    balance: Option<(StemPowers, Balance)>,
+    by_stems: Option<ByStems>,
     range: Range<usize>,
     stems: Option<&'a AlignedStems>,
     window: Option<Range<usize>>,
@@ -277,8 +319,8 @@ impl Judge<'_> {
         let options = &self.settings.options;
         let portrait = Portrait::of(&mix, options)?;
         let mut figures = judge(self.human, (&mix, &portrait), options);
-        if let Some((powers, reference)) = &self.balance {
-            figures.extend(balance::compare(reference, &powers.explain(&mix.audio)));
+        if let Some(by_stems) = &self.by_stems {
+            figures.extend(by_stems.compare(&mix.audio));
         }
         Ok(SystemReport {
             name: system.name().to_owned(),
@@ -292,71 +334,7 @@ impl Judge<'_> {
     }
 
     fn stems(&self) -> Stems<'_> {
-        self.stems.map_or([None; Stem::COUNT], |stems| stems.audio.each_ref().map(Option::as_ref))
-    }
-}
-
-/// Stems in step with the human mix.
-struct AlignedStems {
-    /// As long as the human mix.
-    audio: [Option<StereoBuffer>; Stem::COUNT],
-    alignment: Alignment,
-    /// Frames of the human mix that the stems cover.
-    covered: Range<usize>,
-}
-
-impl AlignedStems {
-    fn read(
-        files: &SongFiles,
-        reference: &StereoBuffer,
-        max_lag: usize,
-        strict: bool,
-        notes: &mut Vec<String>,
-    ) -> Result<Self> {
-        let song = Song::read(files, Rate::Hz(RATE_HZ))?;
-        if strict {
-            song.check_complete()?;
-        }
-        notes.extend(song.notes.iter().cloned());
-        let stems = song.stems.each_ref().map(Option::as_ref);
-        let sum = Baseline::RawSum.mix(stems, &Recipe::default(), &Targets::default())?;
-        let alignment = align(reference, &sum, max_lag);
-        if !alignment.certain {
-            notes.push(
-                "the stems could not be aligned with the human mix; they are taken to start with it".into(),
-            );
-        }
-        // Stems keep their own polarity: a mix of them that comes out inverted is inverted back, not they.
-        let shift = Alignment { inverted: false, ..alignment };
-        let covered = alignment.common(reference.frames(), song.frames);
-        let audio = song.stems.map(|stem| stem.map(|stem| shift.cut(&stem, 0..reference.frames())));
-        Ok(Self { audio, alignment, covered })
-    }
-
-    /// The middle of every stem on both of its sides.
-    fn sum_to_mono(&mut self) {
-        for stem in self.audio.iter_mut().flatten() {
-            for (left, right) in stem.left.iter_mut().zip(&mut stem.right) {
-                *left = 0.5 * (*left + *right);
-                *right = *left;
-            }
-        }
-    }
-
-    /// Changes the level of every stem.
-    fn scale(&mut self, gains_db: [f64; Stem::COUNT]) {
-        for (stem, gain_db) in self.audio.iter_mut().zip(gains_db) {
-            let gain = 10f64.powf(gain_db / 20.0) as f32;
-            let Some(stem) = stem.as_mut().filter(|_| gain != 1.0) else { continue };
-            stem.left.iter_mut().chain(&mut stem.right).for_each(|sample| *sample *= gain);
-        }
-    }
-
-    /// Powers within the common part.
-    fn powers(&self, range: &Range<usize>) -> StemPowers {
-        let cut = |stem: &StereoBuffer| Alignment::NONE.cut(stem, range.clone());
-        let cut = self.audio.each_ref().map(|stem| stem.as_ref().map(cut));
-        StemPowers::of(cut.each_ref().map(Option::as_ref))
+        self.stems.map_or([None; Stem::COUNT], AlignedStems::borrowed)
     }
 }
 

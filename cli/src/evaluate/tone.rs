@@ -1,5 +1,7 @@
 //! Long-term tone: power of middle and side in third octaves over the whole song, and how far two mixes lie apart in it.
 
+use std::ops::Range;
+
 use tributary_dsp::StereoBuffer;
 
 use super::catalog::Figure;
@@ -18,9 +20,11 @@ const FLOOR_DB: f64 = -60.0;
 pub const SIDE_FLOOR_DB: f64 = -40.0;
 /// A middle this far below the side is lost; higher ratios count as this one, in dB.
 const SIDE_CEILING_DB: f64 = 20.0;
-/// Bands of the partial figures: below 250 Hz, up to 4 kHz, above.
-const LOW_HZ: f64 = 250.0;
-const HIGH_HZ: f64 = 4_000.0;
+/// Regions of the partial figures: below 250 Hz, up to 4 kHz, above.
+pub const REGIONS: usize = 3;
+/// The first third octave of the middle region, at 250 Hz, and of the high one, at 5 kHz.
+const FIRST_MIDDLE: usize = 7;
+const FIRST_HIGH: usize = 20;
 
 /// Powers of one mix, averaged over the song, per third octave.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +45,11 @@ pub fn band_at(hz: f64) -> Option<usize> {
     }
     let band = (10.0 * (hz / 1000.0).log10()).round() as i32 - FIRST_BAND;
     usize::try_from(band).ok().filter(|&band| band < BANDS)
+}
+
+/// The third octaves of a region.
+pub fn region(index: usize) -> Range<usize> {
+    [0..FIRST_MIDDLE, FIRST_MIDDLE..FIRST_HIGH, FIRST_HIGH..BANDS][index].clone()
 }
 
 impl Tone {
@@ -94,9 +103,7 @@ impl Tone {
                 (0..BANDS).filter(|&band| keep(band)).map(|band| (a[band] - b[band]).abs()).collect();
             (!kept.is_empty()).then(|| kept.iter().sum::<f64>() / kept.len() as f64)
         };
-        let low = |band: usize| center_hz(band) < LOW_HZ * 0.99;
-        let high = |band: usize| center_hz(band) > HIGH_HZ * 1.01;
-        let middle = |band: usize| !low(band) && !high(band);
+        let [low, middle, high] = [0, 1, 2].map(|index| move |band: usize| region(index).contains(&band));
         let tone = |keep: &dyn Fn(usize) -> bool| mean(&mix_mid, &reference_mid, keep);
         let side = |keep: &dyn Fn(usize) -> bool| {
             mean(&mix_side, &reference_side, &|band| audible(band) && keep(band))
@@ -155,6 +162,9 @@ mod tests {
         assert!((center_hz(BANDS - 1) - 15_849.0).abs() < 1.0);
         assert_eq!((band_at(1000.0), band_at(1120.0), band_at(1123.0)), (Some(13), Some(13), Some(14)));
         assert_eq!((band_at(0.0), band_at(44.0), band_at(18_000.0)), (None, None, None));
+        let first = |index: usize| region(index).start;
+        assert_eq!([first(0), first(1), first(2)].map(Some), [50.0, 250.0, 5_000.0].map(band_at));
+        assert_eq!(region(REGIONS - 1).end, BANDS);
     }
 
     #[test]
