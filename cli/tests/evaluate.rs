@@ -291,6 +291,26 @@ fn stems_summed_to_mono_leave_only_the_width_that_a_mix_makes() {
 }
 
 #[test]
+fn scrambled_gains_move_only_mixes_that_take_levels_as_they_come() {
+    let root = folder("evaluate-scrambled");
+    let set = small_set(&root.join("set"));
+    fs::remove_dir_all(set.join("Two")).expect("there");
+    let json = root.join("r.json");
+    let arguments = [set.to_str().expect("plain"), "--baselines", "raw,equal", "--scramble-gains"];
+    evaluate(&arguments, &json).succeeds();
+    let report = parsed(&json);
+    let moved = |mix: &str| system(&report, 0, mix)["level_spread_lu"].as_f64().expect("there");
+    assert!(moved("raw sum") > 10.0, "{}", moved("raw sum"));
+    assert!(moved("equal loudness") < 0.1, "{}", moved("equal loudness"));
+    assert!(moved("bass boost") < 0.01, "a mix that is given stays as it is: {}", moved("bass boost"));
+    // Neither do the stems' gains count where audibility is measured by them.
+    let judged = distance(&report, "equal loudness", "audibility_db");
+    evaluate(&arguments[..3], &json).succeeds();
+    let plain = distance(&parsed(&json), "equal loudness", "audibility_db");
+    assert!((judged - plain).abs() < 0.1, "{judged} {plain}");
+}
+
+#[test]
 fn mistakes_are_said_in_words() {
     let root = folder("evaluate-mistakes");
     let reference = mix(&root.join("reference.wav"), SONG, |x, _, _| x);

@@ -62,7 +62,7 @@ impl Audibility {
     pub fn of(stems: &StemPowers, mix: &[f64]) -> Self {
         let columns = stems.columns();
         let audible = audible_above(columns, mix.len() / BANDS);
-        let (mut with_stems, mut judged) = (0, 0);
+        let (mut with_stems, mut judged) = (0_usize, 0_usize);
         let windows = std::array::from_fn(|index| {
             let part = |frames: Range<usize>| Part {
                 stems: columns.map(|stem| cut(stem, frames.clone(), region(index))),
@@ -84,7 +84,7 @@ impl Audibility {
             };
             windows(mix.len() / BANDS).map(moment).collect()
         });
-        Self { windows, judged: (with_stems > 0).then(|| f64::from(judged as u32) / with_stems as f64) }
+        Self { windows, judged: (with_stems > 0).then(|| judged as f64 / with_stems as f64) }
     }
 
     /// The figures; `self` is the human mix.
@@ -320,9 +320,9 @@ mod tests {
         let stems = [noise(1, 0.31), resting, silence];
         let whole = Audibility::of(&powers(&stems), &cells(&mix(&stems, |_, _| 1.0)));
         let figures = whole.compare(&whole);
-        for stem in 1..Stem::COUNT {
-            let level = figure(&figures, MEAN_KEYS[stem][1]);
-            assert_eq!((level.mix, level.distance), (None, None), "stem {stem}");
+        for keys in &MEAN_KEYS[1..] {
+            let level = figure(&figures, keys[1]);
+            assert_eq!((level.mix, level.distance), (None, None), "{}", keys[1]);
         }
         // Alone nearly all the time.
         assert!(figure(&figures, MEAN_KEYS[0][1]).mix.expect("there") > 25.0);

@@ -102,10 +102,10 @@ impl Equations {
     /// The best factors when `usual` ones are known: `trust` is their weight against what these cells say.
     pub fn solve_near(&self, usual: [f64; Stem::COUNT], trust: f64) -> [f64; Stem::COUNT] {
         let mut leaning = self.clone();
-        for stem in 0..Stem::COUNT {
+        for (stem, usual) in usual.into_iter().enumerate() {
             let weight = trust * self.gram[stem][stem];
             leaning.gram[stem][stem] += weight;
-            leaning.right[stem] += weight * usual[stem];
+            leaning.right[stem] += weight * usual;
         }
         leaning.solve()
     }

@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn a_dry_train_reads_short_and_its_late_energy_is_little() {
         // The detector takes less than this hiss, −68 dBFS in the middle, for silence and then finds no onset.
-        let mut dry = train(1e9, 1e9, 1e-3);
+        let mut dry = train(1e12, 1e9, 1e-3);
         for n in (10_000..dry.frames()).step_by(20_000) {
             (dry.left[n], dry.right[n]) = (0.9, 0.9);
         }
@@ -308,7 +308,7 @@ mod tests {
         let silence = StereoBuffer::silence(3 * RATE_HZ as usize);
         assert_eq!(reading(&silence), Reading::default());
         assert_eq!(reading(&StereoBuffer::silence(100)), Reading::default());
-        let steady = train(1e9, 1e9, 0.3);
+        let steady = train(1e12, 1e9, 0.3);
         assert_eq!(reading(&steady).decay_s, [None; OCTAVES]);
     }
 }
