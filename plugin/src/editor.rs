@@ -162,6 +162,68 @@ mod tests {
         found
     }
 
+    /// What is done when a user does this, frame by frame, at the usual size.
+    fn edits(frames: &[Vec<egui::Event>]) -> Vec<Edit> {
+        let (params, ctx, copies) = (TributaryParams::default(), egui::Context::default(), playing());
+        let screen = Rect::from_min_size(Pos2::ZERO, vec2(SIZE[0] as f32, SIZE[1] as f32));
+        let mut done = Vec::new();
+        // Areas need a frame to find their sizes.
+        for (number, events) in [vec![], vec![]].iter().chain(frames).chain(&[vec![], vec![]]).enumerate() {
+            let input = RawInput {
+                screen_rect: Some(screen),
+                time: Some(0.05 * number as f64),
+                events: events.clone(),
+                ..RawInput::default()
+            };
+            let output = ctx.run_ui(input, |ui| done.extend(draw(ui, &params, &copies)));
+            output.drop_without_applying_deltas();
+        }
+        done
+    }
+
+    fn button(pos: Pos2, pressed: bool, modifiers: egui::Modifiers) -> Vec<egui::Event> {
+        let button = egui::PointerButton::Primary;
+        let (held, moved) = (egui::Event::ModifiersChanged(modifiers), egui::Event::PointerMoved(pos));
+        vec![held, moved, egui::Event::PointerButton { pos, button, pressed, modifiers }]
+    }
+
+    fn click(pos: Pos2, modifiers: egui::Modifiers) -> [Vec<egui::Event>; 2] {
+        [button(pos, true, modifiers), button(pos, false, modifiers)]
+    }
+
+    /// The controls of the vocals' strip as a user meets them.
+    #[test]
+    fn a_strip_is_pressed_pulled_reset_and_typed_into() {
+        const TRIM: Pos2 = pos2(68.0, 471.0);
+        const MUTE: Pos2 = pos2(127.0, 471.0);
+        let (none, command) = (egui::Modifiers::NONE, egui::Modifiers::COMMAND);
+        let of = |control| Control::Stem(Stem::Vocals, control);
+        assert_eq!(edits(&click(MUTE, none)), Edit::once(of(StemControl::Mute), 1.0));
+        let trim = of(StemControl::Trim);
+        assert_eq!(edits(&click(TRIM, command)), Edit::once(trim, 0.5), "the default");
+        let to = TRIM + vec2(22.0, 0.0);
+        let moved = vec![egui::Event::PointerMoved(to)];
+        let pulled = edits(&[button(TRIM, true, none), moved, button(to, false, none)]);
+        assert_eq!((pulled.first(), pulled.last()), (Some(&Edit::Begin(trim)), Some(&Edit::End(trim))));
+        assert!(pulled.iter().any(|edit| matches!(edit, Edit::Set(_, at) if (at - 0.6).abs() < 1e-3)));
+        let key = |key, pressed| egui::Event::Key {
+            key,
+            physical_key: None,
+            pressed,
+            repeat: false,
+            modifiers: none,
+        };
+        let [press, release] = click(TRIM, none);
+        let typed = [vec![], vec![egui::Event::Text("\u{2212}6".into())], vec![]];
+        let mut frames = vec![press.clone(), release.clone(), press, release];
+        frames.extend(typed);
+        frames.push(vec![key(egui::Key::Enter, true)]);
+        assert_eq!(edits(&frames), Edit::once(trim, 0.25), "half of the way to −12 dB");
+        frames.pop();
+        frames.push(vec![key(egui::Key::Escape, true)]);
+        assert_eq!(edits(&frames), []);
+    }
+
     fn collect(shape: &Shape, clip: Rect, found: &mut Vec<(String, Pos2, bool)>) {
         match shape {
             Shape::Vec(shapes) => shapes.iter().for_each(|shape| collect(shape, clip, found)),

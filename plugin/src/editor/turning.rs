@@ -63,8 +63,7 @@ impl<'a> Turning<'a> {
         if response.clicked() && ui.input(|input| input.modifiers.command) {
             edits.extend(Edit::once(self.control, self.param.default_normalized_value()));
         } else if response.double_clicked() {
-            let text = self.text.split([' ', '\u{a0}']).next().unwrap_or_default().to_owned();
-            ui.data_mut(|data| data.insert_temp(id, Typed { text, focused: false }));
+            ui.data_mut(|data| data.insert_temp(id, Typed::default()));
         }
         self.type_over(ui, id, rect, edits);
         let held = ui.data(|data| data.get_temp::<f32>(id));
@@ -115,6 +114,7 @@ impl<'a> Turning<'a> {
                 .font(FontId::proportional(12.0))
                 .text_color(TEXT)
                 .background_color(WELL)
+                .hint_text(&self.text)
                 .margin(Margin::symmetric(4, 2))
                 .desired_width(at.width() - 8.0);
             ui.visuals_mut().selection.stroke.color = ACCENT;
