@@ -2,7 +2,8 @@
 //! what is built here, and ask it for latencies and corrections.
 
 use crate::amounts::{Amounts, Share};
-use crate::effect::{Context, Effect, Source};
+use crate::context::Context;
+use crate::effect::{Effect, Source};
 use crate::effects::conditioning::Conditioning;
 use crate::effects::dynamics::Dynamics;
 use crate::effects::equalization::Equalization;

@@ -2,32 +2,13 @@
 //! whole-file passes and the live normalizer know effects by nothing else.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use crate::amounts::Share;
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
-use crate::rules::RecipeKind;
 use crate::session::Standing;
-use crate::stem::Stem;
 use crate::store::{StemStore, StoreError};
-use crate::targets::StemTargets;
-
-/// For whom and by whose rules an effect works.
-#[derive(Debug, Clone)]
-pub struct Context {
-    /// The stem.
-    pub stem: Stem,
-    /// The rules.
-    pub kind: RecipeKind,
-    /// What the stem is brought to.
-    pub target: Arc<StemTargets>,
-    /// How far off it may lie before that is a fault, in spreads; for rules that look for faults.
-    pub tolerance: f64,
-    /// The rate of everything the effect hears.
-    pub sample_rate_hz: f64,
-}
 
 /// Where an effect's correction comes from.
 #[derive(Debug, Clone, Copy)]

@@ -159,7 +159,8 @@ def _card(
     if config.get("similarity") and _has_own_levels(config, targets):
         similar = "/".join(f"{config['similarity'].get(s, math.nan):g}" for s in STEMS)
         leveled += f"; and φ {similar}, since the published φ counts faint bins like loud ones"
-    amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in config["recipe"].items() if key != "kind")
+    effects = {key: value for key, value in config["recipe"].items() if isinstance(value, dict)}
+    amounts = ", ".join(f"{key} {value['amount']:g}" for key, value in effects.items())
     start = "the transparent start" if config["start"] == "transparent" else "its start"
     front = f"The filter bank is {'frozen at' if train.freeze_front_end else 'trained from'} {start}."
     network = ", ".join(f"{key} {value}" for key, value in config["network"].items())

@@ -4,6 +4,7 @@
 //! so that the plug-in and every other caller of the engine glide alike.
 
 pub mod amounts;
+mod kinds;
 mod stem;
 
 pub use amounts::AmountParams;
@@ -13,6 +14,7 @@ use crate::editor::size::EditorSize;
 use crate::models::{ModelChoice, ModelField};
 use crate::saved::{self, Learned, LearnedField, Session, SessionField, SettingField};
 use crate::text;
+use kinds::{clamp, decibels, share, switch};
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use std::sync::Arc;
@@ -118,31 +120,6 @@ impl Default for TributaryParams {
     }
 }
 
-/// A gain in dB, as far to either side of 0.
-fn decibels(name: impl Into<String>, range_db: f32) -> FloatParam {
-    FloatParam::new(name, 0.0, FloatRange::Linear { min: -range_db, max: range_db })
-        .with_unit(" dB")
-        .with_step_size(0.1)
-        // −0.04 would read as “-0.0”.
-        .with_value_to_string(formatters::v2s_f32_rounded(1))
-        .with_string_to_value(Arc::new(|typed| text::number(typed, "dB")))
-}
-
-/// A share of a whole, all of it at first.
-fn share(name: impl Into<String>) -> FloatParam {
-    FloatParam::new(name, 1.0, FloatRange::Linear { min: 0.0, max: 1.0 })
-        .with_unit(" %")
-        .with_value_to_string(formatters::v2s_f32_percentage(1))
-        .with_string_to_value(Arc::new(|typed| Some(text::number(typed, "%")? / 100.0)))
-}
-
-/// Off until it is pressed.
-fn switch(name: impl Into<String>) -> BoolParam {
-    BoolParam::new(name, false)
-        .with_value_to_string(Arc::new(|on| if on { "On" } else { "Off" }.to_owned()))
-        .with_string_to_value(Arc::new(text::switch))
-}
-
 impl TributaryParams {
     /// What acts on a stem.
     pub fn stem(&self, stem: Stem) -> &StemParams {
@@ -212,12 +189,6 @@ fn mend_values(state: &mut PluginState) {
     for (id, value) in of_mix.chain(Stem::ALL.into_iter().flat_map(stem::defaults)) {
         state.params.entry(id).or_insert(value);
     }
-}
-
-/// False when there is nothing to clamp.
-fn clamp(value: &mut f32, least: f32, most: f32) -> bool {
-    *value = value.clamp(least, most);
-    !value.is_nan()
 }
 
 #[cfg(test)]

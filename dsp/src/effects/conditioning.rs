@@ -4,7 +4,8 @@
 //! A recipe of kind [`Tributary`](crate::RecipeKind::Tributary) has it always, as part of what its network hears; the paper's
 //! rules and the released code's know nothing of it.
 
-use crate::effect::{Context, Effect};
+use crate::context::Context;
+use crate::effect::Effect;
 use crate::filters::biquad::{Coefficients, StereoBiquad};
 use crate::hop::Hop;
 use crate::rules::RecipeKind;

@@ -12,7 +12,8 @@ pub use meter::measure;
 
 use self::correction::{DynamicsCorrection, correction};
 use crate::amounts::Share;
-use crate::effect::{Context, Effect, Feature, Source};
+use crate::context::Context;
+use crate::effect::{Effect, Feature, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;

@@ -9,6 +9,7 @@ pub(crate) mod matcher;
 pub(crate) mod minimum_phase;
 pub(crate) mod shaper;
 pub(crate) mod spread;
+pub(crate) mod third_octaves;
 
 pub use correction::{correction, measure};
 pub use designer::FilterDesigner;
@@ -17,7 +18,8 @@ use self::correction::EqualizationCorrection;
 use self::designer::Designer;
 use self::matcher::EqualizationMatcher;
 use crate::amounts::Share;
-use crate::effect::{Context, Effect, Feature, Source};
+use crate::context::Context;
+use crate::effect::{Effect, Feature, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;

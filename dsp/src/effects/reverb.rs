@@ -10,7 +10,8 @@ pub use room::{ImpulseResponse, ImpulseResponseError, LONGEST_SECONDS, Room, Roo
 
 use self::send::ReverbSend;
 use crate::amounts::Share;
-use crate::effect::{Context, Effect};
+use crate::context::Context;
+use crate::effect::Effect;
 use crate::hop::Hop;
 use crate::recipe::ReverbSetting;
 

@@ -1,6 +1,6 @@
 //! Six amounts, one for each effect: once for all stems, and once for each.
 
-use super::share;
+use super::kinds::share;
 use nice_plug::prelude::*;
 use tributary_dsp::Amounts;
 

@@ -1,7 +1,7 @@
 //! The parameters of one stem, and how they are read, mended and told to the engine.
 
 use super::amounts::AmountParams;
-use super::{clamp, decibels, switch};
+use super::kinds::{clamp, decibels, switch};
 use nice_plug::plugin::ParamValue;
 use nice_plug::prelude::*;
 use tributary_dsp::{Amounts, Stem};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::loudness::{gain_to_lufs_db, measure as measure_loudness};
 use crate::analysis::spectra::{REFERENCE_LUFS, mean_magnitudes};
-use crate::effect::Context;
+use crate::context::Context;
 use crate::effects::equalization::curve::{CURVE_POINTS, target_grid_db};
 use crate::effects::equalization::faults::Fault;
 use crate::effects::equalization::shaper::CurveShaper;

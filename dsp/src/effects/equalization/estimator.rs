@@ -7,7 +7,7 @@ use realfft::num_complex::Complex32;
 
 use crate::analysis::estimates::{ActivityGate, ESTIMATE_SECONDS, RunningWeight};
 use crate::analysis::spectra::{ANALYSIS_FRAMES, REFERENCE_LUFS};
-use crate::effect::Context;
+use crate::context::Context;
 use crate::effects::equalization::curve::CURVE_POINTS;
 use crate::effects::equalization::faults::Fault;
 use crate::effects::equalization::shaper::CurveShaper;

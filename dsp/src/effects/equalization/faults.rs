@@ -13,24 +13,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::effects::equalization::spread::usual_spread_db;
+use crate::effects::equalization::third_octaves::{THIRD_OCTAVES, center_hz, edge_hz};
 use crate::filters::biquad::k_weighting;
 use crate::stem::Stem;
 use crate::targets::StemTargets;
-
-/// Third octaves: 19.7 Hz to 20.2 kHz.
-pub const THIRD_OCTAVES: usize = 31;
-/// Position of the one at 1 kHz.
-const AT_1_KHZ: f64 = 17.0;
-
-/// Center of a third octave in Hz.
-pub fn center_hz(band: usize) -> f64 {
-    1000.0 * 2f64.powf((band as f64 - AT_1_KHZ) / 3.0)
-}
-
-/// Lower edge of a third octave in Hz; the upper one is the next band's.
-pub fn edge_hz(band: usize) -> f64 {
-    1000.0 * 2f64.powf((band as f64 - AT_1_KHZ - 0.5) / 3.0)
-}
 
 /// Bands that are judged, in Hz; those beyond are corrected along with them.
 const JUDGED_HZ: std::ops::Range<f64> = 48.0..10_500.0;
@@ -301,7 +287,7 @@ mod tests {
             assert_eq!(found.fault, Some(Fault::Muffled), "{stem}: {found:?}");
             let error_db = |band: usize| {
                 let kept = average[band] - muffled[band];
-                (kept - found.curve_db[band] + found.curve_db[AT_1_KHZ as usize]).abs()
+                (kept - found.curve_db[band] + found.curve_db[17]).abs()
             };
             // 2 to 4 kHz: further up the boost is bounded.
             assert!((20..24).all(|band| error_db(band) < 4.0), "{stem}: {found:?}");

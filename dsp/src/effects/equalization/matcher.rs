@@ -3,7 +3,7 @@
 
 use crate::amounts::Share;
 use crate::analysis::estimates::{GLIDE_SECONDS, Glide, step};
-use crate::effect::Context;
+use crate::context::Context;
 use crate::effects::equalization::correction::EqualizationCorrection;
 use crate::effects::equalization::curve::CURVE_POINTS;
 use crate::effects::equalization::designer::Designer;

@@ -2,11 +2,12 @@
 //! mended where something is wrong. The running estimate and the whole-file pass share it.
 
 use crate::analysis::spectra::ANALYSIS_FRAMES;
-use crate::effect::Context;
+use crate::context::Context;
 use crate::effects::equalization::curve::{
     CURVE_POINTS, keep_loudness, loudness_weights, match_target, target_grid_db,
 };
-use crate::effects::equalization::faults::{Fault, FaultFinder, THIRD_OCTAVES, center_hz, edge_hz};
+use crate::effects::equalization::faults::{Fault, FaultFinder};
+use crate::effects::equalization::third_octaves::{THIRD_OCTAVES, center_hz, edge_hz};
 use crate::rules::RecipeKind;
 use crate::targets::FULL_BINS;
 

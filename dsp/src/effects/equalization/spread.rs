@@ -1,6 +1,6 @@
 //! How far stems of a kind differ in tone without anything being wrong.
 
-use crate::effects::equalization::faults::THIRD_OCTAVES;
+use crate::effects::equalization::third_octaves::THIRD_OCTAVES;
 use crate::stem::Stem;
 
 /// Standard deviation of a stem's spectrum per third octave, in dB, for targets that do not say.
