@@ -4,6 +4,9 @@
 /// Material after which running estimates stop being plain means, in seconds of sounding audio.
 pub const ESTIMATE_SECONDS: f64 = 20.0;
 
+/// A running peak falls by this much per second of material, so that one click is forgotten in time, in dB.
+pub(crate) const PEAK_FALL_DB_PER_SECOND: f64 = 0.1;
+
 /// Time constant with which a correction follows its estimate, in seconds.
 pub const GLIDE_SECONDS: f64 = 0.5;
 

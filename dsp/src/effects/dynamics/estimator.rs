@@ -2,7 +2,7 @@
 //! eight thresholds would leave them. The threshold that meets the target is read off that bank; nothing is searched
 //! and no audio is kept.
 
-use crate::analysis::estimates::ActivityGate;
+use crate::analysis::estimates::{ActivityGate, PEAK_FALL_DB_PER_SECOND};
 use crate::analysis::onset_peaks::loudest_quarter;
 use crate::analysis::onsets::OnsetDetector;
 use crate::effects::dynamics::compressor::{
@@ -21,8 +21,6 @@ const SEGMENTS: usize = 64;
 const FEWEST_SEGMENTS: usize = 3;
 /// A segment never lasts longer, so that a held tone without onsets is judged too.
 const LONGEST_SEGMENT_SECONDS: f64 = 3.0;
-/// The running peak falls by this much per second of material, so that one click is forgotten in time.
-const PEAK_FALL_DB_PER_SECOND: f64 = 0.1;
 
 const LANES: usize = BANK_DB.len();
 /// Levels are kept per quarter of a hop: that finely a segment can be cut at its onset.

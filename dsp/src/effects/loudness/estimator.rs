@@ -1,8 +1,11 @@
 //! The running estimate behind live loudness: gated loudness of what has been heard.
 
-use crate::analysis::estimates::{ESTIMATE_SECONDS, LOUDEST_MATERIAL, RunningWeight};
+use crate::analysis::estimates::{
+    ESTIMATE_SECONDS, LOUDEST_MATERIAL, PEAK_FALL_DB_PER_SECOND, RunningWeight,
+};
 use crate::analysis::loudness::{ABSOLUTE_GATE_LUFS, KWeighting, QUIET_GATE_LUFS, RELATIVE_GATE, lufs};
 use crate::hop::{HOP_FRAMES, Hop};
+use crate::units::gain_from_db;
 
 /// Length of a block (BS.1770-4).
 const BLOCK_SECONDS: f64 = 0.4;
@@ -27,6 +30,7 @@ pub(crate) struct LoudnessEstimator {
     gated: f64,
     gated_weight: RunningWeight,
     peak: f32,
+    peak_falls: f32,
 }
 
 impl LoudnessEstimator {
@@ -43,6 +47,7 @@ impl LoudnessEstimator {
             gated: 0.0,
             gated_weight: RunningWeight::new(hops),
             peak: 0.0,
+            peak_falls: gain_from_db(-PEAK_FALL_DB_PER_SECOND * HOP_FRAMES as f64 / sample_rate_hz) as f32,
         }
     }
 
@@ -65,7 +70,8 @@ impl LoudnessEstimator {
             self.forget();
         }
         self.ungated += (block - self.ungated) * self.ungated_weight.next_weight();
-        self.peak = hop.sides().into_iter().flatten().fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        let before = self.peak * self.peak_falls;
+        self.peak = hop.sides().into_iter().flatten().fold(before, |peak, sample| peak.max(sample.abs()));
         if block > self.ungated * RELATIVE_GATE {
             self.gated += (block - self.gated) * self.gated_weight.next_weight();
         }
@@ -75,7 +81,7 @@ impl LoudnessEstimator {
         self.gated_weight.has_material().then(|| lufs(self.gated))
     }
 
-    /// Largest magnitude of what was heard, linear.
+    /// Largest magnitude of what was heard, linear; slowly forgotten.
     pub(crate) fn peak(&self) -> f32 {
         self.peak
     }
