@@ -11,7 +11,6 @@ use crate::hop::{HOP_FRAMES, Hop, sanitize};
 use crate::normalizer::{NormalizerError, check, context};
 use crate::padded::PaddedStem;
 use crate::profile::{SongProfile, StemProfile};
-use crate::reading::StemReading;
 use crate::recipe::{EffectName, Recipe};
 use crate::rules::RecipeKind;
 use crate::session::{Session, Standing};
@@ -300,11 +299,6 @@ impl WholeFile {
         tail.left.truncate(tail_frames);
         tail.right.truncate(tail_frames);
         Ok((Some(profile), tail))
-    }
-
-    /// What is done to the stem, once it was found.
-    pub fn reading(&self) -> StemReading {
-        self.corrected.reading()
     }
 
     /// Whether there is nothing to correct: by the paper's rules and the published ones, a peak at or below −50 dBFS; otherwise

@@ -62,22 +62,16 @@ impl Baseline {
     pub fn mix(self, stems: Stems<'_>, recipe: &Recipe, targets: &Targets) -> Result<StereoBuffer> {
         let frames = stems.iter().flatten().map(|stem| stem.frames()).max().unwrap_or(0);
         let mut sum = StereoBuffer::silence(frames);
-        let session = match self {
-            Self::NormalizedSum => session(stems, recipe)?,
-            _ => Session::default(),
-        };
+        if self == Self::NormalizedSum {
+            add_normalized(&mut sum, stems, recipe, targets)?;
+            return Ok(sum);
+        }
         for stem in Stem::ALL {
             let Some(audio) = stems[stem.index()] else { continue };
             match self {
                 Self::RawSum => add(&mut sum, audio, 1.0),
                 Self::EqualLoudness => add(&mut sum, audio, gain_to(audio, EQUAL_LUFS)?),
-                Self::NormalizedSum => {
-                    let mut audio = audio.clone();
-                    WholeFile::new(stem, recipe, targets, f64::from(RATE_HZ))
-                        .and_then(|effects| effects.in_session(&session).normalize(&mut audio, &mut |_| {}))
-                        .with_context(|| format!("the {stem} stem cannot be normalized"))?;
-                    add(&mut sum, &audio, 1.0);
-                }
+                Self::NormalizedSum => {} // is made above, of all stems together
                 Self::Static => {
                     let widened = widen(audio, STATIC_SIDE_DB[stem.index()]);
                     add(&mut sum, &widened, gain_to(&widened, STATIC_LUFS[stem.index()])?);
@@ -88,11 +82,25 @@ impl Baseline {
     }
 }
 
-/// How the stems stand to one another.
-fn session(stems: Stems<'_>, recipe: &Recipe) -> Result<Session> {
+/// Adds the stems as the normalization leaves them, which compares them with one another.
+fn add_normalized(
+    sum: &mut StereoBuffer,
+    stems: Stems<'_>,
+    recipe: &Recipe,
+    targets: &Targets,
+) -> Result<()> {
     let mut copies = stems.map(|stem| stem.cloned());
     let stores = copies.each_mut().map(|stem| stem.as_mut().map(|stem| stem as &mut dyn StemStore));
-    Session::measure(stores, recipe.kind, f64::from(RATE_HZ)).context("the stems cannot be measured")
+    let session =
+        Session::measure(stores, recipe.kind, f64::from(RATE_HZ)).context("the stems cannot be measured")?;
+    for (stem, audio) in Stem::ALL.into_iter().zip(&mut copies) {
+        let Some(audio) = audio else { continue };
+        WholeFile::new(stem, recipe, targets, f64::from(RATE_HZ))
+            .and_then(|effects| effects.in_session(&session).normalize(audio, &mut |_| {}))
+            .with_context(|| format!("the {stem} stem cannot be normalized"))?;
+        add(sum, audio, 1.0);
+    }
+    Ok(())
 }
 
 fn add(sum: &mut StereoBuffer, audio: &StereoBuffer, gain: f64) {
