@@ -4,46 +4,60 @@
 //! every state of the editor, including those that are hard to reach in a host, can be drawn in a test.
 
 mod amounts;
+pub(crate) mod appearance;
 mod controls;
 pub(crate) mod copies;
+mod correction_rows;
 mod curves;
 mod edit;
+mod footer;
+mod header;
 mod latency;
 mod learning;
 mod meters;
-mod model_status;
+mod mix_panel;
 mod open_window;
+mod sentence;
 pub(crate) mod size;
 mod stem_strip;
+pub(crate) mod stereo_image;
 pub(crate) mod theme;
 mod turning;
 pub(crate) mod window;
 
-pub use copies::{Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy};
+pub use appearance::Appearance;
+pub use copies::{
+    Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy,
+};
 pub use edit::{Control, Edit, LearningAction, StemControl};
-pub use size::{MIN_SIZE, SIZE};
+pub use size::{LAYOUT, MIN_SIZE, SIZE};
+pub use theme::dress;
 
-use crate::params::{DrySource, TributaryParams};
-use egui::{Align2, Rect, Ui, pos2, vec2};
+use crate::params::TributaryParams;
+use egui::{Rect, Ui, pos2, vec2};
 use theme::GAP;
 use tributary_dsp::Stem;
-use turning::Turning;
 
 const HEADER: f32 = 42.0;
+/// Presets, snapshots, undo and targets have this row under the header.
+const TOOLBAR: f32 = 28.0;
 const FOOTER: f32 = 26.0;
 const CURVES: f32 = 74.0;
 const MIX_PANEL: f32 = 258.0;
 
-/// Draws the editor over the whole of `ui` and returns what the user did.
+/// Draws the editor over the whole of `ui`, which has room for [`LAYOUT`] or more, and returns what the user did.
 pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     let mut edits = Vec::new();
     let whole = ui.max_rect();
-    ui.painter().rect_filled(whole, egui::CornerRadius::ZERO, theme::BACKGROUND);
+    let colors = theme::colors(ui.ctx());
+    ui.painter().rect_filled(whole, egui::CornerRadius::ZERO, colors.background);
     let inner = whole.shrink2(vec2(12.0, 4.0));
     let (header, rest) = inner.split_top_bottom_at_y(inner.top() + HEADER);
+    // The toolbar is drawn into this row: `toolbar::draw(ui, toolbar, …)`.
+    let (_toolbar, rest) = rest.split_top_bottom_at_y(rest.top() + TOOLBAR);
     let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER);
-    model_status::header(ui, header, copies, params.bypass.value(), &mut edits);
-    model_status::footer(ui, footer, copies, &mut edits);
+    header::draw(ui, header, params, copies, &mut edits);
+    footer::draw(ui, footer, copies, &mut edits);
     let (body, row) = rest.split_top_bottom_at_y(rest.bottom() - latency::HEIGHT);
     latency::draw(ui, row, copies, &mut edits);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
@@ -52,7 +66,7 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (stems, panel) = body.split_left_right_at_x(body.right() - MIX_PANEL);
     stem_area(ui, stems, params, copies, &mut edits);
-    mix_panel(ui, panel, params, copies, &mut edits);
+    mix_panel::draw(ui, panel, params, copies, &mut edits);
     edits
 }
 
@@ -66,7 +80,7 @@ fn stem_area(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
         strips = above;
     }
     // A sentence stands where the streams flow: they say what the meters say, and no control moves for it.
-    let sentence = model_status::sentence(copies);
+    let sentence = sentence::of(theme::colors(ui.ctx()), copies);
     let width = (strips.width() - 3.0 * GAP - GAP) / 4.0;
     let strip = |index: usize| {
         let left = strips.left() + index as f32 * (width + GAP);
@@ -76,68 +90,13 @@ fn stem_area(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edi
     match sentence {
         Some((color, text)) => {
             let room = Rect::from_min_max(streams.min + vec2(0.0, GAP), streams.max - vec2(GAP, 0.0));
-            model_status::notice(ui, room, color, &text);
+            sentence::draw(ui, room, color, &text);
         }
         None => curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix),
     }
     for stem in Stem::ALL {
-        let (params, copy) = (params.stem(stem), &copies.stems[stem.index()]);
-        stem_strip::draw(ui, strip(stem.index()), stem, params, copy, edits);
-    }
-}
-
-/// Meters of the mix above, what acts on it below.
-fn mix_panel(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edits: &mut Vec<Edit>) {
-    theme::panel(ui.painter(), rect);
-    let inner = rect.shrink(14.0);
-    let controls_height = 232.0;
-    let (meters, controls) = inner.split_top_bottom_at_y(inner.bottom() - controls_height);
-    meters::mix(ui.painter(), Rect::from_min_max(meters.min, meters.max - vec2(0.0, 12.0)), &copies.mix);
-
-    let link = pos2(inner.right() - 50.0, inner.top() + 7.0);
-    if controls::link(ui, link, "Amounts") {
-        edits.push(Edit::ShowAmounts(!copies.amounts_open));
-    }
-    let audible = !params.bypass.value();
-    let mix = Rect::from_min_size(controls.min, vec2(140.0, 170.0));
-    let active = audible && !params.delta.value();
-    let turning = Turning::new(Control::Mix, &params.mix);
-    controls::Knob { name: "Mix", turning, neutral: 0.0, active }.draw(ui, mix, edits);
-    let gain = Rect::from_min_size(pos2(controls.right() - 80.0, controls.top() + 62.0), vec2(80.0, 108.0));
-    let turning = Turning::new(Control::Gain, &params.gain_db);
-    controls::Knob { name: "Output gain", turning, neutral: 0.5, active: audible }.draw(ui, gain, edits);
-    comparing(ui, pos2(gain.left() - 10.0, controls.top()), params, edits);
-
-    let at = pos2(controls.left(), controls.bottom() - 42.0);
-    theme::label(ui.painter(), at, Align2::LEFT_CENTER, "Dry source (Mix at 0 %)", 11.0, theme::DIM);
-    let row = Rect::from_min_max(pos2(controls.left(), controls.bottom() - 28.0), controls.max);
-    let chosen = usize::from(params.dry_source.value() == DrySource::Sum);
-    if let Some(choice) = controls::choice(ui, row, &["Bus", "Sum of stems"], chosen) {
-        edits.extend(Edit::once(Control::DrySource, choice as f32));
-    }
-}
-
-/// The switches for comparing: above the output gain, beside Mix.
-fn comparing(ui: &Ui, at: egui::Pos2, params: &TributaryParams, edits: &mut Vec<Edit>) {
-    let switches = [
-        controls::Switch {
-            control: Control::MatchLoudness,
-            name: "Match loudness",
-            help: "Brings the dry signal of Mix and Delta to the loudness of the mix, so that you compare mixes and not levels.",
-            on: params.match_loudness.value(),
-            lit: theme::faded(theme::ACCENT, 0.8),
-        },
-        controls::Switch {
-            control: Control::Delta,
-            name: "Delta",
-            help: "Plays what the mix adds to the dry signal and takes from it: the mix less the dry signal.",
-            on: params.delta.value(),
-            lit: theme::WAIT,
-        },
-    ];
-    for (row, switch) in switches.iter().enumerate() {
-        let rect = Rect::from_min_size(at + vec2(0.0, 26.0 * row as f32), vec2(90.0, 22.0));
-        controls::switch(ui, rect, switch, edits);
+        let shown = (params.stem(stem), &copies.stems[stem.index()]);
+        stem_strip::draw(ui, strip(stem.index()), stem, shown, copies.enlarged, edits);
     }
 }
 
@@ -165,7 +124,7 @@ mod tests {
     /// What is done when a user does this, frame by frame, at the usual size.
     fn edits(frames: &[Vec<egui::Event>]) -> Vec<Edit> {
         let (params, ctx, copies) = (TributaryParams::default(), egui::Context::default(), playing());
-        let screen = Rect::from_min_size(Pos2::ZERO, vec2(SIZE[0] as f32, SIZE[1] as f32));
+        let screen = Rect::from_min_size(Pos2::ZERO, vec2(LAYOUT[0] as f32, LAYOUT[1] as f32));
         let mut done = Vec::new();
         // Areas need a frame to find their sizes.
         for (number, events) in [vec![], vec![]].iter().chain(frames).chain(&[vec![], vec![]]).enumerate() {
@@ -194,8 +153,8 @@ mod tests {
     /// The controls of the vocals' strip as a user meets them.
     #[test]
     fn a_strip_is_pressed_pulled_reset_and_typed_into() {
-        const TRIM: Pos2 = pos2(68.0, 471.0);
-        const MUTE: Pos2 = pos2(127.0, 471.0);
+        const TRIM: Pos2 = pos2(85.0, 507.0);
+        const MUTE: Pos2 = pos2(160.0, 507.0);
         let (none, command) = (egui::Modifiers::NONE, egui::Modifiers::COMMAND);
         let of = |control| Control::Stem(Stem::Vocals, control);
         assert_eq!(edits(&click(MUTE, none)), Edit::once(of(StemControl::Mute), 1.0));
@@ -241,8 +200,8 @@ mod tests {
             seen: true,
             before_lufs: Some(-20.0),
             after_lufs: Some(-18.0),
-            corrections: vec![("Gain", "+2.0 dB".into())],
-            decision: "as it came; level +2.0 dB".into(),
+            decision: "Decided: as it came; level +2.0 dB.".into(),
+            ..StemCopy::default()
         };
         let model = ModelCopy { state: ModelState::Ready, ..ModelCopy::default() };
         Copies { stems: std::array::from_fn(|_| stem.clone()), model, ..Copies::default() }
@@ -254,7 +213,7 @@ mod tests {
         let reason = "ONNX Runtime was not found. Put libonnxruntime.so beside the plug-in (folder Tributary) or set \
                       ORT_DYLIB_PATH to the library's place, then open the project again.";
         let failed = ModelCopy { state: ModelState::Failed(reason.into()), ..playing().model };
-        for size in [MIN_SIZE, SIZE, [1500, 900]] {
+        for size in [LAYOUT, [1500, LAYOUT[1]], [LAYOUT[0], 900]] {
             let without = texts(&playing(), size);
             let said = "“small” cannot be used, the model before it stays: its files are broken.";
             for (copies, words) in [
@@ -282,7 +241,7 @@ mod tests {
         let missing = |seen| {
             let silent = StemCopy { seen, ..StemCopy::default() };
             let copies = Copies { stems: std::array::from_fn(|_| silent.clone()), ..playing() };
-            let found = texts(&copies, SIZE);
+            let found = texts(&copies, LAYOUT);
             found.iter().filter(|(text, ..)| text.contains("arrives")).count()
         };
         assert_eq!((missing(false), missing(true)), (5, 0), "four strips and the sentence, or none");

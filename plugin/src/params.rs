@@ -10,6 +10,7 @@ mod stem;
 pub use amounts::AmountParams;
 pub use stem::StemParams;
 
+use crate::editor::appearance::Appearance;
 use crate::editor::size::EditorSize;
 use crate::models::{ModelChoice, ModelField};
 use crate::saved::{self, Learned, LearnedField, Session, SessionField, SettingField};
@@ -91,6 +92,9 @@ pub struct TributaryParams {
     /// The window's size.
     #[persist = "window"]
     pub window: Arc<SettingField<EditorSize>>,
+    /// Whether the editor is dark or light.
+    #[persist = "appearance"]
+    pub appearance: Arc<SettingField<Appearance>>,
 }
 
 impl Default for TributaryParams {
@@ -116,6 +120,7 @@ impl Default for TributaryParams {
             latency: Arc::default(),
             model: Arc::default(),
             window: Arc::default(),
+            appearance: Arc::default(),
         }
     }
 }
@@ -167,6 +172,7 @@ pub(crate) fn mend(state: &mut PluginState) {
     saved::mend::<LatencyMode>(state);
     saved::mend::<ModelChoice>(state);
     saved::mend::<EditorSize>(state);
+    saved::mend::<Appearance>(state);
 }
 
 /// The framework stores what a state says as it is, and looks an enum's name up by that value without a check.

@@ -1,13 +1,14 @@
 //! What the editor shows: copies of the engine's figures in words and numbers. The only file that knows both.
 
 use crate::editor::copies::{
-    CORRECTIONS_MAX, Copies, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy,
+    Copies, CorrectionCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy,
 };
+use crate::editor::stereo_image::place;
 use crate::editor::theme::decimal;
 use crate::engines::{Change, Engines, Run, State};
 use crate::params::TributaryParams;
 use std::sync::atomic::Ordering::Relaxed;
-use tributary_dsp::{GainLimit, StemReading};
+use tributary_dsp::{Amounts, GainLimit, LoudnessReading, StemReading};
 use tributary_engine::{
     EngineState, HEARD_THRESHOLD, Learning, LearningPhase, ModelName, StemLevels, StemTelemetry, Telemetry,
 };
@@ -37,6 +38,7 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
         load_ratio: telemetry.load.get(),
         underruns: run.underruns(),
         amounts_open: false,
+        enlarged: None,
         plain_crossfade: telemetry.is_ready() && !telemetry.has_masks(),
         notices,
         learning: if run.is_running() { learning(&run.learning) } else { LearningCopy::Unavailable },
@@ -59,6 +61,7 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         params.latency.notice(),
         params.model.notice(),
         params.window.notice(),
+        params.appearance.notice(),
         run.and_then(|run| run.facts.notice.clone()),
         run.and_then(|run| run.telemetry.remark().map(str::to_owned)),
     ];
@@ -148,44 +151,77 @@ fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
         seen: signal || heard,
         before_lufs: audible(levels.before_lufs),
         after_lufs: audible(levels.after_lufs),
+        image: None,
         corrections: corrections(&levels.correction),
-        decision: levels.correction.decision(),
+        gain_reduction_db: levels.correction.dynamics.map_or(0.0, |now| now.gain_reduction_db),
+        decision: decision(&levels.correction),
     }
 }
 
-/// The corrections in words and numbers, in the order of the chain: a row for every effect that does something.
-fn corrections(reading: &StemReading) -> Vec<(&'static str, String)> {
-    let signed = |value: f32| {
-        let sign = if value >= 0.05 { "+" } else { "" };
-        // −0.04 would read as “−0.0”.
-        format!("{sign}{}", decimal(Some(if value.abs() < 0.05 { 0.0 } else { value })))
+/// The corrections in words and numbers, in the order of [`Amounts::NAMES`].
+fn corrections(reading: &StemReading) -> [CorrectionCopy; Amounts::NAMES.len()] {
+    let row = |value: Option<String>, in_force: bool| CorrectionCopy {
+        in_force: in_force && value.is_some(),
+        value: value.unwrap_or_else(|| "\u{2013}".into()),
     };
-    let side = |side: f32| match (side * 100.0).round() {
-        0.0 => "center".to_owned(),
-        side if side < 0.0 => format!("{:.0} % L", -side),
-        side => format!("{side:.0} % R"),
-    };
-    let width = |side: f32| match side {
+    let StemReading { equalization, dynamics, panning, width, loudness } = *reading;
+    let tone = equalization.map(|now| match now.fault {
+        Some(fault) => format!("{}, {} dB", fault.name(), signed(largest(now.range_db))),
+        None if is_heard(largest(now.range_db)) => {
+            format!("{} to {} dB", signed(now.range_db[0]), signed(now.range_db[1]))
+        }
+        None => "flat".to_owned(),
+    });
+    let reduced = dynamics.map(|now| match now.ratio > 1.0 {
+        true => format!("{} dB", signed(-now.gain_reduction_db)),
+        false => "as it is".to_owned(),
+    });
+    let placed = panning.map(|now| match now.side {
         0.0 => "as it is".to_owned(),
-        side => format!("{} dB side", signed(20.0 * side.log10())),
+        side => place(side),
+    });
+    let widened = width.map(|now| match now.added_side {
+        0.0 => "as it is".to_owned(),
+        side => format!("side {} dB", signed(20.0 * side.log10())),
+    });
+    let gain = loudness.map(|now| {
+        let why = now.limit.map_or("", |limit| match limit {
+            GainLimit::Bleed => "bleed, ",
+            GainLimit::Bound => "bounded, ",
+        });
+        format!("{why}{} dB", signed(now.gain_db))
+    });
+    [
+        row(None, false),
+        row(tone, equalization.is_some_and(|now| is_heard(largest(now.range_db)))),
+        row(reduced, dynamics.is_some_and(|now| now.ratio > 1.0)),
+        row(placed, panning.is_some_and(|now| now.side != 0.0)),
+        row(widened, width.is_some_and(|now| now.added_side > 0.0)),
+        row(gain, loudness.is_some_and(|now| is_heard(now.gain_db))),
+    ]
+}
+
+/// Whether a gain in dB is more than none, as it is shown.
+fn is_heard(gain_db: f32) -> bool {
+    gain_db.abs() >= 0.05
+}
+
+/// With its sign, and none for what is shown as 0.
+fn signed(value: f32) -> String {
+    let sign = if value >= 0.05 { "+" } else { "" };
+    // −0.04 would read as “−0.0”.
+    format!("{sign}{}", decimal(Some(if is_heard(value) { value } else { 0.0 })))
+}
+
+/// The decision as a sentence.
+fn decision(reading: &StemReading) -> String {
+    let words = reading.decision();
+    let because = match reading.loudness {
+        Some(LoudnessReading { limit: Some(GainLimit::Bleed), .. }) => "Left alone because it is ",
+        Some(_) => "Decided: ",
+        None => return "Nothing heard yet, or nothing to be done.".into(),
     };
-    let rows = [
-        reading.equalization.map(|now| match now.fault {
-            Some(fault) => ("EQ", format!("{}, {} dB", fault.name(), signed(largest(now.range_db)))),
-            None => ("EQ gain", format!("{} dB", signed(now.gain_db))),
-        }),
-        reading.dynamics.map(|now| ("Compression", format!("{} dB", signed(-now.gain_reduction_db)))),
-        reading.panning.map(|now| ("Panning", side(now.side))),
-        reading.width.map(|now| ("Width", width(now.added_side))),
-        reading.loudness.map(|now| match now.limit {
-            Some(GainLimit::Bleed) => ("Gain", format!("bleed, {} dB", signed(now.gain_db))),
-            Some(GainLimit::Bound) => ("Gain", format!("bounded, {} dB", signed(now.gain_db))),
-            None => ("Gain", format!("{} dB", signed(now.gain_db))),
-        }),
-    ];
-    let rows: Vec<_> = rows.into_iter().flatten().collect();
-    debug_assert!(rows.len() <= CORRECTIONS_MAX);
-    rows
+    format!("{because}{words}.")
 }
 
 /// The cut or the boost, whichever is larger.
@@ -217,8 +253,12 @@ mod tests {
         assert_eq!(Copies { latency, model, ..copies }, Copies::default());
     }
 
+    fn values(reading: &StemReading) -> [String; 6] {
+        corrections(reading).map(|correction| correction.value)
+    }
+
     #[test]
-    fn corrections_read_well() {
+    fn corrections_read_well_and_keep_their_places() {
         let reading = StemReading {
             equalization: Some(EqualizationReading { gain_db: -0.04, fault: None, range_db: [0.0; 2] }),
             dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
@@ -226,22 +266,18 @@ mod tests {
             width: Some(WidthReading { added_side: 0.25 }),
             loudness: Some(LoudnessReading { gain_db: 6.0, limit: None }),
         };
-        let values: Vec<String> = corrections(&reading).into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, ["0.0 dB", "−2.5 dB", "25 % L", "−12.0 dB side", "+6.0 dB"]);
-    }
-
-    #[test]
-    fn compression_width_and_gain_show_without_the_equalizer() {
-        let reading = StemReading {
-            dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
+        assert_eq!(values(&reading), ["–", "flat", "−2.5 dB", "25 % left", "side −12.0 dB", "+6.0 dB"]);
+        let in_force = corrections(&reading).map(|correction| correction.in_force);
+        assert_eq!(in_force, [false, false, true, true, true, true]);
+        assert_eq!(values(&StemReading::default()), ["–"; 6]);
+        let idle = StemReading {
+            dynamics: Some(DynamicsReading { gain_reduction_db: 0.0, threshold_db: 0.0, ratio: 1.0 }),
             width: Some(WidthReading { added_side: 0.0 }),
-            loudness: Some(LoudnessReading { gain_db: -3.0, limit: None }),
+            loudness: Some(LoudnessReading { gain_db: -0.04, limit: None }),
             ..StemReading::default()
         };
-        let rows = corrections(&reading);
-        let names: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["Compression", "Width", "Gain"]);
-        assert!(corrections(&StemReading::default()).is_empty());
+        assert_eq!(values(&idle), ["–", "–", "as it is", "–", "as it is", "0.0 dB"]);
+        assert!(corrections(&idle).iter().all(|correction| !correction.in_force));
     }
 
     #[test]
@@ -255,9 +291,10 @@ mod tests {
             loudness: Some(LoudnessReading { gain_db: -6.0, limit: Some(GainLimit::Bleed) }),
             ..StemReading::default()
         };
-        let rows = corrections(&reading);
-        assert_eq!(rows[0], ("EQ", "muffled, +14.0 dB".into()));
-        assert_eq!(rows[1], ("Gain", "bleed, −6.0 dB".into()));
+        let [_, tone, .., gain] = values(&reading);
+        assert_eq!((tone.as_str(), gain.as_str()), ("muffled, +14.0 dB", "bleed, −6.0 dB"));
+        assert!(decision(&reading).starts_with("Left alone because it is bleed"));
+        assert!(decision(&StemReading::default()).starts_with("Nothing heard yet"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::controls::Field;
 use super::copies::Copies;
 use super::edit::{Control, Edit};
-use super::theme::{self, ACCENT, DIM};
+use super::theme;
 use super::turning::Turning;
 use crate::params::TributaryParams;
 use crate::params::amounts::NAMES;
@@ -19,6 +19,7 @@ const FIELD: f32 = 20.0;
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edits: &mut Vec<Edit>) {
+    let colors = theme::colors(ui.ctx());
     theme::panel(ui.painter(), rect);
     let effects = NAMES.into_iter().zip(params.amounts.each()).enumerate();
     let effects = effects.map(|(index, (name, param))| (Control::Amount(index), name, param));
@@ -32,9 +33,9 @@ pub fn draw(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edit
             pos2(left, rect.bottom() - 7.0 - FIELD),
             pos2(left + width, rect.bottom() - 7.0),
         );
-        theme::label(ui.painter(), pos2(left, rect.top() + 6.0), Align2::LEFT_TOP, name, 10.5, DIM);
+        theme::label(ui.painter(), pos2(left, rect.top() + 6.0), Align2::LEFT_TOP, name, 10.5, colors.dim);
         let turning = Turning::new(control, param).sideways().explained(help(control, copies));
-        Field { turning, neutral: 0.0, color: ACCENT, name: "" }.draw(ui, field, edits);
+        Field { turning, neutral: 0.0, color: colors.accent, name: "" }.draw(ui, field, edits);
     }
 }
 

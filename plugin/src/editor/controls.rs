@@ -4,7 +4,7 @@
 //! drawn and clicked in a test without one.
 
 use super::edit::{Control, Edit};
-use super::theme::{self, ACCENT, BACKGROUND, DIM, LINE, PANEL, TEXT, WELL};
+use super::theme;
 use super::turning::Turning;
 use egui::{
     Align2, CornerRadius, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, pos2, vec2,
@@ -34,23 +34,24 @@ impl Knob<'_> {
     }
 
     fn paint(&self, painter: &Painter, rect: Rect, position: f32, lit: bool) {
+        let colors = theme::colors(painter.ctx());
         let strength = if self.active { 1.0 } else { 0.35 };
-        theme::label(painter, rect.center_top(), Align2::CENTER_TOP, self.name, 12.0, DIM);
+        theme::label(painter, rect.center_top(), Align2::CENTER_TOP, self.name, 12.0, colors.dim);
         theme::label(
             painter,
             rect.center_bottom(),
             Align2::CENTER_BOTTOM,
             &self.turning.text,
             if rect.width() > 100.0 { 19.0 } else { 14.0 },
-            theme::faded(TEXT, strength),
+            colors.faded(colors.text, strength),
         );
         let body = Rect::from_min_max(rect.min + vec2(0.0, 19.0), rect.max - vec2(0.0, 16.0));
         let radius = body.width().min(body.height()) / 2.0 - 2.0;
         let center = body.center();
         let thick = (radius * 0.11).clamp(3.0, 7.0);
         let ring = radius - thick / 2.0;
-        arc(painter, center, ring, 0.0, 1.0, Stroke::new(thick, WELL));
-        let color = theme::faded(ACCENT, strength);
+        arc(painter, center, ring, 0.0, 1.0, Stroke::new(thick, colors.well));
+        let color = colors.faded(colors.accent, strength);
         arc(
             painter,
             center,
@@ -60,12 +61,12 @@ impl Knob<'_> {
             Stroke::new(thick, color),
         );
         let cap = radius - thick - 4.0;
-        let edge = if lit { ACCENT } else { LINE };
-        painter.circle(center, cap, theme::faded(LINE, 0.75), Stroke::new(1.0, edge));
+        let edge = if lit { colors.accent } else { colors.edge };
+        painter.circle(center, cap, colors.faded(colors.line, 0.75), Stroke::new(1.0, edge));
         let direction = egui::Vec2::angled(angle(position));
         painter.line_segment(
             [center + direction * cap * 0.45, center + direction * (cap - 3.0)],
-            Stroke::new((radius * 0.06).clamp(2.0, 4.0), theme::faded(TEXT, strength)),
+            Stroke::new((radius * 0.06).clamp(2.0, 4.0), colors.faded(colors.text, strength)),
         );
     }
 }
@@ -103,34 +104,35 @@ impl Field<'_> {
     /// Draws the field into `rect` and appends what the user did.
     pub fn draw(&self, ui: &Ui, rect: Rect, edits: &mut Vec<Edit>) {
         let (position, lit) = self.turning.turn(ui, rect, edits);
-        let (painter, edge) = (ui.painter(), if lit { ACCENT } else { LINE });
-        painter.rect(rect, CornerRadius::same(3), WELL, Stroke::new(1.0, edge), StrokeKind::Inside);
+        let (painter, colors) = (ui.painter(), theme::colors(ui.ctx()));
+        let edge = if lit { colors.accent } else { colors.edge };
+        painter.rect(rect, CornerRadius::same(3), colors.well, Stroke::new(1.0, edge), StrokeKind::Inside);
         let inner = rect.shrink(2.0);
         let at = |position: f32| inner.left() + inner.width() * position;
         let (from, to) = (at(self.neutral.min(position)), at(self.neutral.max(position)));
         if to > from {
             let part = Rect::from_min_max(pos2(from, inner.top()), pos2(to, inner.bottom()));
-            painter.rect_filled(part, CornerRadius::same(2), theme::faded(self.color, 0.35));
+            painter.rect_filled(part, CornerRadius::same(2), colors.faded(self.color, 0.35));
         }
         let (text, ends) = (&self.turning.text, rect.shrink2(vec2(7.0, 0.0)));
         if self.name.is_empty() || rect.width() < NAMED_WIDTH {
-            theme::label(painter, rect.center(), Align2::CENTER_CENTER, text, 11.0, TEXT);
+            theme::label(painter, rect.center(), Align2::CENTER_CENTER, text, 11.0, colors.text);
         } else {
-            theme::label(painter, ends.left_center(), Align2::LEFT_CENTER, self.name, 11.0, DIM);
-            theme::label(painter, ends.right_center(), Align2::RIGHT_CENTER, text, 11.0, TEXT);
+            theme::label(painter, ends.left_center(), Align2::LEFT_CENTER, self.name, 11.0, colors.dim);
+            theme::label(painter, ends.right_center(), Align2::RIGHT_CENTER, text, 11.0, colors.text);
         }
     }
 }
 
 /// A push button that stays down; returns whether it was pressed.
 pub fn toggle(ui: &Ui, rect: Rect, name: &str, down: bool, lit: egui::Color32) -> bool {
-    press(ui, rect, Id::unique("toggle").with(name), name, down, lit).clicked()
+    button(ui, rect, Id::unique("toggle").with(name), name, down, lit).clicked()
 }
 
 /// A switch of a parameter: appends the edit when it is pressed.
 pub fn switch(ui: &Ui, rect: Rect, switch: &Switch<'_>, edits: &mut Vec<Edit>) {
     let id = Id::unique("switch").with(switch.control);
-    let response = press(ui, rect, id, switch.name, switch.on, switch.lit);
+    let response = button(ui, rect, id, switch.name, switch.on, switch.lit);
     if response.clicked() {
         edits.extend(Edit::once(switch.control, f32::from(u8::from(!switch.on))));
     }
@@ -151,10 +153,12 @@ pub struct Switch<'a> {
     pub lit: egui::Color32,
 }
 
-fn press(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Color32) -> Response {
+/// A button with its name inside.
+pub fn button(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Color32) -> Response {
     let response = ui.interact(rect, id, Sense::click());
-    let edge = if response.hovered() { ACCENT } else { LINE };
-    let (fill, text) = if down { (lit, BACKGROUND) } else { (PANEL, DIM) };
+    let colors = theme::colors(ui.ctx());
+    let edge = if response.hovered() { colors.accent } else { colors.edge };
+    let (fill, text) = if down { (lit, colors.on_lit) } else { (colors.panel, colors.dim) };
     ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     // Long names keep their distance from the edge.
     let size = if rect.width() < 7.0 * name.len() as f32 { 11.0 } else { 12.0 };
@@ -164,12 +168,13 @@ fn press(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Color32
 
 /// One of several: returns the choice that was pressed.
 pub fn choice(ui: &Ui, rect: Rect, names: &[&str], chosen: usize) -> Option<usize> {
+    let colors = theme::colors(ui.ctx());
     let width = rect.width() / names.len().max(1) as f32;
     let mut pressed = None;
     for (index, name) in names.iter().enumerate() {
         let left = rect.left() + width * index as f32;
         let cell = Rect::from_min_max(pos2(left, rect.top()), pos2(left + width, rect.bottom()));
-        if toggle(ui, cell.shrink2(vec2(1.0, 0.0)), name, index == chosen, theme::faded(ACCENT, 0.8)) {
+        if toggle(ui, cell.shrink2(vec2(1.0, 0.0)), name, index == chosen, colors.chosen) {
             pressed = Some(index);
         }
     }
@@ -178,9 +183,10 @@ pub fn choice(ui: &Ui, rect: Rect, names: &[&str], chosen: usize) -> Option<usiz
 
 /// Small text that can be clicked.
 pub fn link(ui: &Ui, at: Pos2, name: &str) -> bool {
-    let rect = theme::label(ui.painter(), at, Align2::LEFT_CENTER, name, 11.0, DIM);
+    let colors = theme::colors(ui.ctx());
+    let rect = theme::label(ui.painter(), at, Align2::LEFT_CENTER, name, 11.0, colors.dim);
     let response = ui.interact(rect.expand(3.0), Id::unique("link").with(name), Sense::click());
-    let color = if response.hovered() { TEXT } else { DIM };
+    let color = if response.hovered() { colors.text } else { colors.dim };
     ui.painter().line_segment([rect.left_bottom(), rect.right_bottom()], Stroke::new(1.0, color));
     response.clicked()
 }

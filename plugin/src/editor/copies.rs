@@ -1,7 +1,7 @@
 //! What the editor shows beside the parameters: plain values, in the words and units in which they are shown. Any state of
 //! the editor can be made up from them.
 
-use tributary_dsp::Stem;
+use tributary_dsp::{Amounts, Stem};
 use tributary_engine::LatencyMode;
 
 /// Meters of one stem.
@@ -15,14 +15,33 @@ pub struct StemCopy {
     pub before_lufs: Option<f32>,
     /// Momentary loudness after normalization.
     pub after_lufs: Option<f32>,
-    /// Corrections in force: name and value with its unit. At most `CORRECTIONS_MAX`.
-    pub corrections: Vec<(&'static str, String)>,
+    /// Where it goes into the mix; `None` when there is nothing to see.
+    pub image: Option<ImageCopy>,
+    /// What each effect does, in the order of [`Amounts::NAMES`].
+    pub corrections: [CorrectionCopy; Amounts::NAMES.len()],
+    /// Gain reduction of the compressor, in dB, positive.
+    pub gain_reduction_db: f32,
     /// What was decided about the stem and why, as a sentence.
     pub decision: String,
 }
 
-/// Rows of corrections a strip has room for.
-pub const CORRECTIONS_MAX: usize = 5;
+/// Where a signal sits between the speakers.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ImageCopy {
+    /// −1 left, 1 right.
+    pub balance: f32,
+    /// Share of the energy that is side, 0–1: 0 is mono, 0.5 two unlike channels.
+    pub width: f32,
+}
+
+/// What one effect does to a stem.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CorrectionCopy {
+    /// Value with its unit.
+    pub value: String,
+    /// It does something.
+    pub in_force: bool,
+}
 
 /// Meters of the mix.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -148,6 +167,8 @@ pub struct Copies {
     pub load_ratio: f32,
     /// Since the last reset.
     pub underruns: u64,
+    /// The stem that is shown in full.
+    pub enlarged: Option<Stem>,
     /// The amounts are shown.
     pub amounts_open: bool,
     /// The model has no masks: a share of the network is a plain crossfade.

@@ -4,12 +4,13 @@
 
 use super::copies::{MixCopy, StemCopy};
 use super::meters::fraction;
-use super::theme::{self, ACCENT};
+use super::theme;
 use egui::{Painter, Pos2, Rect, Stroke, epaint::CubicBezierShape, pos2};
 use tributary_dsp::Stem;
 
 /// Draws the streams inside `rect`, from the strips' centers above it to the middle of its right edge.
 pub fn draw(painter: &Painter, rect: Rect, centers_x: [f32; 4], stems: &[StemCopy; 4], mix: &MixCopy) {
+    let colors = theme::colors(painter.ctx());
     let mouth = pos2(rect.right(), rect.center().y);
     let river = 2.0 + 8.0 * fraction(mix.momentary_lufs);
     for stem in Stem::ALL {
@@ -18,13 +19,13 @@ pub fn draw(painter: &Painter, rect: Rect, centers_x: [f32; 4], stems: &[StemCop
         let source = pos2(centers_x[stem.index()], rect.top());
         // Streams enter the river one under the other, so that none hides another.
         let lane = (stem.index() as f32 - 1.5) * river.max(4.0) * 0.55;
-        let color = theme::faded(theme::stem_color(stem), 0.18 + 0.82 * level);
+        let color = colors.faded(colors.stem(stem), 0.18 + 0.82 * level);
         stream(painter, source, mouth, lane, Stroke::new(1.0 + 4.0 * level, color), rect.height());
     }
     let end = mouth - egui::vec2(26.0, 0.0);
     painter.line_segment(
         [end, mouth],
-        Stroke::new(river, theme::faded(ACCENT, 0.25 + 0.75 * fraction(mix.momentary_lufs))),
+        Stroke::new(river, colors.faded(colors.accent, 0.25 + 0.75 * fraction(mix.momentary_lufs))),
     );
 }
 

@@ -1,5 +1,6 @@
 //! What the user does in the editor. The window takes it to the host and to the engines.
 
+use super::appearance::Appearance;
 use tributary_dsp::Stem;
 use tributary_engine::LatencyMode;
 
@@ -38,6 +39,9 @@ pub enum StemControl {
     Solo,
     /// Leave alone.
     LeaveAlone,
+    /// How much of an effect is let through, by its place in
+    /// [`AmountParams::each`](crate::params::AmountParams::each).
+    Amount(usize),
 }
 
 /// What the user did. Values are normalized, 0–1.
@@ -55,8 +59,14 @@ pub enum Edit {
     Learning(LearningAction),
     /// Another latency mode.
     Latency(LatencyMode),
+    /// Show a stem in full, or none.
+    Enlarge(Option<Stem>),
     /// Show the amounts, or put them away.
     ShowAmounts(bool),
+    /// Another size of the window, in points of the screen.
+    Resize([u32; 2]),
+    /// Dark or light.
+    Appearance(Appearance),
     /// Another model, by its place in [`ModelCopy::choices`](super::copies::ModelCopy::choices).
     Model(usize),
 }

@@ -6,7 +6,7 @@
 use super::controls;
 use super::copies::{Copies, LatencyCopy};
 use super::edit::Edit;
-use super::theme::{self, ACCENT, DIM, PANEL, TEXT, WAIT, WELL};
+use super::theme;
 use egui::{Align2, CornerRadius, FontId, Id, Rect, Sense, Ui, pos2, vec2};
 use tributary_engine::LatencyMode;
 
@@ -20,12 +20,13 @@ const LABEL_MARGIN: f32 = 6.0;
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let colors = theme::colors(ui.ctx());
     let painter = ui.painter().with_clip_rect(rect);
     theme::panel(&painter, rect);
     let latency = &copies.latency;
     let y = rect.center().y;
     let mut left = rect.left() + 14.0;
-    theme::label(&painter, pos2(left, y), Align2::LEFT_CENTER, "Latency", 12.0, DIM);
+    theme::label(&painter, pos2(left, y), Align2::LEFT_CENTER, "Latency", 12.0, colors.dim);
     left += 56.0;
     for (index, mode) in LatencyMode::ALL.into_iter().enumerate() {
         let button = Rect::from_min_size(pos2(left, y - BUTTON / 2.0), vec2(BUTTON_WIDTH, BUTTON));
@@ -38,27 +39,28 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
                 Align2::CENTER_CENTER,
                 name(mode),
                 12.0,
-                theme::faded(DIM, 0.5),
+                colors.faded(colors.dim, 0.5),
             );
             ui.interact(button, Id::unique("mode not offered").with(index), Sense::hover())
                 .on_hover_text("This model was trained for one window: the standard one.");
             continue;
         }
-        let lit = if latency.pending { WAIT } else { theme::faded(ACCENT, 0.8) };
+        let lit = if latency.pending { colors.wait } else { colors.chosen };
         if controls::toggle(ui, button, name(mode), chosen, lit) && !chosen {
             edits.push(Edit::Latency(mode));
         }
         ui.interact(button, Id::unique("mode").with(index), Sense::hover()).on_hover_text(explanation(mode));
     }
     left += 12.0;
-    let total = theme::label(&painter, pos2(left, y), Align2::LEFT_CENTER, &total(latency), 12.0, TEXT);
+    let total =
+        theme::label(&painter, pos2(left, y), Align2::LEFT_CENTER, &total(latency), 12.0, colors.text);
     if latency.pending {
         let words = if latency.held {
             "The new mode begins when the song is learned."
         } else {
             "The new mode begins when the host restarts Tributary."
         };
-        theme::label(&painter, pos2(total.right() + 16.0, y), Align2::LEFT_CENTER, words, 12.0, WAIT);
+        theme::label(&painter, pos2(total.right() + 16.0, y), Align2::LEFT_CENTER, words, 12.0, colors.wait);
         return;
     }
     let bar = Rect::from_min_max(pos2(left + 66.0, y - 8.0), pos2(rect.right() - 14.0, y + 8.0));
@@ -98,19 +100,20 @@ fn milliseconds(latency: &LatencyCopy, samples: usize) -> String {
 
 /// The parts in the order of the signal, each as long as its share.
 fn parts_bar(ui: &Ui, bar: Rect, latency: &LatencyCopy) {
+    let colors = theme::colors(ui.ctx());
     let painter = ui.painter().with_clip_rect(bar);
-    painter.rect_filled(bar, CornerRadius::same(2), WELL);
+    painter.rect_filled(bar, CornerRadius::same(2), colors.well);
     let mut left = bar.left();
     for (index, (name, samples)) in latency.parts.iter().enumerate() {
         let share = *samples as f32 / latency.total_samples.max(1) as f32;
         let right = (left + share * bar.width()).min(bar.right());
         let part = Rect::from_min_max(pos2(left, bar.top()), pos2((right - 1.0).max(left), bar.bottom()));
         let strength = if index % 2 == 0 { 0.42 } else { 0.28 };
-        painter.rect_filled(part, CornerRadius::same(1), theme::faded(ACCENT, strength));
+        painter.rect_filled(part, CornerRadius::same(1), colors.faded(colors.accent, strength));
         let words = format!("{name} {:.0}", *samples as f64 * 1000.0 / latency.sample_rate_hz.max(1.0));
-        let galley = painter.layout_no_wrap(words, FontId::proportional(10.0), TEXT);
+        let galley = painter.layout_no_wrap(words, FontId::proportional(10.0), colors.text);
         if galley.size().x + LABEL_MARGIN <= part.width() {
-            painter.galley(part.center() - galley.size() / 2.0, galley, PANEL);
+            painter.galley(part.center() - galley.size() / 2.0, galley, colors.panel);
         }
         left = right;
     }
@@ -134,7 +137,7 @@ fn parts_table(ui: &mut Ui, latency: &LatencyCopy) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{MIN_SIZE, draw as draw_editor};
+    use super::super::{LAYOUT, draw as draw_editor};
     use super::*;
     use crate::params::TributaryParams;
     use egui::{Event, PointerButton, Pos2, RawInput};
@@ -143,7 +146,7 @@ mod tests {
     fn click(copies: &Copies, at: Pos2) -> Vec<Edit> {
         let params = TributaryParams::default();
         let ctx = egui::Context::default();
-        let [width, height] = MIN_SIZE.map(|points| points as f32);
+        let [width, height] = LAYOUT.map(|points| points as f32);
         let screen = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
         let button = |pressed| Event::PointerButton {
             pos: at,
@@ -178,7 +181,7 @@ mod tests {
     /// The editor's lower left is clicked all over: the modes there are, found by what happens.
     fn modes_found(copies: &Copies) -> Vec<LatencyMode> {
         let mut found = Vec::new();
-        for y in (MIN_SIZE[1] - 70..MIN_SIZE[1]).step_by(11) {
+        for y in (LAYOUT[1] - 70..LAYOUT[1]).step_by(11) {
             for x in (40..420).step_by(30) {
                 for edit in click(copies, pos2(x as f32, y as f32)) {
                     if let Edit::Latency(mode) = edit {

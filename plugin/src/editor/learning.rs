@@ -5,8 +5,8 @@
 use super::controls;
 use super::copies::{Copies, LearningCopy};
 use super::edit::{Edit, LearningAction};
-use super::theme::{self, ACCENT, BAD, DIM, GOOD, LINE, TEXT, WAIT, WELL};
-use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Stroke, Ui, pos2, vec2};
+use super::theme::{self, Palette};
+use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Ui, pos2, vec2};
 use tributary_dsp::Stem;
 
 /// Height of the row, in points.
@@ -16,20 +16,22 @@ const BUTTON: f32 = 26.0;
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let colors = theme::colors(ui.ctx());
     let painter = ui.painter().with_clip_rect(rect);
     theme::panel(&painter, rect);
     let y = rect.center().y;
-    let name = theme::label(&painter, pos2(rect.left() + 14.0, y), Align2::LEFT_CENTER, "Profile", 12.0, DIM);
+    let name =
+        theme::label(&painter, pos2(rect.left() + 14.0, y), Align2::LEFT_CENTER, "Profile", 12.0, colors.dim);
     let mut right = rect.right() - 8.0;
     for (action, text) in buttons(&copies.learning).iter().rev() {
         let width = 22.0 + 6.6 * text.len() as f32;
         let button = Rect::from_min_max(pos2(right - width, y - BUTTON / 2.0), pos2(right, y + BUTTON / 2.0));
-        if controls::toggle(ui, button, text, false, ACCENT) {
+        if controls::toggle(ui, button, text, false, colors.accent) {
             edits.push(Edit::Learning(*action));
         }
         right = button.left() - 6.0;
     }
-    let (color, words, stems) = words(&copies.learning);
+    let (color, words, stems) = words(&copies.learning, colors);
     let mut left = name.right() + 24.0;
     painter.circle_filled(pos2(left, y), 4.0, color);
     left += 12.0;
@@ -39,9 +41,9 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     if let LearningCopy::Analyzing { progress, .. } = copies.learning {
         left = gauge(&painter, left, y, progress);
     }
-    let galley = painter.layout_no_wrap(words.clone(), egui::FontId::proportional(12.0), TEXT);
+    let galley = painter.layout_no_wrap(words.clone(), egui::FontId::proportional(12.0), colors.text);
     let text = Rect::from_min_max(pos2(left, rect.top()), pos2(right - 8.0, rect.bottom()));
-    painter.with_clip_rect(text).galley(pos2(left, y - galley.size().y / 2.0), galley, TEXT);
+    painter.with_clip_rect(text).galley(pos2(left, y - galley.size().y / 2.0), galley, colors.text);
     ui.interact(text, Id::unique("learning"), Sense::hover()).on_hover_text(words);
 }
 
@@ -58,18 +60,18 @@ fn buttons(copy: &LearningCopy) -> &'static [(LearningAction, &'static str)] {
 
 type Words = (Color32, String, Option<[bool; Stem::COUNT]>);
 
-fn words(copy: &LearningCopy) -> Words {
+fn words(copy: &LearningCopy, colors: &Palette) -> Words {
     let or = |message: &Option<String>, usual: String| match message {
-        Some(message) => (Some(BAD), message.clone()),
+        Some(message) => (Some(colors.bad), message.clone()),
         None => (None, usual),
     };
     match copy {
-        LearningCopy::Unavailable => (DIM, "Adaptive".into(), None),
+        LearningCopy::Unavailable => (colors.dim, "Adaptive".into(), None),
         LearningCopy::Adaptive { message } => {
             let usual =
                 "Adaptive: corrections follow the song. Learn measures it as a whole while it plays once.";
             let (color, text) = or(message, usual.into());
-            (color.unwrap_or(ACCENT), text, None)
+            (color.unwrap_or(colors.accent), text, None)
         }
         LearningCopy::Listening { captured_s, kept_s, heard } => {
             let kept = if *kept_s > 0.0 {
@@ -77,16 +79,16 @@ fn words(copy: &LearningCopy) -> Words {
             } else {
                 " \u{2013} play the song from start to end".into()
             };
-            (WAIT, format!("Listening {}{kept}", minutes(*captured_s)), Some(*heard))
+            (colors.wait, format!("Listening {}{kept}", minutes(*captured_s)), Some(*heard))
         }
         LearningCopy::Analyzing { progress, heard } => {
-            (WAIT, format!("Analyzing {:.0} %", progress * 100.0), Some(*heard))
+            (colors.wait, format!("Analyzing {:.0} %", progress * 100.0), Some(*heard))
         }
         LearningCopy::Learned { length_s, unix_s, stems, averages, message } => {
             let too = if *averages { ", with the network's averages" } else { "" };
             let usual = format!("Learned on {} from {}{too}", date(*unix_s), minutes(*length_s));
             let (color, text) = or(message, usual);
-            (color.unwrap_or(GOOD), text, Some(*stems))
+            (color.unwrap_or(colors.good), text, Some(*stems))
         }
     }
 }
@@ -95,11 +97,7 @@ fn words(copy: &LearningCopy) -> Words {
 fn lamps(ui: &Ui, painter: &Painter, left: f32, y: f32, lit: [bool; Stem::COUNT]) -> f32 {
     for (stem, lit) in Stem::ALL.into_iter().zip(lit) {
         let center = pos2(left + 6.0 + 14.0 * stem.index() as f32, y);
-        if lit {
-            painter.circle_filled(center, 4.5, theme::stem_color(stem));
-        } else {
-            painter.circle(center, 4.5, WELL, Stroke::new(1.0, LINE));
-        }
+        theme::sign(painter, center, 4.5, stem, lit);
         let state = if lit { "heard" } else { "not heard: passes without corrections" };
         let lamp = Rect::from_center_size(center, vec2(14.0, 20.0));
         ui.interact(lamp, Id::unique("learned stem").with(stem.index()), Sense::hover())
@@ -109,10 +107,11 @@ fn lamps(ui: &Ui, painter: &Painter, left: f32, y: f32, lit: [bool; Stem::COUNT]
 }
 
 fn gauge(painter: &Painter, left: f32, y: f32, progress: f32) -> f32 {
+    let colors = theme::colors(painter.ctx());
     let gauge = Rect::from_min_size(pos2(left, y - 4.0), vec2(120.0, 8.0));
-    painter.rect_filled(gauge, CornerRadius::same(2), WELL);
+    painter.rect_filled(gauge, CornerRadius::same(2), colors.well);
     let filled = vec2(gauge.width() * progress.clamp(0.0, 1.0), gauge.height());
-    painter.rect_filled(Rect::from_min_size(gauge.min, filled), CornerRadius::same(2), WAIT);
+    painter.rect_filled(Rect::from_min_size(gauge.min, filled), CornerRadius::same(2), colors.wait);
     gauge.right() + 12.0
 }
 
@@ -174,7 +173,7 @@ mod tests {
             (learned(None), "Learned on 1970-01-01 from 1:05, with the network's averages", 2),
             (learned(Some("Nothing heard.")), "Nothing heard.", 2),
         ] {
-            assert!(words(&copy).1.contains(said), "{copy:?}");
+            assert!(words(&copy, &theme::DARK).1.contains(said), "{copy:?}");
             assert_eq!(buttons(&copy).len(), offered, "{copy:?}");
         }
     }

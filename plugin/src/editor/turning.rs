@@ -3,7 +3,7 @@
 //! report a new value back.
 
 use super::edit::{Control, Edit};
-use super::theme::{ACCENT, TEXT, WELL};
+use super::theme;
 use egui::{Area, FontId, Id, Key, Margin, Order, Rect, Response, Sense, TextEdit, Ui, Vec2, pos2};
 use nice_plug::prelude::{FloatParam, Param};
 
@@ -105,6 +105,7 @@ impl<'a> Turning<'a> {
 
     /// A field over the value, as long as something is being typed: Enter takes it, Escape and a click elsewhere do not.
     fn type_over(&self, ui: &Ui, id: Id, rect: Rect, edits: &mut Vec<Edit>) {
+        let colors = theme::colors(ui.ctx());
         let Some(Typed { mut text, focused }) = ui.data(|data| data.get_temp::<Typed>(id)) else { return };
         let height = 20.0_f32.min(rect.height());
         let at = Rect::from_min_max(pos2(rect.left(), rect.bottom() - height), rect.max);
@@ -112,12 +113,12 @@ impl<'a> Turning<'a> {
         let response = area.show(ui.ctx(), |ui| {
             let field = TextEdit::singleline(&mut text)
                 .font(FontId::proportional(12.0))
-                .text_color(TEXT)
-                .background_color(WELL)
+                .text_color(colors.text)
+                .background_color(colors.well)
                 .hint_text(&self.text)
                 .margin(Margin::symmetric(4, 2))
                 .desired_width(at.width() - 8.0);
-            ui.visuals_mut().selection.stroke.color = ACCENT;
+            ui.visuals_mut().selection.stroke.color = colors.accent;
             ui.add(field)
         });
         let field = response.inner;

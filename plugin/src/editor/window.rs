@@ -5,7 +5,8 @@
 use super::copies::Copies;
 use super::edit::{Control, Edit, LearningAction, StemControl};
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
-use super::size::{EditorSize, MIN_SIZE};
+use super::size::{EditorSize, MIN_SIZE, scale};
+use super::theme;
 use crate::engines::Engines;
 use crate::models::ModelChoice;
 use crate::params::TributaryParams;
@@ -24,6 +25,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tributary_dsp::Stem;
 
 const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 /// How often the framework looks for repaints requested from outside. The editor repaints itself every
@@ -39,7 +41,10 @@ struct Window {
     engines: Arc<Engines>,
     context: Option<GuiContext>,
     scale: Arc<AtomicF32>,
+    /// How large everything is drawn, beside the screen's own scale.
+    zoom: f32,
     amounts_open: bool,
+    enlarged: Option<Stem>,
 }
 
 /// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
@@ -79,15 +84,20 @@ impl Editor for WindowEditor {
             .with_resize_hint(self.resize_hint())
             .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
         let (life, ended) = life();
+        let zoom = self.params.window.chosen().scale();
         let window = Window {
             life: Some(life),
             params: Arc::clone(&self.params),
             engines: Arc::clone(&self.engines),
             context: None,
             scale: Arc::clone(&self.scale),
+            zoom,
             amounts_open: false,
+            enlarged: None,
         };
-        let state = EguiEditorState::from_size(self.logical_size(), 1.0);
+        let LogicalSize { width, height } = self.logical_size();
+        // The framework multiplies the two.
+        let state = EguiEditorState::from_size(LogicalSize::new(width / zoom, height / zoom), zoom);
         let spawned = create_egui_editor(state, RepaintNotifier::new(), settings, window)
             .ok_or("the framework has no editor")?
             .spawn(parent, wait_for_parent, fallback_scale_factor, context, host)?;
@@ -115,20 +125,26 @@ impl NiceEguiApp for Window {
         _frame: &mut Frame,
     ) -> Result<(), baseview::HandlerError> {
         self.life = self.life.take().and_then(Life::of_this_thread);
-        ctx.set_theme(egui::Theme::Dark);
+        theme::dress(&ctx);
         self.context = Some(context);
         self.engines.list_models();
         Ok(())
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
-        let copies = Copies { amounts_open: self.amounts_open, ..view::copies(&self.engines, &self.params) };
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.fit(ui.ctx(), frame);
+        ui.ctx().set_theme(self.params.appearance.chosen().theme());
+        let (amounts_open, enlarged) = (self.amounts_open, self.enlarged);
+        let copies = Copies { amounts_open, enlarged, ..view::copies(&self.engines, &self.params) };
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
             for edit in edits {
-                if let Edit::ShowAmounts(open) = edit {
-                    self.amounts_open = open;
+                match edit {
+                    Edit::ShowAmounts(open) => self.amounts_open = open,
+                    Edit::Enlarge(stem) => self.enlarged = stem,
+                    Edit::Resize(size) => self.resize(ui.ctx(), size.map(|points| points as f32)),
+                    _ => {}
                 }
                 self.apply(edit, &copies, &setter);
             }
@@ -140,8 +156,10 @@ impl NiceEguiApp for Window {
     }
 
     fn resized(&mut self, size: baseview::WindowSize) {
-        self.scale.store(size.scale_factor as f32, Relaxed);
-        let size = EditorSize::nearest(size.logical.width, size.logical.height);
+        // In the framework's figures the screen's scale and the layout's are one.
+        let zoom = f64::from(self.zoom);
+        self.scale.store((size.scale_factor / zoom) as f32, Relaxed);
+        let size = EditorSize::nearest(size.logical.width * zoom, size.logical.height * zoom);
         // A size that cannot be read is kept until the user chooses another than the usual one.
         if size != self.params.window.chosen() {
             self.params.window.choose(size);
@@ -154,10 +172,29 @@ impl NiceEguiApp for Window {
 }
 
 impl Window {
+    /// Draws everything as large as the window has room for.
+    fn fit(&mut self, ctx: &egui::Context, frame: &Frame) {
+        let size = frame.baseview_window().size().logical;
+        if self.zoom != ctx.zoom_factor() {
+            self.zoom = ctx.zoom_factor();
+            // The framework lets the window grow with the zoom. This one keeps its size: asked for what it has, it does nothing.
+            self.resize(ctx, [size.width as f32, size.height as f32]);
+        }
+        ctx.set_zoom_factor(scale(size.width, size.height));
+    }
+
+    /// Asks for a size, in points of the screen.
+    fn resize(&self, ctx: &egui::Context, [width, height]: [f32; 2]) {
+        // The framework multiplies by the zoom again.
+        let points = egui::vec2(width, height) / self.zoom;
+        ctx.send_viewport_cmd(egui::ViewportCommand::InnerSize(points));
+    }
+
     fn apply(&self, edit: Edit, copies: &Copies, setter: &ParamSetter<'_>) {
         let params = &self.params;
         match edit {
-            Edit::ShowAmounts(_) => {}
+            Edit::ShowAmounts(_) | Edit::Enlarge(_) | Edit::Resize(_) => {}
+            Edit::Appearance(appearance) => params.appearance.choose(appearance),
             Edit::ResetUnderruns => self.engines.reset_underruns(),
             Edit::Learning(LearningAction::Learn) => self.engines.learn(),
             Edit::Learning(LearningAction::Analyze) => self.engines.analyze(),
@@ -186,6 +223,7 @@ impl Window {
                         StemControl::Trim => pass(setter, &params.trim_db, edit),
                         StemControl::Mute => pass(setter, &params.mute, edit),
                         StemControl::Solo => pass(setter, &params.solo, edit),
+                        StemControl::Amount(effect) => pass(setter, params.amounts.each()[effect], edit),
                         StemControl::LeaveAlone => pass(setter, &params.leave_alone, edit),
                     }
                 }
