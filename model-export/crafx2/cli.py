@@ -19,7 +19,7 @@ from .contract import FORMS, NOT_STATED, REPOSITORY, Form, default_targets, read
 from .dataset import DatasetError, find_songs
 from .errors import UserError
 from .features import targets_from_features
-from .generator import VARIANTS, generate_song, processed_stems, song_tracks, write_tracks
+from .generator import VARIANTS, Tracks, generate_song, processed_stems, song_tracks, write_tracks
 from .played import renormalize
 from .song_set import generate
 
@@ -359,7 +359,7 @@ def run(arguments: argparse.Namespace) -> None:
             generate(arguments.output, seeds, make, arguments.workers)
         case "demo":
             song = generate_song(DEMO_SEED, DEMO_DURATION_S, variant="dry_stereo", full=True)
-            write_tracks(song.stems, arguments.output, DEMO_SEED, extension="flac")
+            write_tracks(Tracks(song.stems), arguments.output, DEMO_SEED, extension="flac")
         case "calibrate":
             _calibrate(arguments)
         case "recipe":

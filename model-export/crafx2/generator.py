@@ -30,6 +30,7 @@ from .songs.instruments import (
     render_plucks,
 )
 from .songs.mixing import mix
+from .songs.moves import MOVES_FILE, Moves
 from .songs.voice import Singer, draw_singer, render_vocals
 
 STEMS = ("vocals", "bass", "drums", "other")
@@ -45,21 +46,33 @@ VOCALS_LIMITED_DB = 4.5
 
 @dataclass(frozen=True)
 class Song:
-    """One generated song. Stems `(1 or 2, frames)`, mixture `(2, frames)`, all of equal length, peaks below 1."""
+    """One generated song. Stems `(1 or 2, frames)`, mixture `(2, frames)`, all of equal length, peaks below 1.
+
+    `moves` is what the engineer did to the stems over time to make the mixture.
+    """
 
     seed: int
     variant: str
     stems: Mapping[str, Audio]
     mixture: Audio
     arrangement: Arrangement
+    moves: Moves
 
-    def tracks(self) -> dict[str, Audio]:
-        """Stems and `mixture` by name."""
-        return {**self.stems, "mixture": self.mixture}
+    def tracks(self) -> Tracks:
+        """Stems and `mixture` by name, with the moves."""
+        return Tracks({**self.stems, "mixture": self.mixture}, self.moves)
 
 
-def song_tracks(seed: int, duration_s: float, variant: str | None) -> dict[str, Audio]:
-    """Stems and `mixture` of a seed; the arguments are those of `generate_song`."""
+@dataclass(frozen=True)
+class Tracks:
+    """What is written of a song: audio by file name, and the engineer's moves where somebody mixed it."""
+
+    audio: Mapping[str, Audio]
+    moves: Moves | None = None
+
+
+def song_tracks(seed: int, duration_s: float, variant: str | None) -> Tracks:
+    """Stems, `mixture` and moves of a seed; the arguments are those of `generate_song`."""
     return generate_song(seed, duration_s, variant=variant).tracks()
 
 
@@ -74,18 +87,19 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
     played = _perform(seed, duration_s, full)
     rng, variant = played.rng, variant or played.variant
-    mixture = mix(rng, played.wet)
+    mixture, moves = mix(rng, played.wet)
     source = played.wet
     if variant != "wet":
         raw = {stem: calibration.smooth_curve(rng, RAW_SPREAD_DB) for stem in STEMS}
         source = {stem: calibration.equalize(played.dry[stem], raw[stem]) for stem in STEMS}
     stems = {stem: _deliver(rng, stem, source[stem], variant) for stem in STEMS}
-    return Song(seed, variant, stems, mixture, played.arrangement)
+    return Song(seed, variant, stems, mixture, played.arrangement, moves)
 
 
-def processed_stems(seed: int, duration_s: float) -> dict[str, Audio]:
+def processed_stems(seed: int, duration_s: float) -> Tracks:
     """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
-    return {stem: _with_peak(audio, -3.0) for stem, audio in _perform(seed, duration_s, full=False).wet.items()}
+    wet = _perform(seed, duration_s, full=False).wet
+    return Tracks({stem: _with_peak(audio, -3.0) for stem, audio in wet.items()})
 
 
 def style_of(seed: int) -> str:
@@ -214,10 +228,15 @@ def _with_peak(audio: Audio, level_db: float) -> Audio:
     return audio * (float(fx.db_to_gain(level_db)) / peak) if peak > 1e-6 else audio
 
 
-def write_tracks(tracks: Mapping[str, Audio], folder: Path, seed: int, extension: str = "wav") -> None:
-    """Write `<name>.<extension>` as 16-bit PCM with triangular dither of one step, drawn for the song of a seed."""
+def write_tracks(tracks: Tracks, folder: Path, seed: int, extension: str = "wav") -> None:
+    """Write `<name>.<extension>` as 16-bit PCM with triangular dither of one step, drawn for the song of a seed.
+
+    Moves go to `MOVES_FILE` beside them.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, (name, audio) in enumerate(tracks.items()):
+    if tracks.moves is not None:
+        tracks.moves.write(folder / MOVES_FILE)
+    for index, (name, audio) in enumerate(tracks.audio.items()):
         rng = np.random.default_rng([seed, index])
         dither = (rng.random(audio.shape) - rng.random(audio.shape)) / 32_768.0
         sounding = np.max(np.abs(audio), axis=0, keepdims=True) > 1e-7

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,13 +16,12 @@ from typing import Any
 from . import generator
 from .contract import read_json, write_json
 from .errors import UserError
-from .generator import write_tracks
-from .songs.effects import Audio
+from .generator import Tracks, write_tracks
 
 STAMP = "generator.json"
 
 
-def generate(folder: Path, seeds: Sequence[int], make: partial[Mapping[str, Audio]], workers: int) -> None:
+def generate(folder: Path, seeds: Sequence[int], make: partial[Tracks], workers: int) -> None:
     """Write the tracks that `make` makes of each seed as `song-<seed>`; songs that exist are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     _stamp(folder, {"generator": _version(), "made": make.func.__name__, **make.keywords})
@@ -50,7 +49,7 @@ def _version() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
 
 
-def _write_one(seed: int, folder: Path, make: partial[Mapping[str, Audio]]) -> None:
+def _write_one(seed: int, folder: Path, make: partial[Tracks]) -> None:
     target = folder / f"song-{seed}"
     if target.is_dir():
         return

@@ -12,7 +12,7 @@ from crafx2.calibrate import TOLERANCES, differences, measure, report
 from crafx2.cli import CALIBRATION_S, normalize
 from crafx2.config import load_config
 from crafx2.contract import default_targets
-from crafx2.generator import STEMS, generate_song, processed_stems, style_of, write_tracks
+from crafx2.generator import STEMS, Tracks, generate_song, processed_stems, style_of, write_tracks
 from crafx2.song_set import generate
 from crafx2.songs import calibration
 from crafx2.songs import effects as fx
@@ -53,7 +53,7 @@ def test_variants_share_the_mixture_but_not_the_stems():
 
 
 def test_processed_stems_are_those_of_the_wet_variant():
-    processed, song = processed_stems(23, 3.0), generate_song(23, 3.0, variant="wet")
+    processed, song = processed_stems(23, 3.0).audio, generate_song(23, 3.0, variant="wet")
     peaks = {stem: np.max(np.abs(audio)) for stem, audio in processed.items()}
     assert sum(peak > 0.0 for peak in peaks.values()) >= 2
     for stem, peak in peaks.items():
@@ -227,7 +227,7 @@ def test_a_small_set_has_the_published_averages(tmp_path, capsys):
 def test_the_side_is_bounded_where_the_recipe_bounds_it(tmp_path):
     """`other` of mono noise, given width by `tributary normalize`, is as wide around each center as the bounds say."""
     noise = np.repeat(np.random.default_rng(1).normal(0.0, 0.05, (1, 12 * 44_100)), 2, axis=0)
-    write_tracks(dict.fromkeys(STEMS, noise), tmp_path / "set" / "noise", 1)
+    write_tracks(Tracks(dict.fromkeys(STEMS, noise)), tmp_path / "set" / "noise", 1)
     normalize(load_config("default"), tmp_path / "set", tmp_path / "out", os.environ["TRIBUTARY"], tmp_path)
     audio, _ = soundfile.read(tmp_path / "out" / "noise" / "other.wav", dtype="float64")
     mid, side = (np.abs(np.fft.rfft(signal)) ** 2 for signal in fx.mid_and_side(audio.T))

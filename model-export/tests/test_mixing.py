@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from crafx2.contract import STEMS
 from crafx2.songs import effects as fx
 from crafx2.songs import mixing
+from crafx2.third_octaves import CENTERS_HZ
 
 FRAMES = 4 * 44_100
 
@@ -33,19 +35,19 @@ def parts():
 
 
 def test_the_backing_steps_back_under_the_voice_where_it_is_understood(parts):
-    with_voice = mixing._move(parts)["other"]
+    with_voice = mixing.make_room(parts).carried_out("other", parts["other"])
     assert halves_db(np.mean(with_voice, axis=0), 1_500.0, 3_000.0) < -3.0
     assert -2.5 < halves_db(with_voice[0] - with_voice[1], 1_500.0, 3_000.0) < -1.0
     assert -2.5 < halves_db(with_voice, 12_000.0, 18_000.0) < -1.0
     assert halves_db(np.mean(with_voice, axis=0), 250.0, 400.0) < -3.0
     assert -2.5 < halves_db(with_voice[0] - with_voice[1], 250.0, 400.0) < -1.0
-    alone = mixing._move({**parts, "vocals": 0.0 * parts["vocals"]})["other"]
-    assert np.array_equal(alone, parts["other"])
+    alone = mixing.make_room({**parts, "vocals": 0.0 * parts["vocals"]})
+    assert np.array_equal(alone.carried_out("other", parts["other"]), parts["other"])
 
 
 def test_the_mixture_has_the_movement_but_not_its_mean(parts):
-    mixture = mixing.mix(np.random.default_rng(1), parts)
-    still = mixing.mix(np.random.default_rng(1), {**parts, "vocals": 0.0 * parts["vocals"]})
+    mixture, _ = mixing.mix(np.random.default_rng(1), parts)
+    still, _ = mixing.mix(np.random.default_rng(1), {**parts, "vocals": 0.0 * parts["vocals"]})
     middle, unmoved = np.mean(mixture, axis=0), np.mean(still, axis=0)
     assert halves_db(middle, 1_500.0, 3_000.0) < halves_db(unmoved, 1_500.0, 3_000.0) - 1.5
     # Where no room is made the side goes with the middle: a fuller passage is as wide as a sparse one.
@@ -61,3 +63,15 @@ def test_a_voice_is_ridden_toward_its_median():
     assert halves_db(voice, 300.0, 600.0) == pytest.approx(6.0, abs=0.2)
     assert halves_db(ridden, 300.0, 600.0) == pytest.approx(6.0 * (1.0 - mixing.RIDE), abs=0.5)
     assert np.all(mixing.ride_db(0.0 * voice) == 0.0)
+
+
+def test_the_record_says_what_moved_and_who(parts):
+    """Bass and voice enter together: the backing steps back from then on, in the middle more than at the side."""
+    _, moves = mixing.mix(np.random.default_rng(1), parts)
+    before, after = slice(5, 35), slice(45, 75)
+    other = moves.gains_db[STEMS.index("other")]
+    change_db = np.mean(other[:, after], axis=1) - np.mean(other[:, before], axis=1)
+    glue_db = np.mean(moves.gains_db[STEMS.index("vocals"), 0, after, 0] - moves.gains_db[0, 0, before, 0])
+    understood = int(np.argmin(np.abs(CENTERS_HZ - 2_000.0)))
+    assert change_db[0, understood] - glue_db < -mixing.PRESENCE_DB + 1.0
+    assert change_db[1, understood] - glue_db == pytest.approx(-mixing.BACKING_DB, abs=0.5)

@@ -8,12 +8,14 @@ import soundfile
 
 from crafx2 import song_set
 from crafx2.errors import UserError
+from crafx2.generator import Tracks
 from crafx2.song_set import STAMP, generate
+from crafx2.songs.moves import MOVES_FILE, Moves
 
 
 def tone(seed: int, duration_s: float):
     """A stand-in for the generator."""
-    return {"vocals": np.full((1, round(44_100 * duration_s)), 0.01 * seed)}
+    return Tracks({"vocals": np.full((1, round(44_100 * duration_s)), 0.01 * seed)}, Moves.none(10))
 
 
 def test_songs_that_exist_are_kept_and_others_are_added(tmp_path):
@@ -24,6 +26,7 @@ def test_songs_that_exist_are_kept_and_others_are_added(tmp_path):
     generate(tmp_path, [1, 2], make, workers=1)
     assert soundfile.info(first).frames == 100
     assert soundfile.info(tmp_path / "song-2" / "vocals.wav").frames == 4_410
+    assert Moves.read(tmp_path / "song-2" / MOVES_FILE).ticks == Moves.none(10).ticks
 
 
 @pytest.mark.parametrize("changed", ["length", "generator", "unknown"])

@@ -122,10 +122,17 @@ def compress(
     audio: Audio, threshold_db: float, ratio: float, attack_ms: float, release_ms: float, knee_db: float = 6.0
 ) -> Audio:
     """Stereo-linked feed-forward compressor with a soft knee and no make-up gain."""
+    reduced_db = reduction_db(audio, threshold_db, ratio, attack_ms, release_ms, knee_db)
+    return audio * db_to_gain(-control_to_audio(reduced_db, audio.shape[-1]))
+
+
+def reduction_db(
+    audio: Audio, threshold_db: float, ratio: float, attack_ms: float, release_ms: float, knee_db: float = 6.0
+) -> Audio:
+    """How far `compress` turns down, dB at control rate."""
     over = envelope_db(audio, attack_ms, release_ms) - threshold_db
     over = np.where(over > knee_db / 2, over, np.maximum(over + knee_db / 2, 0.0) ** 2 / (2 * knee_db))
-    reduction_db = over * (1.0 - 1.0 / ratio)
-    return audio * db_to_gain(-control_to_audio(reduction_db, audio.shape[-1]))
+    return over * (1.0 - 1.0 / ratio)
 
 
 def limit(audio: Audio, ceiling_db: float, release_ms: float = 80.0) -> Audio:

@@ -1,8 +1,8 @@
 """What an engineer makes of processed stems: a balance, and hands on the faders.
 
 All that moves is read from what sounds, and none of it has a mean: after its moves a stem is brought back to its level.
-So the balance is the recipe's, and what is left for a network to learn is the movement. Bands are as wide as the masks'
-(0.7 kHz at least): what is written here can be made by multiplying bands of stems.
+So the balance is the recipe's, and what is left for a network to learn is the movement, which is recorded (`moves.py`).
+Bands are as wide as the masks' (0.7 kHz at least): what is written here can be made by multiplying bands of stems.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from . import effects as fx
 from .effects import Audio
+from .moves import Moves, at_ticks, band, top
 
 #: Integrated loudness of the stems inside the mixture, LUFS, before bus processing: a voice on top, a bass to be felt.
 #: These are also the loudness targets of the default bundle, so that the masks keep their range for movement.
@@ -34,60 +35,56 @@ PRESENCE_HZ, PRESENCE_DB, BACKING_DB = (700.0, 5_500.0), 4.0, 1.5
 MUD_HZ, MUD_DB = (150.0, 650.0), 3.0
 #: How far drums step back under the voice, and the bass under the kick drum, dB.
 DRUMS_DB, KICKED_DB = 1.0, 1.5
-#: The top of full passages against sparse ones: gain of what lies above 5 kHz per unit of activity, linear.
-AIR = 0.5
+#: The top of full passages against sparse ones: gain of what lies above it per unit of activity, linear.
+AIR, AIR_FROM_HZ = 0.5, 5_000.0
 
 
-def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> Audio:
-    """Balance, ride, make room, open up, glue and limit; −14 LUFS, peaks at most −1 dBFS."""
+def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> tuple[Audio, Moves]:
+    """Balance, ride, make room, open up, glue and limit; −14 LUFS, peaks at most −1 dBFS. And what moved on the way.
+
+    The record has everything that changes over time but the final limiter's peaks; levels that stay are not in it.
+    """
     levels, parts = {}, {}
     for stem, audio in wet.items():
         spread = float(rng.normal(0, LEVEL_SPREAD_DB))
         levels[stem] = MIX_LOUDNESS_LUFS[stem] + spread + LEAN_DB[stem] * (_density(audio) - 0.6)
         parts[stem] = fx.set_loudness(audio, levels[stem])
-    parts = {stem: fx.set_loudness(audio, levels[stem]) for stem, audio in _move(parts).items()}
+    moves = decide(parts)
+    moved = {stem: fx.set_loudness(moves.carried_out(stem, audio), levels[stem]) for stem, audio in parts.items()}
+    total = fx.narrow_bass(sum(moved.values()), NARROW_BELOW_HZ, both_ways=True)
+    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
+    glue_db = fx.reduction_db(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
+    total = fx.set_loudness(_turn(total, -glue_db), MIXTURE_LOUDNESS_LUFS)
+    return fx.limit(total, -1.0), moves.all_turned(at_ticks(-glue_db, total.shape[-1]))
+
+
+def decide(parts: Mapping[str, Audio]) -> Moves:
+    """All moves of faders and equalizers on stems `(2, frames)` at their levels."""
     frames = parts["vocals"].shape[-1]
     together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
-    total = sum(parts.values())
     # Fuller passages open up on top, sparse ones close: without a mean. The sides stay as the recipe makes them.
-    air = fx.high_pass(total, 5_000.0, order=1)
-    fuller = fx.control_to_audio(together - np.mean(together), frames)
-    total = total + AIR * fuller * air
-    total = fx.narrow_bass(total, NARROW_BELOW_HZ, both_ways=True)
-    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
-    total = fx.compress(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
-    total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
-    return fx.limit(total, -1.0)
+    fuller_db = fx.gain_to_db(1.0 + AIR * (together - np.mean(together)))
+    return make_room(parts).all_turned(at_ticks(fuller_db, frames), top(AIR_FROM_HZ))
 
 
-def _move(parts: Mapping[str, Audio]) -> dict[str, Audio]:
-    """The stems as the faders move, at whatever level that makes."""
+def make_room(parts: Mapping[str, Audio]) -> Moves:
+    """The moves that stems make for each other."""
+    frames, middle = parts["vocals"].shape[-1], ("middle",)
     sung, played = _activity(parts["vocals"]), _activity(parts["bass"])
     kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
-    other = _turn(parts["other"], -BACKING_DB * sung)
-    other = other + _turned_off(fx.band_pass(_middle(other), *PRESENCE_HZ, order=1), (PRESENCE_DB - BACKING_DB) * sung)
-    other = other + _turned_off(fx.band_pass(_middle(other), *MUD_HZ, order=1), MUD_DB * np.minimum(sung, played))
-    return {
-        "vocals": _turn(parts["vocals"], ride_db(parts["vocals"])),
-        "bass": _turn(parts["bass"], -KICKED_DB * kicked),
-        "drums": _turn(parts["drums"], -DRUMS_DB * sung),
-        "other": other,
-    }
-
-
-def _middle(audio: Audio) -> Audio:
-    """What both channels have in common."""
-    return np.broadcast_to(np.mean(audio, axis=0, keepdims=True), audio.shape)
+    crowded, sung = at_ticks(np.minimum(sung, played), frames), at_ticks(sung, frames)
+    moves = Moves.none(frames)
+    moves = moves.turned("other", -BACKING_DB * sung)
+    moves = moves.turned("other", (BACKING_DB - PRESENCE_DB) * sung, band(*PRESENCE_HZ), middle)
+    moves = moves.turned("other", -MUD_DB * crowded, band(*MUD_HZ), middle)
+    moves = moves.turned("vocals", at_ticks(ride_db(parts["vocals"]), frames))
+    moves = moves.turned("bass", at_ticks(-KICKED_DB * kicked, frames))
+    return moves.turned("drums", -DRUMS_DB * sung)
 
 
 def _turn(audio: Audio, change_db: Audio) -> Audio:
     """Gain in dB at control rate."""
     return audio * fx.db_to_gain(fx.control_to_audio(change_db, audio.shape[-1]))
-
-
-def _turned_off(band: Audio, cut_db: Audio) -> Audio:
-    """What must be added so that a band comes out lower by `cut_db` at control rate."""
-    return _turn(band, -cut_db) - band
 
 
 def ride_db(audio: Audio) -> Audio:
