@@ -123,7 +123,7 @@ fn panning(stem: Stem, audio: &StereoBuffer) -> Result<String> {
     let unbounded = Limits { gain: published.gain, ..paper };
     let panned = |limits| -> Result<StereoBuffer> {
         let mut audio = audio.clone();
-        let correction = PanningCorrection { side: measure_side(&mut audio, RATE_HZ)? };
+        let correction = PanningCorrection { side: measure_side(&mut audio, RATE_HZ)?, balance_db: 0.0 };
         let mut matcher = PanningMatcher::fixed(Some(&correction), targets.stem(stem), 1.0, limits, RATE_HZ);
         stream(&mut audio, 1, |hop| matcher.process(hop))?;
         Ok(audio)

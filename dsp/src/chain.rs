@@ -3,34 +3,47 @@
 
 use crate::amounts::{Amounts, Share};
 use crate::context::Context;
-use crate::effect::{Effect, Source};
+use crate::effect::{Effect, Findings, Source};
 use crate::effects::conditioning::Conditioning;
 use crate::effects::dynamics::Dynamics;
 use crate::effects::equalization::Equalization;
 use crate::effects::loudness::Loudness;
 use crate::effects::panning::Panning;
+use crate::effects::panning::balance::Balance;
 use crate::effects::reverb::Reverb;
 use crate::effects::width::Width;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::Recipe;
+use crate::rules::RecipeKind;
 use crate::session::Standing;
 
 /// What stands ahead of everything that is measured, and so is the same whatever the corrections are.
 fn ahead(context: &Context, recipe: &Recipe) -> Vec<Box<dyn Effect>> {
-    vec![Box::new(Conditioning::new(context)), Box::new(Reverb::new(context, &recipe.reverb))]
+    let mut effects: Vec<Box<dyn Effect>> = vec![Box::new(Conditioning::new(context))];
+    if !Reverb::is_matched(context.kind) {
+        effects.push(Box::new(Reverb::ahead(context, &recipe.reverb)));
+    }
+    effects
 }
 
 /// What is measured and corrected, in the order in which that happens.
 fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Vec<Box<dyn Effect>> {
-    vec![
+    let mut effects: Vec<Box<dyn Effect>> = vec![
         Box::new(Equalization::new(context, recipe.equalization, source)),
         Box::new(Dynamics::new(context, recipe.dynamics, source)),
-        Box::new(Panning::new(context, recipe.panning, source)),
+        match context.kind {
+            RecipeKind::Tributary => Box::new(Balance::new(context, recipe.panning, source)),
+            _ => Box::new(Panning::new(context, recipe.panning, source)),
+        },
         Box::new(Width::new(context, recipe.width, source)),
-        Box::new(Loudness::new(context, recipe.loudness, source)),
-    ]
+    ];
+    if Reverb::is_matched(context.kind) {
+        effects.push(Box::new(Reverb::lacking(context, &recipe.reverb, source)));
+    }
+    effects.push(Box::new(Loudness::new(context, recipe.loudness, source)));
+    effects
 }
 
 /// Effects of one stem, one after the other.
@@ -100,7 +113,12 @@ impl Chain {
 
     /// Corrects one hop in place. Real-time safe.
     pub fn process(&mut self, hop: &mut Hop) {
-        self.0.iter_mut().for_each(|effect| effect.process(hop));
+        let mut findings = Findings::default();
+        for effect in &mut self.0 {
+            effect.heed(&findings);
+            effect.process(hop);
+            effect.tell(&mut findings);
+        }
     }
 
     /// Whether silence leaves every effect as it is.
@@ -150,7 +168,6 @@ mod tests {
 
     use super::*;
     use crate::recipe::EffectName;
-    use crate::rules::RecipeKind;
     use crate::stem::Stem;
     use crate::targets::Targets;
 

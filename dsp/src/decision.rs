@@ -6,6 +6,8 @@ use crate::session::{BLEED_LU, GainLimit, LARGEST_GAIN_DB};
 
 /// A filter that changes less is none, in dB.
 const UNHEARD_DB: f32 = 0.5;
+/// A send that nobody hears, linear.
+const UNHEARD_SEND: f32 = 0.03;
 /// Less side than this is none, linear.
 const NO_SIDE: f32 = 0.01;
 
@@ -47,8 +49,15 @@ impl StemReading {
         if let Some(panning) = self.panning.filter(|panning| panning.side != 0.0) {
             parts.push(format!("moved {}", if panning.side < 0.0 { "left" } else { "right" }));
         }
+        if let Some(panning) = self.panning.filter(|panning| panning.balance_db.abs() > UNHEARD_DB) {
+            let (leans, other) = if panning.balance_db > 0.0 { ("left", "right") } else { ("right", "left") };
+            parts.push(format!("leans {leans}: {other} {}", signed_db(panning.balance_db.abs(), 1)));
+        }
         if let Some(width) = self.width.filter(|width| width.added_side > NO_SIDE) {
             parts.push(format!("mono: side at {}", signed_db(20.0 * width.added_side.log10(), 0)));
+        }
+        if let Some(reverb) = self.reverb.filter(|reverb| reverb.send > UNHEARD_SEND) {
+            parts.push(format!("dry: room at {}", signed_db(20.0 * reverb.send.log10(), 0)));
         }
         if parts.is_empty() {
             parts.push("as it came".into());
@@ -76,7 +85,7 @@ fn signed(db: f32, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{EqualizationReading, LoudnessReading, WidthReading};
+    use crate::reading::{EqualizationReading, LoudnessReading, ReverbReading, WidthReading};
 
     fn stem(gain_db: f32, limit: Option<GainLimit>) -> StemReading {
         StemReading { loudness: Some(LoudnessReading { gain_db, limit }), ..StemReading::default() }
@@ -91,10 +100,11 @@ mod tests {
         let equalization =
             Some(EqualizationReading { gain_db: 0.0, fault: Some(Fault::Muffled), range_db: [-1.6, 14.2] });
         let width = Some(WidthReading { added_side: 0.178 });
-        let both = StemReading { equalization, width, ..stem(-3.0, None) };
+        let reverb = Some(ReverbReading { send: 0.5 });
+        let both = StemReading { equalization, width, reverb, ..stem(-3.0, None) };
         assert_eq!(
             both.decision(),
-            "muffled: EQ \u{2212}2 to +14 dB; mono: side at \u{2212}15 dB; level \u{2212}3.0 dB"
+            "muffled: EQ \u{2212}2 to +14 dB; mono: side at \u{2212}15 dB; dry: room at \u{2212}6 dB; level \u{2212}3.0 dB"
         );
         assert!(StemReading::default().decision().starts_with("nothing"));
     }

@@ -47,6 +47,14 @@ pub enum Feature {
     Loudness(f64),
 }
 
+/// What effects find out about a stem as it came, for those that stand behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Findings {
+    /// Whether it was recorded in mono: 1 for yes, 0 for a stem that somebody has given a side. `None` when nobody looks for
+    /// that, or not for long enough yet.
+    pub mono: Option<f32>,
+}
+
 /// One effect on one stem. A fresh one, or one that is switched off, changes nothing and only delays.
 pub trait Effect: Debug + Send {
     /// Lower-case name, as in a recipe.
@@ -77,6 +85,12 @@ pub trait Effect: Debug + Send {
     /// Tells how the stem stands to the others of its session: before [`Self::find`], and live whenever it changes. For what
     /// depends on it. Real-time safe.
     fn stand(&mut self, _standing: Standing) {}
+
+    /// Says what it found out about the stem: behind [`Self::find`], and live behind every hop. Real-time safe.
+    fn tell(&self, _findings: &mut Findings) {}
+
+    /// Hears what the effects before it found out: ahead of [`Self::find`], and live ahead of every hop. Real-time safe.
+    fn heed(&mut self, _findings: &Findings) {}
 
     /// Tells how much of the effect is let through over the next hop: a share of what the recipe says. The whole of it changes
     /// no bit. Real-time safe.

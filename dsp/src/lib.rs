@@ -59,7 +59,8 @@ pub use hop::{HOP_FRAMES, Hop};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError};
 pub use profile::{CorrectionSource, SongProfile, StemProfile};
 pub use reading::{
-    DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, StemReading, WidthReading,
+    DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, ReverbReading, StemReading,
+    WidthReading,
 };
 pub use recipe::{EffectName, Recipe, SendLevels};
 pub use rules::RecipeKind;

@@ -11,6 +11,7 @@ pub use crate::effects::equalization::correction::EqualizationCorrection;
 pub use crate::effects::equalization::curve::CURVE_POINTS;
 pub use crate::effects::loudness::correction::LoudnessCorrection;
 pub use crate::effects::panning::correction::PanningCorrection;
+pub use crate::effects::reverb::missing::ReverbCorrection;
 pub use crate::effects::width::correction::WidthCorrection;
 
 /// Frozen corrections of one stem; an absent effect leaves the stem alone.
@@ -26,6 +27,9 @@ pub struct StemProfile {
     /// Width; absent from profiles of recipes without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<WidthCorrection>,
+    /// Reverb; absent from profiles of recipes whose send does not depend on the stem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reverb: Option<ReverbCorrection>,
     /// Loudness.
     pub loudness: Option<LoudnessCorrection>,
 }
@@ -115,8 +119,11 @@ impl StemProfile {
             }
         }
         value("panning side", self.panning.is_none_or(|panning| panning.side.abs() <= 1.0))?;
+        value("panning balance_db", self.panning.is_none_or(|panning| gain(panning.balance_db)))?;
         let gains = self.width.iter().flat_map(|width| width.gains);
         value("width gains", gains.into_iter().all(|gain| (0.0..=1.0).contains(&gain)))?;
+        let share = self.reverb.map(|reverb| reverb.share);
+        value("reverb share", share.is_none_or(|share| (0.0..=1.0).contains(&share)))?;
         value("loudness gain_db", self.loudness.is_none_or(|loudness| gain(loudness.gain_db)))
     }
 }
@@ -136,8 +143,9 @@ mod tests {
                 gain_db: [0.1, 0.2],
                 compressor: [Some(CompressorSetting { ratio: 4.0, threshold_db: -18.5 }), None],
             }),
-            panning: Some(PanningCorrection { side: -1.0 }),
+            panning: Some(PanningCorrection { side: -1.0, balance_db: 2.5 }),
             width: Some(WidthCorrection { gains: std::array::from_fn(|band| band as f32 / 30.0) }),
+            reverb: Some(ReverbCorrection { share: 0.7 }),
             loudness: Some(LoudnessCorrection { gain_db: -7.123456789, limit: None }),
         };
         SongProfile([Some(profile), None, Some(StemProfile::default()), None])
@@ -161,8 +169,13 @@ mod tests {
             damage(|profile| profile.loudness = Some(LoudnessCorrection { gain_db: f64::NAN, limit: None }))
                 .is_err()
         );
-        assert!(damage(|profile| profile.panning = Some(PanningCorrection { side: 2.0 })).is_err());
+        assert!(
+            damage(|profile| profile.panning = Some(PanningCorrection { side: 2.0, balance_db: 0.0 }))
+                .is_err()
+        );
         assert!(damage(|profile| profile.width.as_mut().expect("present").gains[8] = f32::NAN).is_err());
+        assert!(damage(|profile| profile.reverb = Some(ReverbCorrection { share: f32::NAN })).is_err());
+        assert!(damage(|profile| profile.reverb = Some(ReverbCorrection { share: 1.5 })).is_err());
         assert!(damage(|profile| profile.equalization.as_mut().expect("present").curves_db.clear()).is_err());
         assert!(
             damage(|profile| profile.equalization.as_mut().expect("present").curves_db[0].truncate(7))

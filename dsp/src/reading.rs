@@ -15,6 +15,8 @@ pub struct StemReading {
     pub panning: Option<PanningReading>,
     /// Width.
     pub width: Option<WidthReading>,
+    /// Reverb; none for one that is the same for every stem.
+    pub reverb: Option<ReverbReading>,
     /// Loudness.
     pub loudness: Option<LoudnessReading>,
 }
@@ -46,6 +48,8 @@ pub struct DynamicsReading {
 pub struct PanningReading {
     /// Position of the offset: −1 left, 0 none, +1 right.
     pub side: f32,
+    /// Gain of the right side against the left in dB, after the amount, by rules that bring a leaning stem back.
+    pub balance_db: f32,
 }
 
 /// How much wider the stem is made.
@@ -53,6 +57,13 @@ pub struct PanningReading {
 pub struct WidthReading {
     /// Added side against the middle, linear, after the amount; 0 where none is added.
     pub added_side: f32,
+}
+
+/// How much of the stem is sent to the room.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReverbReading {
+    /// Level of the send, linear, after the amount.
+    pub send: f32,
 }
 
 /// What the loudness matcher does.

@@ -6,7 +6,7 @@
 use crate::analysis::loudness::measure as measure_loudness;
 use crate::block::StereoBuffer;
 use crate::chain::{Chain, latency_hops};
-use crate::effect::{Effect, Feature, Source};
+use crate::effect::{Effect, Feature, Findings, Source};
 use crate::hop::{HOP_FRAMES, Hop, sanitize};
 use crate::normalizer::{NormalizerError, check, context};
 use crate::padded::PaddedStem;
@@ -285,9 +285,12 @@ impl WholeFile {
         }
         let count = self.corrected.effects().len();
         let mut profile = StemProfile::default();
+        let mut findings = Findings::default();
         for (index, effect) in self.corrected.effects_mut().iter_mut().enumerate() {
             if effect.is_on() && (effect.corrects_bleed() || !self.standing.is_bleed()) {
+                effect.heed(&findings);
                 effect.find(audio.stem())?;
+                effect.tell(&mut findings);
                 effect.keep(&mut profile);
                 if index + 1 < count || last != Last::Found {
                     apply(&mut **effect, &mut audio)?;

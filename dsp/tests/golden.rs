@@ -250,7 +250,7 @@ fn panning_limited_on_frequencies_equals_the_repaired_code() {
         let mut audio = read_wav(&folder.join(format!("stem_{name}.wav")));
         let side = measure_side(&mut audio, RATE_HZ).unwrap();
         let limits = Limits { gain: f32::INFINITY, ..Limits::of(RecipeKind::Paper, stem, RATE_HZ) };
-        let correction = PanningCorrection { side };
+        let correction = PanningCorrection { side, balance_db: 0.0 };
         let mut matcher = PanningMatcher::fixed(Some(&correction), targets.stem(stem), 1.0, limits, RATE_HZ);
         stream(&mut audio, 1, |hop| matcher.process(hop)).unwrap();
         let (excerpts, _) = audio_errors(&folder, name, "panning_freqlimit_fixed", &audio);

@@ -88,7 +88,10 @@ fn recipes() -> [Recipe; 5] {
     let mut partial = Recipe::default().with_amounts([0.3, 0.5, 0.7, 1.0]);
     partial.reverb.enabled = true;
     let wide = Recipe::default().with_amounts([1.0, 1.0, 0.0, 1.0]).with_width(1.0);
-    let tributary = Recipe { kind: RecipeKind::Tributary, ..wide.clone() };
+    let mut tributary = Recipe { kind: RecipeKind::Tributary, ..wide.clone() };
+    tributary.panning = tributary_dsp::recipe::EffectSetting::default();
+    tributary.reverb.enabled = true;
+    tributary.reverb.levels_db.drums = Some(0.0);
     [Recipe::default(), Recipe::published(), partial, wide, tributary]
 }
 

@@ -94,7 +94,7 @@ fn spectral_panning_equals_the_published_one() {
     let mut targets = Targets::default();
     targets.stems.vocals.phi = Curve::Bins { bins };
     let limits = Limits::of(RecipeKind::Published, Stem::Vocals, RATE_HZ);
-    let right = PanningCorrection { side: 1.0 };
+    let right = PanningCorrection { side: 1.0, balance_db: 0.0 };
     let mut matcher = PanningMatcher::fixed(Some(&right), targets.stem(Stem::Vocals), 1.0, limits, RATE_HZ);
     let input = pcm("panning_input.i16");
     let (left, right) = input.split_at(input.len() / 2);

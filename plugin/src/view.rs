@@ -164,7 +164,7 @@ fn corrections(reading: &StemReading) -> [CorrectionCopy; Amounts::NAMES.len()] 
         in_force: in_force && value.is_some(),
         value: value.unwrap_or_else(|| "\u{2013}".into()),
     };
-    let StemReading { equalization, dynamics, panning, width, loudness } = *reading;
+    let StemReading { equalization, dynamics, panning, width, reverb, loudness } = *reading;
     let tone = equalization.map(|now| match now.fault {
         Some(fault) => format!("{}, {} dB", fault.name(), signed(largest(now.range_db))),
         None if is_heard(largest(now.range_db)) => {
@@ -176,9 +176,10 @@ fn corrections(reading: &StemReading) -> [CorrectionCopy; Amounts::NAMES.len()] 
         true => format!("{} dB", signed(-now.gain_reduction_db)),
         false => "as it is".to_owned(),
     });
-    let placed = panning.map(|now| match now.side {
-        0.0 => "as it is".to_owned(),
-        side => place(side),
+    let placed = panning.map(|now| match (now.side, is_heard(now.balance_db)) {
+        (_, true) => format!("{} dB right", signed(now.balance_db)),
+        (0.0, false) => "as it is".to_owned(),
+        (side, false) => place(side),
     });
     let widened = width.map(|now| match now.added_side {
         0.0 => "as it is".to_owned(),
@@ -192,10 +193,10 @@ fn corrections(reading: &StemReading) -> [CorrectionCopy; Amounts::NAMES.len()] 
         format!("{why}{} dB", signed(now.gain_db))
     });
     [
-        row(None, false),
+        row(reverb.map(|now| format!("{} dB", signed(20.0 * now.send.log10()))), true),
         row(tone, equalization.is_some_and(|now| is_heard(largest(now.range_db)))),
         row(reduced, dynamics.is_some_and(|now| now.ratio > 1.0)),
-        row(placed, panning.is_some_and(|now| now.side != 0.0)),
+        row(placed, panning.is_some_and(|now| now.side != 0.0 || is_heard(now.balance_db))),
         row(widened, width.is_some_and(|now| now.added_side > 0.0)),
         row(gain, loudness.is_some_and(|now| is_heard(now.gain_db))),
     ]
@@ -241,7 +242,8 @@ fn peak_db(peak: f32) -> Option<f32> {
 mod tests {
     use super::*;
     use tributary_dsp::{
-        DynamicsReading, EqualizationReading, Fault, LoudnessReading, PanningReading, WidthReading,
+        DynamicsReading, EqualizationReading, Fault, LoudnessReading, PanningReading, ReverbReading,
+        WidthReading,
     };
 
     #[test]
@@ -262,13 +264,14 @@ mod tests {
         let reading = StemReading {
             equalization: Some(EqualizationReading { gain_db: -0.04, fault: None, range_db: [0.0; 2] }),
             dynamics: Some(DynamicsReading { gain_reduction_db: 2.5, threshold_db: -20.0, ratio: 4.0 }),
-            panning: Some(PanningReading { side: -0.25 }),
+            panning: Some(PanningReading { side: -0.25, balance_db: 0.0 }),
             width: Some(WidthReading { added_side: 0.25 }),
+            reverb: Some(ReverbReading { send: 0.5 }),
             loudness: Some(LoudnessReading { gain_db: 6.0, limit: None }),
         };
-        assert_eq!(values(&reading), ["–", "flat", "−2.5 dB", "25 % left", "side −12.0 dB", "+6.0 dB"]);
+        assert_eq!(values(&reading), ["−6.0 dB", "flat", "−2.5 dB", "25 % left", "side −12.0 dB", "+6.0 dB"]);
         let in_force = corrections(&reading).map(|correction| correction.in_force);
-        assert_eq!(in_force, [false, false, true, true, true, true]);
+        assert_eq!(in_force, [true, false, true, true, true, true]);
         assert_eq!(values(&StemReading::default()), ["–"; 6]);
         let idle = StemReading {
             dynamics: Some(DynamicsReading { gain_reduction_db: 0.0, threshold_db: 0.0, ratio: 1.0 }),

@@ -6,6 +6,7 @@
 //! stops after 743 frames (278 for drums) and only the offset remains. The paper rules limit frequency as meant, and
 //! bound each gain to ±6 dB, since a bin that sounds on the opposite side only would otherwise be blown up without end.
 
+pub(crate) mod balance;
 pub(crate) mod correction;
 pub(crate) mod matcher;
 pub(crate) mod side;
@@ -75,7 +76,10 @@ impl Effect for Panning {
     }
 
     fn find(&mut self, stem: &mut dyn StemStore) -> Result<(), StoreError> {
-        self.correction = Some(PanningCorrection { side: measure_side(stem, self.context.sample_rate_hz)? });
+        self.correction = Some(PanningCorrection {
+            side: measure_side(stem, self.context.sample_rate_hz)?,
+            balance_db: 0.0,
+        });
         self.matcher = fixed(&self.context, self.correction.as_ref(), self.amount);
         Ok(())
     }

@@ -20,7 +20,7 @@ use self::matcher::WidthMatcher;
 use self::meter::WidthTarget;
 use crate::amounts::Share;
 use crate::context::Context;
-use crate::effect::{Effect, Source};
+use crate::effect::{Effect, Findings, Source};
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
@@ -35,6 +35,8 @@ pub struct Width {
     amount: f64,
     standing: Standing,
     correction: Option<WidthCorrection>,
+    /// What was found on a complete stem.
+    mono: Option<f32>,
     matcher: WidthMatcher,
 }
 
@@ -48,7 +50,7 @@ impl Width {
             Source::Fixed(_) => WidthMatcher::fixed(correction.as_ref(), amount, *stem, *sample_rate_hz),
             Source::Adaptive => WidthMatcher::adaptive(wanted(context), amount, *stem, *sample_rate_hz),
         };
-        Self { context: context.clone(), amount, standing: Standing::ALONE, correction, matcher }
+        Self { context: context.clone(), amount, standing: Standing::ALONE, correction, mono: None, matcher }
     }
 }
 
@@ -71,9 +73,14 @@ impl Effect for Width {
         self.matcher.stand(standing);
     }
 
+    fn tell(&self, findings: &mut Findings) {
+        findings.mono = self.mono.or_else(|| self.matcher.mono());
+    }
+
     fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
         let Context { stem, sample_rate_hz, .. } = &self.context;
-        let mut found = correction(store, &wanted(&self.context), *sample_rate_hz)?;
+        let (mut found, mono) = correction(store, &wanted(&self.context), *sample_rate_hz)?;
+        self.mono = mono;
         found.gains = found.gains.map(|gain| gain * self.standing.music() as f32);
         self.correction = Some(found);
         self.matcher = WidthMatcher::fixed(self.correction.as_ref(), self.amount, *stem, *sample_rate_hz);

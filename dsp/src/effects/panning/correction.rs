@@ -13,6 +13,13 @@ use crate::store::{StemStore, StoreError, for_each_hop};
 pub struct PanningCorrection {
     /// Which side is louder: −1 left, +1 right; 0 leaves the position alone.
     pub side: f64,
+    /// Gain of the right side against the left in dB, by rules that bring a leaning stem back; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub balance_db: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Meter: which side of a complete stem is louder, −1 left or +1 right (0 when both are in balance).

@@ -113,7 +113,7 @@ impl PanningMatcher {
 
     /// Follows a running estimate of the stem's louder side.
     pub fn adaptive(target: &StemTargets, amount: f64, limits: Limits, sample_rate_hz: f64) -> Self {
-        let nowhere = PanningCorrection { side: 0.0 };
+        let nowhere = PanningCorrection { side: 0.0, balance_db: 0.0 };
         let mut matcher = Self::fixed(Some(&nowhere), target, amount, limits, sample_rate_hz);
         matcher.adaptive = (amount > 0.0).then(|| SideEstimator::new(sample_rate_hz));
         matcher
@@ -203,7 +203,8 @@ impl PanningMatcher {
     /// Where the stem is moved: nowhere without a correction, or live before the first decision.
     pub fn reading(&self) -> Option<PanningReading> {
         let decided = self.adaptive.as_ref().is_none_or(SideEstimator::has_decided);
-        (self.amount > 0.0 && decided).then_some(PanningReading { side: self.side * self.share.end })
+        (self.amount > 0.0 && decided)
+            .then_some(PanningReading { side: self.side * self.share.end, balance_db: 0.0 })
     }
 
     /// Back to the state after construction.
@@ -244,7 +245,7 @@ mod tests {
         let targets = Targets::default();
         let target = targets.stem(Stem::Other);
         let limits = Limits::of(RecipeKind::Paper, Stem::Other, 44_100.0);
-        let right = PanningCorrection { side: 1.0 };
+        let right = PanningCorrection { side: 1.0, balance_db: 0.0 };
         let mut matcher = PanningMatcher::fixed(Some(&right), target, 1.0, limits, 44_100.0);
         let [left_rms, right_rms] = run(&mut matcher, 0.5, 0.5);
         let wanted = target_gains(target, 44_100.0)[33];
@@ -259,7 +260,7 @@ mod tests {
     fn hard_panned_bins_stay_bounded() {
         let targets = Targets::default();
         let limits = Limits::of(RecipeKind::Paper, Stem::Other, 44_100.0);
-        let right = PanningCorrection { side: 1.0 };
+        let right = PanningCorrection { side: 1.0, balance_db: 0.0 };
         let mut matcher =
             PanningMatcher::fixed(Some(&right), targets.stem(Stem::Other), 1.0, limits, 44_100.0);
         let [left_rms, _] = run(&mut matcher, 0.5, 0.0);

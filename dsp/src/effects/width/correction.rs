@@ -14,7 +14,7 @@ pub struct WidthCorrection {
     pub gains: [f32; BANDS],
 }
 
-/// The full correction of a complete stem.
+/// The full correction of a complete stem, and whether it was [recorded in mono](WidthTarget::mono).
 ///
 /// # Errors
 /// The store's reason.
@@ -22,8 +22,9 @@ pub fn correction(
     stem: &mut dyn StemStore,
     target: &WidthTarget,
     sample_rate_hz: f64,
-) -> Result<WidthCorrection, StoreError> {
+) -> Result<(WidthCorrection, Option<f32>), StoreError> {
     let mut meter = WidthMeter::new(sample_rate_hz);
     for_each_hop(stem, |hop, _| meter.add(hop, Some(1.0)))?;
-    Ok(WidthCorrection { gains: target.missing_gains(meter.powers()) })
+    let powers = meter.powers();
+    Ok((WidthCorrection { gains: target.missing_gains(powers) }, target.mono(powers)))
 }

@@ -163,6 +163,12 @@ impl WidthMatcher {
         }
     }
 
+    /// Whether the stem was recorded in mono, as far as it has been heard; `None` before the first decision.
+    pub fn mono(&self) -> Option<f32> {
+        let adaptive = self.adaptive.as_ref().filter(|adaptive| adaptive.has_decided())?;
+        adaptive.target.mono(adaptive.meter.powers())
+    }
+
     /// A silent hop passes at rest: only the turns go on.
     pub fn pass_silence(&mut self) {
         if let Some(adaptive) = &mut self.adaptive {

@@ -35,7 +35,7 @@ pub(crate) fn side_ratio_of(phi: f64) -> f64 {
 }
 
 /// A stem whose side lies this far below its middle, in dB, was recorded in mono: what is left is noise, or a coder's.
-const DRY_DB: f64 = -45.0;
+const MONO_DB: f64 = -45.0;
 /// A stem whose side lies above this has been placed by somebody, with a pan, a double, a reverb or two microphones. Among the
 /// real songs at hand the narrowest such stem, drums, lies at −22 dB; the widest mono one, a voice, at −63 dB.
 const PLACED_DB: f64 = -30.0;
@@ -43,7 +43,7 @@ const PLACED_DB: f64 = -30.0;
 const LOWEST_PLACED_BAND: usize = 2;
 
 /// How much of a missing side a stem is given: 1 for one that was recorded in mono, 0 for one that somebody has placed.
-fn dryness(powers: &[[f64; 2]; BANDS]) -> f64 {
+fn monophony(powers: &[[f64; 2]; BANDS]) -> f64 {
     let bands = powers[LOWEST_PLACED_BAND..].iter();
     let [mid, side] = bands.fold([0.0, 0.0], |[mid, side], band| [mid + band[0], side + band[1]]);
     if mid == 0.0 && side > 0.0 {
@@ -51,7 +51,7 @@ fn dryness(powers: &[[f64; 2]; BANDS]) -> f64 {
     }
     // Without anything to hear there is nothing to add to either.
     let side_db = 10.0 * (side.max(f64::MIN_POSITIVE) / mid.max(f64::MIN_POSITIVE)).log10();
-    ((PLACED_DB - side_db) / (PLACED_DB - DRY_DB)).clamp(0.0, 1.0)
+    ((PLACED_DB - side_db) / (PLACED_DB - MONO_DB)).clamp(0.0, 1.0)
 }
 
 /// Target: power of the side against the middle per band that the average φ stands for, within the bounds.
@@ -79,9 +79,14 @@ impl WidthTarget {
         Self { ratios, spares_placed }
     }
 
+    /// Whether what was measured was recorded in mono, 1 to 0, by rules that ask for it.
+    pub(crate) fn mono(&self, powers: &[[f64; 2]; BANDS]) -> Option<f32> {
+        self.spares_placed.then(|| monophony(powers) as f32)
+    }
+
     /// The gains that bring what was measured to the target: what is missing in power, 0 where nothing is.
     pub(crate) fn missing_gains(&self, powers: &[[f64; 2]; BANDS]) -> [f32; BANDS] {
-        let share = if self.spares_placed { dryness(powers) } else { 1.0 };
+        let share = if self.spares_placed { monophony(powers) } else { 1.0 };
         std::array::from_fn(|band| {
             let [mid, side] = powers[band];
             let missing = if mid > 0.0 { self.ratios[band] - side / mid } else { 0.0 };

@@ -35,7 +35,7 @@ fn widened_by(kind: RecipeKind, stem: Stem, audio: &StereoBuffer) -> (StereoBuff
     let target = Targets::default();
     let mut audio = audio.clone();
     let wanted = WidthTarget::of(kind, stem, target.stem(stem));
-    let found = correction(&mut audio, &wanted, RATE_HZ).expect("memory");
+    let (found, _) = correction(&mut audio, &wanted, RATE_HZ).expect("memory");
     let mut matcher = WidthMatcher::fixed(Some(&found), 1.0, stem, RATE_HZ);
     stream(&mut audio, 0, |hop| matcher.process(hop)).expect("memory");
     (audio, found)
