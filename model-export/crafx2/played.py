@@ -45,12 +45,14 @@ class Played:
     def written_after(self, trained: dict[str, Any]) -> dict[str, Any]:
         """The same for a recipe as a contract holds it."""
         own = asdict(self._read())
+        own["reverb"].pop("impulse_response")
         return {**trained, **{name: own[name] for name in self.recipe}}
 
     def _read(self) -> Recipe:
-        if "reverb" in self.recipe:
-            raise ValueError("[played.recipe] cannot set the reverb: its room is a file of the bundle")
-        return Recipe.from_dict(self.recipe)
+        read = Recipe.from_dict(self.recipe)
+        if read.reverb.impulse_response is not None:
+            raise ValueError("[played.recipe] cannot name an impulse response: a bundle holds its own")
+        return read
 
     def targets_after(self, trained: dict[str, Any]) -> dict[str, Any]:
         """The bundle's targets."""
@@ -61,7 +63,7 @@ class Played:
 
     def paragraph(self) -> str:
         """What the card says of it; nothing where nothing differs."""
-        said = [f"{name} {value}" for name, value in self.recipe.items()]
+        said = [f"{name} {_words(value)}" for name, value in self.recipe.items()]
         if self.loudness_lufs:
             levels = "/".join(f"{self.loudness_lufs.get(stem, float('nan')):g}" for stem in STEMS)
             said.append(f"loudness {levels} LUFS for vocals/bass/drums/other")
@@ -72,6 +74,13 @@ class Played:
             share = f"{100 * self.mask_share:g} %"
             sentences.append(f"The network's masks go {share} of their way from neutral, in the logarithm.")
         return textwrap.fill(" ".join([CARD_TITLE, *sentences]), 120) if sentences else ""
+
+
+def _words(value: object) -> str:
+    """A value as a card says it; a table in brackets."""
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{name} {_words(entry)}" for name, entry in value.items()) + ")"
+    return str(value)
 
 
 def renormalize(source: Path, target: Path, played: Played) -> None:

@@ -68,7 +68,7 @@ def test_what_nobody_would_read_is_refused(tmp_path):
         "[played]\nlevels = {}",
         "[played.loudness_lufs]\npiano = -20",
         "[played.recipe]\ntempo = 1",
-        "[played.recipe.reverb]\namount = 1",
+        '[played.recipe.reverb]\nimpulse_response = "hall.wav"',
         '[played.loudness_lufs]\nbass = "loud"',
     ):
         with pytest.raises(ConfigError, match="played"):
