@@ -63,7 +63,7 @@ pub use live::model_source::ModelSource;
 pub use live::report::{ModelName, Report, StemReport};
 pub use live::telemetry::{EngineState, HEARD_THRESHOLD, OutputLevels, StemLevels, StemTelemetry, Telemetry};
 pub use loader::LoadedModel;
-pub use model::{MixHop, MixModel, SongLearner, SumModel};
+pub use model::{MaskHold, MixHop, MixModel, SongLearner, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::{OnnxLibrary, Provider};
 pub use pipeline::{Loudness, Pipeline, StemWindow};

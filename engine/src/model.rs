@@ -19,6 +19,15 @@ pub struct MixHop<'a> {
     pub right: &'a mut [f32],
 }
 
+/// What is done to a model's masks to find out what their movement is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaskHold {
+    /// They move, and their means are kept.
+    Watch,
+    /// Each stays at the mean, in the logarithm, of what was watched.
+    Mean,
+}
+
 /// A network (or double) that makes the mix hop by hop. Runs on the worker thread: it may allocate, lock and take
 /// time, and it is never called from the audio thread.
 pub trait MixModel: Send {
@@ -47,6 +56,12 @@ pub trait MixModel: Send {
     /// In the next run, how far the masks go from there, for a model that [has some](Self::mask_share): a share from 0 to 1 for
     /// every frame of the mix, or all the way, to the bit.
     fn set_shares(&mut self, _shares: Option<&[f32]>) {}
+
+    /// From the next run on watches the masks, or holds what was watched, across resets. Returns whether the model can. For
+    /// evaluation: the watching allocates.
+    fn hold_masks(&mut self, _hold: MaskHold) -> bool {
+        false
+    }
 
     /// Makes one hop. `window` holds context + hop + lookahead frames of all eight channels, and says by
     /// [`StemWindow::advanced_frames`] how many of its newest frames are new since the last run.

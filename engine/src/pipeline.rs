@@ -39,7 +39,7 @@ use crate::bundle::statistics::Statistics;
 use crate::controls::Controls;
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
-use crate::model::{MixHop, MixModel};
+use crate::model::{MaskHold, MixHop, MixModel};
 
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.
 const REST_LINEAR: f32 = 1e-6;
@@ -179,6 +179,12 @@ impl Pipeline {
     /// Whether a share of the network ([`Controls::network`]) is a share of its masks, and not a plain crossfade with the sum.
     pub fn has_masks(&self) -> bool {
         self.model.mask_share().is_some()
+    }
+
+    /// Watches the model's masks, or holds them at the mean of what was watched, from the next hop on. Returns whether the model
+    /// has masks that can be held.
+    pub fn hold_masks(&mut self, hold: MaskHold) -> bool {
+        self.model.hold_masks(hold)
     }
 
     /// Steers the mix from the next frame on that is pushed, gliding; at once when no frame of the stream has come in. Streams

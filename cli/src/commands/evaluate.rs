@@ -1,32 +1,29 @@
 //! `tributary evaluate`: how close mixes come to the human mix, figure by figure, for one song or a whole set.
 //!
-//! Everything that measures is in [`crate::evaluate`]; this file reads the arguments, adds the default model as one more
-//! mix, and prints.
+//! Everything that measures is in [`crate::evaluate`]; this file reads the arguments, adds the mixes of models, and prints.
+
+mod models;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use tributary_dsp::{CorrectionSource, Recipe, Stem, StereoBuffer, Targets};
-use tributary_engine::{Pipeline, mix_song};
+use tributary_dsp::{Recipe, Stem, Targets};
 
+use self::models::MODEL_NAME;
 use crate::batch;
 use crate::dataset::Source;
-use crate::evaluate::balance::Stems;
 use crate::evaluate::baselines::Baseline;
 use crate::evaluate::catalog::{self, Family, Metric};
 use crate::evaluate::song::{Entry, Prepared, Settings, SongReport};
 use crate::evaluate::summary::{Summary, SystemSummary};
-use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, song, text};
+use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, text};
 use crate::file_output;
 use crate::model::ModelChoice;
-use crate::normalized::Normalized;
 use crate::outputs::Outputs;
 use crate::progress;
 use crate::report::{self, Table};
 use crate::selection::SongArgs;
 
-/// Name of the model's mix in reports.
-const MODEL_NAME: &str = "default model";
 /// Length of a player's audio in seconds, unless there are too many of them.
 const LONGEST_EXCERPT_S: f64 = 15.0;
 /// Below this a difference between systems is called one.
@@ -57,17 +54,20 @@ pub struct Args {
     /// stems, leaving levels alone would win
     #[arg(long)]
     scramble_gains: bool,
-    /// Mixes made of the stems: raw, equal, normalized, static, model; or none
+    /// Mixes made of the stems: raw, equal, normalized, static, model, held (the model with masks that do not move); or none
     #[arg(
         long,
         value_name = "NAME,...",
         value_delimiter = ',',
-        default_value = "raw,equal,normalized,static,model"
+        default_value = "raw,equal,normalized,static,model,held"
     )]
     baselines: Vec<String>,
     /// Model bundle for the model's mix and the normalized sum [default: the bundled model]
     #[arg(long, value_name = "FOLDER")]
     model: Option<String>,
+    /// A further model bundle whose mix stands beside the model's, such as the one before; may be given many times
+    #[arg(long, value_name = "NAME=FOLDER", value_parser = named_file)]
+    other_model: Vec<(String, PathBuf)>,
     /// The system that tests compare all others with [default: the model, else the first mix]
     #[arg(long, value_name = "NAME")]
     focus: Option<String>,
@@ -111,19 +111,11 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("--max-lag must be between 0 and 600 seconds, not {}", args.max_lag);
     }
     let baselines = baselines(&args.baselines)?;
-    let wants_model = args.baselines.iter().any(|name| name == "model");
     let any_stems = entries.iter().any(|entry| entry.stems.is_some());
     let choice = if any_stems { model_choice(args)? } else { None };
     let outputs = Outputs::new().texts(&args.json).texts(&args.csv).texts(&args.html);
     let model_folder = choice.as_ref().and_then(ModelChoice::folder);
     outputs.reads(entries.iter().flat_map(Entry::paths)).reads(model_folder).check()?;
-    let mixer = |stems: Stems<'_>| -> Result<StereoBuffer> {
-        match &choice {
-            Some(choice) => mix_with_model(choice, stems),
-            None => bail!("there is no model"),
-        }
-    };
-    let runs = wants_model && choice.as_ref().is_some_and(loads);
     let normalization = match &choice {
         Some(choice) => (choice.recipe(), choice.targets()),
         None => (Recipe::default(), Targets::default()),
@@ -139,7 +131,7 @@ pub fn run(args: &Args) -> Result<()> {
         strict: args.reading.strict,
         baselines,
         normalization,
-        model: runs.then(|| (MODEL_NAME.to_owned(), &mixer as &song::Mixer<'_>)),
+        models: models::mixers(choice.as_ref(), &args.baselines, &args.other_model)?,
         excerpt_s: (args.html.is_some() && !args.no_audio).then(|| excerpt_s(&entries)),
     };
     let songs = judge(&entries, &settings)?;
@@ -178,7 +170,7 @@ fn check_harm(summary: &Summary) -> Result<()> {
 /// Length of the players' audio: short enough that all of it fits one page. FLAC takes about two thirds of 16-bit PCM, and
 /// base64 a third more.
 fn excerpt_s(entries: &[Entry]) -> f64 {
-    let made = Baseline::ALL.len() + 1;
+    let made = Baseline::ALL.len() + 2;
     let mixes: usize = entries
         .iter()
         .map(|entry| 1 + entry.mixes.len() + if entry.stems.is_some() { made } else { 0 })
@@ -218,7 +210,8 @@ fn entries(args: &Args) -> Result<Vec<Entry>> {
     for entry in &entries {
         let mut names: Vec<&str> = entry.mixes.iter().map(|(name, _)| name.as_str()).collect();
         names.extend(Baseline::ALL.map(Baseline::name));
-        names.push(MODEL_NAME);
+        names.extend([MODEL_NAME, models::HELD_NAME]);
+        names.extend(args.other_model.iter().map(|(name, _)| name.as_str()));
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             bail!("two mixes of {} are called \"{}\"", entry.name, twice[0]);
@@ -242,9 +235,9 @@ fn baselines(names: &[String]) -> Result<Vec<Baseline>> {
             "equal" => chosen.push(Baseline::EqualLoudness),
             "normalized" => chosen.push(Baseline::NormalizedSum),
             "static" => chosen.push(Baseline::Static),
-            "model" | "none" => {}
+            "model" | "held" | "none" => {}
             other => bail!(
-                "\"{other}\" is not a baseline; there are raw, equal, normalized, static, model and none"
+                "\"{other}\" is not a baseline; there are raw, equal, normalized, static, model, held and none"
             ),
         }
     }
@@ -263,37 +256,9 @@ fn model_choice(args: &Args) -> Result<Option<ModelChoice>> {
     }
 }
 
-/// Whether the model can be run here; if not, a note says why.
-fn loads(choice: &ModelChoice) -> bool {
-    let result = choice.load();
-    if let Err(error) = &result {
-        report::note(&format!("no mix of the default model: {error:#}"));
-    }
-    result.is_ok()
-}
-
-/// What `tributary mix` makes of the stems.
-fn mix_with_model(choice: &ModelChoice, stems: Stems<'_>) -> Result<StereoBuffer> {
-    let (recipe, targets, rate_hz) = (choice.recipe(), choice.targets(), f64::from(choice.sample_rate_hz()));
-    if choice.sample_rate_hz() != RATE_HZ {
-        bail!("the model works at {rate_hz} Hz; mix with `tributary mix` and give the result with --mix");
-    }
-    let copies = stems.map(|stem| stem.cloned());
-    let mut normalized = Normalized::of(copies, &recipe, &targets, rate_hz, &progress::hidden())?;
-    let statistics = choice.song_statistics(normalized.stems(), &mut |_| Ok(()))?;
-    let source = CorrectionSource::Fixed(normalized.profile.clone());
-    let limiter = choice.limiter();
-    let mut pipeline = Pipeline::new(choice.load()?.model, &recipe, &targets, source, limiter, rate_hz)?;
-    if normalized.are_ready(&recipe) {
-        pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| normalized.read(start, stems)));
-    }
-    pipeline.freeze_statistics(statistics)?;
-    Ok(mix_song(&mut pipeline, stems, &mut |_| Ok(()))?.mix)
-}
-
 /// Judges song after song; the mixes of one song share the processors.
 fn judge(entries: &[Entry], settings: &Settings<'_>) -> Result<Vec<SongReport>> {
-    let made = settings.baselines.len() + usize::from(settings.model.is_some());
+    let made = settings.baselines.len() + settings.models.len();
     let mixes = |entry: &Entry| entry.mixes.len() + if entry.stems.is_some() { made } else { 0 };
     let rounds = if settings.options.scrambled_gains { scramble::ROUNDS } else { 1 };
     let bar = progress::mixes(entries.iter().map(|entry| rounds * mixes(entry)).sum());

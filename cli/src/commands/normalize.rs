@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use tributary_dsp::{EffectName, Recipe, Session, Stem, StemProfile, StemStore, Targets, WholeFile};
+use tributary_dsp::{
+    EffectName, GainLimit, LARGEST_GAIN_DB, Recipe, Session, Stem, StemProfile, StemStore, Targets, WholeFile,
+};
 use tributary_engine::StemFile;
 
 use crate::audio_file::AudioFileError;
@@ -29,8 +31,6 @@ use crate::song_jobs::{JobArgs, Outcome, SongJobs, conclude};
 
 /// The rate of all training data, in Hz: that of the published method and of the models.
 pub const TRAINING_RATE_HZ: u32 = 44_100;
-/// A stem whose peak does not exceed −50 dBFS counts as empty, as in the published method.
-const QUIET_PEAK: f32 = 0.003_162_277_7;
 
 /// Arguments of `tributary normalize`.
 #[derive(Debug, clap::Args)]
@@ -156,28 +156,37 @@ impl Normalizing {
         let profile = WholeFile::new(stem, recipe, &self.targets, rate_hz)?
             .in_session(session)
             .normalize(&mut audio, &mut |_| {})
-            .with_context(|| format!("cannot normalize the {} stem", stem.name()))?
-            .unwrap_or_default();
+            .with_context(|| format!("cannot normalize the {} stem", stem.name()))?;
         let mut after = Meter::of_stem(TRAINING_RATE_HZ)?;
         for_each_piece(&mut audio, |left, right| after.add(left, right))?;
         audio.set_frames(frames)?;
         write(&mut audio, &folder.join(format!("{}.wav", stem.name())))?;
         let (loudness, peak) = ((before.stem_level()?, after.stem_level()?), before.peak());
-        let entry = json!({ "before": loudness.0, "after": loudness.1, "profile": without_curves(&profile) });
-        Ok((entry, self.left_alone(peak, &profile)))
+        let note = self.left_alone(peak, profile.as_ref());
+        let profile = without_curves(&profile.unwrap_or_default());
+        Ok((json!({ "before": loudness.0, "after": loudness.1, "profile": profile }), note))
     }
 
     /// Why a stem, or one feature of it, was not normalized.
-    fn left_alone(&self, peak: f32, profile: &StemProfile) -> Option<String> {
-        let dynamics_wanted = self.recipe.effect(EffectName::Dynamics).effective_amount() > 0.0;
+    fn left_alone(&self, peak: f32, profile: Option<&StemProfile>) -> Option<String> {
         if peak == 0.0 {
-            Some("is silent".into())
-        } else if peak <= QUIET_PEAK {
-            Some(format!("is too quiet to normalize (its peak is {:.1} dBFS)", 20.0 * peak.log10()))
-        } else {
-            (dynamics_wanted && profile.dynamics.is_none())
-                .then(|| "has no onsets; its dynamics are left alone".into())
+            return Some("is silent".into());
         }
+        let Some(profile) = profile else {
+            return Some(format!("is too quiet to normalize (its peak is {:.1} dBFS)", 20.0 * peak.log10()));
+        };
+        match profile.loudness.and_then(|loudness| loudness.limit) {
+            Some(GainLimit::Bleed) => return Some("is bleed beside the others; it is not raised".into()),
+            Some(GainLimit::Bound) => {
+                return Some(format!(
+                    "would need a gain of more than {LARGEST_GAIN_DB:.0} dB; it gets no more"
+                ));
+            }
+            None => {}
+        }
+        let dynamics_wanted = self.recipe.effect(EffectName::Dynamics).effective_amount() > 0.0;
+        (dynamics_wanted && profile.dynamics.is_none())
+            .then(|| "has no onsets; its dynamics are left alone".into())
     }
 }
 

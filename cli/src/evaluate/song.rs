@@ -67,8 +67,8 @@ pub struct Settings<'a> {
     pub baselines: Vec<Baseline>,
     /// What the normalized sum does.
     pub normalization: (Recipe, Targets),
-    /// A further mix of the stems: the plug-in's model.
-    pub model: Option<(String, &'a Mixer<'a>)>,
+    /// Further mixes of the stems: the plug-in's model, first, and what it is compared with.
+    pub models: Vec<(String, Box<Mixer<'a>>)>,
     /// Length of the audio kept for players in seconds; none keeps none.
     pub excerpt_s: Option<f64>,
 }
@@ -261,8 +261,8 @@ fn systems<'a>(
     let mut systems: Vec<System<'_>> =
         files.map(|((name, path), &alignment)| System::File(name, path, alignment)).collect();
     if stems {
-        // The model takes longest: it starts first among those made here, and ends when the others do.
-        systems.extend(settings.model.as_ref().map(|(name, mixer)| System::Model(name, *mixer)));
+        // Models take longest: they start first among those made here, and end when the others do.
+        systems.extend(settings.models.iter().map(|(name, mixer)| System::Model(name, &**mixer)));
         systems.extend(settings.baselines.iter().copied().map(System::Baseline));
     }
     systems

@@ -19,7 +19,7 @@ pub fn json(songs: &[SongReport], summary: &Summary, settings: &Settings<'_>) ->
         "options": settings.options,
         "rate_hz": super::RATE_HZ,
         "comparison_lufs": super::COMPARISON_LUFS,
-        "model": settings.model.as_ref().map(|(name, _)| name),
+        "model": settings.models.first().map(|(name, _)| name),
         "metrics": &CATALOG[..],
         "summary": summary,
         "songs": songs,

@@ -23,7 +23,7 @@ use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, Window
 use crate::bundle::parity::ParityVectors;
 use crate::bundle::statistics::{Prior, Statistics};
 use crate::error::ModelError;
-use crate::model::{MixHop, MixModel, SongLearner};
+use crate::model::{MaskHold, MixHop, MixModel, SongLearner};
 use crate::onnx::graph::{Graph, RunOptions, unlimited};
 use crate::pipeline::window::StemWindow;
 
@@ -297,6 +297,11 @@ impl MixModel for IncrementalModel {
 
     fn set_shares(&mut self, shares: Option<&[f32]>) {
         self.masks.set(shares);
+    }
+
+    fn hold_masks(&mut self, hold: MaskHold) -> bool {
+        self.masks.hold(hold);
+        true
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {

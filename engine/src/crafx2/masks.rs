@@ -10,6 +10,7 @@ use super::bands::History;
 use super::front_end::FrontRun;
 use crate::bundle::contract::FRAME_RATIO;
 use crate::error::ModelError;
+use crate::model::MaskHold;
 use crate::onnx::graph::RunOptions;
 use crate::test_support::Noise;
 
@@ -30,6 +31,32 @@ pub(super) struct Masks {
     neutral: Option<f32>,
     /// For each frame of the mix; empty for all of the network.
     shares: Vec<f32>,
+    held: Option<Held>,
+}
+
+/// Means of the masks, watched or held.
+struct Held {
+    hold: MaskHold,
+    /// Natural logarithms, summed over so many columns.
+    sums: Vec<f64>,
+    columns: f64,
+}
+
+impl Held {
+    /// Watches the masks of a hop, or puts their means in their place.
+    fn apply(&mut self, mask: &mut [f32], filters: usize) {
+        let columns = mask.len() / filters;
+        self.sums.resize(filters, 0.0);
+        for (row, sum) in mask.chunks_exact_mut(columns).zip(&mut self.sums) {
+            match self.hold {
+                MaskHold::Watch => *sum += row.iter().map(|m| f64::from(m.max(LEAST_MASK)).ln()).sum::<f64>(),
+                MaskHold::Mean => row.fill((*sum / self.columns.max(1.0)).exp() as f32),
+            }
+        }
+        if self.hold == MaskHold::Watch {
+            self.columns += columns as f64;
+        }
+    }
 }
 
 impl Masks {
@@ -63,12 +90,18 @@ impl Masks {
         // Of the sum the least squares leave this.
         let rest = of_sum - with_sum * with_sum / own;
         let neutral = (with_sum > 0.0 && rest * LEAST_RATIO <= of_sum).then(|| (with_sum / own) as f32);
-        Ok(Self { neutral, shares: Vec::new() })
+        Ok(Self { neutral, shares: Vec::new(), held: None })
     }
 
     /// Whether there is a neutral mask.
     pub(super) fn are_known(&self) -> bool {
         self.neutral.is_some()
+    }
+
+    /// Watches the masks from now on, or holds them where they were on average.
+    pub(super) fn hold(&mut self, hold: MaskHold) {
+        let held = self.held.get_or_insert_with(|| Held { hold, sums: Vec::new(), columns: 0.0 });
+        held.hold = hold;
     }
 
     /// The next hop's masks go so far from neutral: a share from 0 to 1 for each frame of the mix, or all the way.
@@ -78,7 +111,10 @@ impl Masks {
     }
 
     /// Brings the hop's mask to where it shall be: rows of columns of 64 frames, the first of which lies ahead of the hop.
-    pub(super) fn apply(&self, mask: &mut [f32], filters: usize) {
+    pub(super) fn apply(&mut self, mask: &mut [f32], filters: usize) {
+        if let Some(held) = &mut self.held {
+            held.apply(mask, filters);
+        }
         let (Some(neutral), false) = (self.neutral, self.shares.is_empty()) else { return };
         let columns = mask.len() / filters;
         for (column, share) in shares_of_columns(&self.shares, columns).enumerate() {
@@ -118,6 +154,23 @@ mod tests {
             assert_eq!(between(0.3466, mask, 1.0), mask, "to the bit");
         }
         assert!(between(0.3466, 0.0, 0.5).is_finite());
+    }
+
+    #[test]
+    fn held_masks_stay_where_they_were_on_average() {
+        let mut masks = Masks::default();
+        masks.hold(MaskHold::Watch);
+        let moving = [1.0, 4.0, 0.5, 0.5];
+        let mut heard = moving;
+        masks.apply(&mut heard, 2);
+        assert_eq!(heard, moving, "watching changes nothing");
+        masks.hold(MaskHold::Mean);
+        let mut held = [9.0, 9.0, 9.0, 7.0];
+        masks.apply(&mut held, 2);
+        assert!(
+            held.iter().zip([2.0, 2.0, 0.5, 0.5]).all(|(held, mean)| (held - mean).abs() < 1e-6),
+            "{held:?}"
+        );
     }
 
     #[test]

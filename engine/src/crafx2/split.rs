@@ -13,7 +13,7 @@ use super::masks::Masks;
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::bundle::parity::ParityVectors;
 use crate::error::ModelError;
-use crate::model::{MixHop, MixModel, SongLearner};
+use crate::model::{MaskHold, MixHop, MixModel, SongLearner};
 use crate::onnx::graph::{Graph, Input, Port, RunOptions, unlimited};
 use crate::pipeline::window::StemWindow;
 
@@ -146,6 +146,11 @@ impl MixModel for SplitModel {
 
     fn set_shares(&mut self, shares: Option<&[f32]>) {
         self.masks.set(shares);
+    }
+
+    fn hold_masks(&mut self, hold: MaskHold) -> bool {
+        self.masks.hold(hold);
+        true
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
