@@ -21,25 +21,27 @@ use crate::session::Standing;
 
 /// What stands ahead of everything that is measured, and so is the same whatever the corrections are.
 fn ahead(context: &Context, recipe: &Recipe) -> Vec<Box<dyn Effect>> {
-    let mut effects: Vec<Box<dyn Effect>> = vec![Box::new(Conditioning::new(context))];
-    if !Reverb::is_matched(context.kind) {
-        effects.push(Box::new(Reverb::ahead(context, &recipe.reverb)));
+    match context.kind {
+        RecipeKind::Tributary => Vec::new(),
+        _ => vec![Box::new(Reverb::ahead(context, &recipe.reverb))],
     }
-    effects
 }
 
 /// What is measured and corrected, in the order in which that happens.
 fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Vec<Box<dyn Effect>> {
-    let mut effects: Vec<Box<dyn Effect>> = vec![
-        Box::new(Equalization::new(context, recipe.equalization, source)),
-        Box::new(Dynamics::new(context, recipe.dynamics, source)),
-        match context.kind {
-            RecipeKind::Tributary => Box::new(Balance::new(context, recipe.panning, source)),
-            _ => Box::new(Panning::new(context, recipe.panning, source)),
-        },
-        Box::new(Width::new(context, recipe.width, source)),
-    ];
-    if Reverb::is_matched(context.kind) {
+    let is_tributary = context.kind == RecipeKind::Tributary;
+    let mut effects: Vec<Box<dyn Effect>> = Vec::new();
+    if is_tributary {
+        effects.push(Box::new(Conditioning::new(context, source)));
+    }
+    effects.push(Box::new(Equalization::new(context, recipe.equalization, source)));
+    effects.push(Box::new(Dynamics::new(context, recipe.dynamics, source)));
+    effects.push(match is_tributary {
+        true => Box::new(Balance::new(context, recipe.panning, source)),
+        false => Box::new(Panning::new(context, recipe.panning, source)),
+    });
+    effects.push(Box::new(Width::new(context, recipe.width, source)));
+    if is_tributary {
         effects.push(Box::new(Reverb::lacking(context, &recipe.reverb, source)));
     }
     effects.push(Box::new(Loudness::new(context, recipe.loudness, source)));

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stem::Stem;
 
+pub use crate::effects::conditioning::ConditioningCorrection;
 pub use crate::effects::dynamics::compressor::CompressorSetting;
 pub use crate::effects::dynamics::correction::DynamicsCorrection;
 pub use crate::effects::equalization::correction::EqualizationCorrection;
@@ -18,6 +19,9 @@ pub use crate::effects::width::correction::WidthCorrection;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StemProfile {
+    /// Conditioning; absent where there is no offset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditioning: Option<ConditioningCorrection>,
     /// Equalization.
     pub equalization: Option<EqualizationCorrection>,
     /// Dynamics.
@@ -100,6 +104,8 @@ impl StemProfile {
         let value =
             |what, usable: bool| if usable { Ok(()) } else { Err(ProfileError::Value { stem, what }) };
         let gain = |gain_db: f64| gain_db.abs() <= LARGEST_GAIN_DB;
+        let high_pass = self.conditioning.map(|conditioning| conditioning.share);
+        value("conditioning share", high_pass.is_none_or(|share| (0.0..=1.0).contains(&share)))?;
         if let Some(equalization) = &self.equalization {
             value("equalization gain_db", equalization.gain_db.into_iter().all(gain))?;
             let curves = &equalization.curves_db;
@@ -134,6 +140,7 @@ mod tests {
 
     fn song() -> SongProfile {
         let profile = StemProfile {
+            conditioning: Some(ConditioningCorrection { share: 0.25 }),
             equalization: Some(EqualizationCorrection {
                 gain_db: [-3.25, 1.0 / 3.0],
                 curves_db: vec![(0..CURVE_POINTS).map(|point| (point as f32 * 0.1).sin()).collect()],
@@ -175,6 +182,9 @@ mod tests {
         );
         assert!(damage(|profile| profile.width.as_mut().expect("present").gains[8] = f32::NAN).is_err());
         assert!(damage(|profile| profile.reverb = Some(ReverbCorrection { share: f32::NAN })).is_err());
+        assert!(
+            damage(|profile| profile.conditioning = Some(ConditioningCorrection { share: -0.1 })).is_err()
+        );
         assert!(damage(|profile| profile.reverb = Some(ReverbCorrection { share: 1.5 })).is_err());
         assert!(damage(|profile| profile.equalization.as_mut().expect("present").curves_db.clear()).is_err());
         assert!(

@@ -1,15 +1,19 @@
-//! Conditioning: takes a constant offset off a stem before anything is measured. It is inaudible, shifts peaks and costs
+//! Conditioning: takes a constant offset off a stem before anything else is measured. It is inaudible, shifts peaks and costs
 //! headroom, and is in no record on purpose.
 //!
 //! A recipe of kind [`Tributary`](crate::RecipeKind::Tributary) has it, as part of what its network hears; the paper's rules
 //! and the released code's know nothing of it. A stem without an offset worth mentioning passes to the bit: a high pass would
 //! also turn what little a song has below 20 Hz, and with it the place of a stem as measures of panning see it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::estimates::{ESTIMATE_SECONDS, RunningWeight};
 use crate::context::Context;
-use crate::effect::Effect;
+use crate::effect::{Effect, Source};
 use crate::filters::biquad::{Coefficients, StereoBiquad};
 use crate::hop::{HOP_FRAMES, Hop};
-use crate::rules::RecipeKind;
+use crate::profile::StemProfile;
+use crate::store::{StemStore, StoreError, for_each_hop};
 
 /// Corner of the high pass. Low, for the sake of phase: at 6 Hz a kick drum's peaks rise by a quarter of a decibel, and the distance
 /// of mixes to human ones in dynamics by a tenth.
@@ -17,42 +21,66 @@ const CORNER_HZ: f64 = 1.5;
 /// An offset is taken off from the first of these levels on, and wholly from the second: −60 and −54 dBFS. The largest
 /// offset of ten real mixes is −64 dBFS.
 const OFFSET_LINEAR: [f64; 2] = [1e-3, 2e-3];
-/// Time constant of either of the two averages that find the offset: long against the slowest music.
-const OFFSET_SECONDS: f64 = 1.6;
 /// Below this a decay has ended; it would go on in denormal numbers, which cost a hundredfold.
 const SILENCE_LINEAR: f64 = 1e-20;
+
+/// How much of the high pass a stem gets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConditioningCorrection {
+    /// 0 for a stem without an offset, 1 for one that has one.
+    pub share: f64,
+}
+
+impl ConditioningCorrection {
+    fn of(offset: [f64; 2]) -> Self {
+        let [least, whole] = OFFSET_LINEAR;
+        let largest = offset[0].abs().max(offset[1].abs());
+        Self { share: ((largest - least) / (whole - least)).clamp(0.0, 1.0) }
+    }
+}
 
 /// The high pass of one stem, second-order Butterworth, let through as far as there is an offset. No latency.
 #[derive(Debug)]
 pub(crate) struct Conditioning {
-    filter: Option<StereoBiquad>,
-    /// Averages of the sides, and averages of these: the offset. Nothing before the first sound.
-    means: Option<[[f64; 2]; 2]>,
-    step: f64,
+    filter: StereoBiquad,
+    correction: Option<ConditioningCorrection>,
+    running: Option<Running>,
+    /// A sound has come since the start.
+    started: bool,
     /// Share of the filter at the end of the last hop.
     share: f64,
 }
 
-impl Conditioning {
-    /// What the recipe's rules say.
-    pub fn new(context: &Context) -> Self {
-        let high_pass =
-            || Coefficients::high_pass(CORNER_HZ, std::f64::consts::FRAC_1_SQRT_2, context.sample_rate_hz);
-        let filter = (context.kind == RecipeKind::Tributary).then(|| StereoBiquad::new(high_pass()));
-        let hop_seconds = HOP_FRAMES as f64 / context.sample_rate_hz;
-        Self { filter, means: None, step: 1.0 - (-hop_seconds / OFFSET_SECONDS).exp(), share: 0.0 }
-    }
+/// Running mean of both sides.
+#[derive(Debug)]
+struct Running {
+    weight: RunningWeight,
+    means: [f64; 2],
+}
 
-    /// Follows the offset; returns the share of the filter that it asks for, 0 to 1.
+impl Running {
     fn follow(&mut self, means: [f64; 2]) -> f64 {
-        let [first, offset] = self.means.get_or_insert([means; 2]);
-        for side in 0..2 {
-            first[side] += self.step * (means[side] - first[side]);
-            offset[side] += self.step * (first[side] - offset[side]);
+        let weight = self.weight.next_weight();
+        self.means.iter_mut().zip(means).for_each(|(mean, now)| *mean += weight * (now - *mean));
+        ConditioningCorrection::of(self.means).share
+    }
+}
+
+impl Conditioning {
+    /// With a correction from `source`.
+    pub fn new(context: &Context, source: Source<'_>) -> Self {
+        let rate_hz = context.sample_rate_hz;
+        let high_pass = Coefficients::high_pass(CORNER_HZ, std::f64::consts::FRAC_1_SQRT_2, rate_hz);
+        let weight = || RunningWeight::new(ESTIMATE_SECONDS * rate_hz / HOP_FRAMES as f64);
+        Self {
+            filter: StereoBiquad::new(high_pass),
+            correction: source.profile().and_then(|profile| profile.conditioning),
+            running: matches!(source, Source::Adaptive)
+                .then(|| Running { weight: weight(), means: [0.0; 2] }),
+            started: false,
+            share: 0.0,
         }
-        let [least, whole] = OFFSET_LINEAR;
-        let largest = offset[0].abs().max(offset[1].abs());
-        ((largest - least) / (whole - least)).clamp(0.0, 1.0)
     }
 }
 
@@ -62,49 +90,78 @@ fn means(hop: &Hop, from: usize) -> [f64; 2] {
     hop.sides().map(|side| side[from..].iter().map(|sample| f64::from(*sample)).sum::<f64>() / count)
 }
 
+/// The first frame that is not silent.
+fn first_sound(hop: &Hop) -> Option<usize> {
+    hop.left.iter().zip(&hop.right).position(|(left, right)| *left != 0.0 || *right != 0.0)
+}
+
 impl Effect for Conditioning {
     fn name(&self) -> &'static str {
         "conditioning"
     }
 
     fn is_on(&self) -> bool {
-        self.filter.is_some()
+        true
+    }
+
+    fn corrects_bleed(&self) -> bool {
+        true
+    }
+
+    /// Means over all that sounds: between takes a recording is silent to the bit, offset and all.
+    fn find(&mut self, store: &mut dyn StemStore) -> Result<(), StoreError> {
+        let (mut sums, mut hops) = ([0.0; 2], 0.0);
+        for_each_hop(store, |hop, _| {
+            if let Some(first) = first_sound(hop) {
+                sums.iter_mut().zip(means(hop, first)).for_each(|(sum, mean)| *sum += mean);
+                hops += 1.0;
+            }
+        })?;
+        self.correction = Some(ConditioningCorrection::of(sums.map(|sum| sum / f64::max(hops, 1.0))));
+        Ok(())
+    }
+
+    fn keep(&self, profile: &mut StemProfile) {
+        profile.conditioning = self.correction.filter(|found| found.share > 0.0);
     }
 
     fn process(&mut self, hop: &mut Hop) {
-        if self.filter.is_none() {
+        let Some(mut first) = first_sound(hop).or(self.started.then_some(0)) else { return };
+        let means = means(hop, first);
+        let end = match &mut self.running {
+            Some(running) => running.follow(means),
+            None => self.correction.map_or(0.0, |correction| correction.share),
+        };
+        let before = std::mem::replace(&mut self.share, end);
+        let starts = !std::mem::replace(&mut self.started, true);
+        let start = if starts { end } else { before };
+        if start == 0.0 && end == 0.0 {
             return;
         }
-        let mut first = 0;
-        let starts = self.means.is_none();
-        if starts {
-            let mut frames = hop.left.iter().zip(&hop.right);
-            let Some(start) = frames.position(|(left, right)| *left != 0.0 || *right != 0.0) else { return };
-            first = start;
-        }
-        let means = means(hop, first);
-        let end = self.follow(means);
-        let start = if starts { end } else { std::mem::replace(&mut self.share, end) };
-        self.share = end;
-        let Some(filter) = self.filter.as_mut().filter(|_| start > 0.0 || end > 0.0) else { return };
         if starts || start == 0.0 {
             // A recording with an offset begins with it: as a step it would be a thump.
-            filter.settle_at(means);
+            self.filter.settle_at(means);
+        } else {
+            first = 0;
         }
         let audible = |sample: f64| if sample.abs() < SILENCE_LINEAR { 0.0 } else { sample as f32 };
         for n in first..HOP_FRAMES {
             let share = start + (end - start) * (n + 1) as f64 / HOP_FRAMES as f64;
             let plain = [f64::from(hop.left[n]), f64::from(hop.right[n])];
-            let filtered = filter.tick(plain);
+            let filtered = self.filter.tick(plain);
             let blend = |side: usize| audible(plain[side] + share * (filtered[side] - plain[side]));
             (hop.left[n], hop.right[n]) = (blend(0), blend(1));
         }
-        filter.flush();
+        self.filter.flush();
     }
 
     fn reset(&mut self) {
-        self.filter.iter_mut().for_each(StereoBiquad::reset);
-        self.means = None;
+        self.filter.reset();
+        if let Some(running) = &mut self.running {
+            running.weight.reset();
+            running.means = [0.0; 2];
+        }
+        self.started = false;
         self.share = 0.0;
     }
 }
@@ -114,67 +171,69 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::block::StereoBuffer;
+    use crate::rules::RecipeKind;
     use crate::stem::Stem;
     use crate::targets::Targets;
 
     const RATE_HZ: f64 = 44_100.0;
 
-    /// What becomes of one side of a signal.
-    fn conditioned(kind: RecipeKind, hops: usize, signal: impl Fn(usize) -> f32) -> Vec<f32> {
+    fn effect(source: Source<'_>) -> Conditioning {
         let target = Arc::new(Targets::default().stem(Stem::Bass).clone());
+        let kind = RecipeKind::Tributary;
         let context = Context { stem: Stem::Bass, kind, target, tolerance: 2.5, sample_rate_hz: RATE_HZ };
-        let mut effect = Conditioning::new(&context);
-        let mut output = Vec::new();
-        for index in 0..hops {
-            let mut hop = Hop::SILENT;
-            for side in hop.sides_mut() {
-                side.iter_mut().enumerate().for_each(|(n, x)| *x = signal(index * HOP_FRAMES + n));
-            }
-            effect.process(&mut hop);
-            output.extend_from_slice(&hop.left);
-        }
-        output
+        Conditioning::new(&context, source)
+    }
+
+    /// What becomes of one side of a signal: live, and from file.
+    fn conditioned(hops: usize, signal: impl Fn(usize) -> f32) -> [Vec<f32>; 2] {
+        let audio = StereoBuffer::mono((0..hops * HOP_FRAMES).map(signal).collect());
+        let mut found = effect(Source::Fixed(None));
+        found.find(&mut audio.clone()).expect("memory");
+        [effect(Source::Adaptive), found].map(|mut effect| {
+            let mut output = audio.clone();
+            crate::whole_file::stream(&mut output, 0, |hop| effect.process(hop)).expect("memory");
+            output.left
+        })
     }
 
     #[test]
     fn an_offset_goes_and_the_lowest_string_stays() {
         let step = std::f64::consts::TAU * 31.0 / RATE_HZ;
         let string = |n: usize| 0.5 * (step * n as f64).sin() as f32;
-        let output = conditioned(RecipeKind::Tributary, 400, |n| 0.3 + string(n));
-        let settled = &output[output.len() - 1_422 * 100..]; // 100 periods
-        let mean = settled.iter().map(|x| f64::from(*x)).sum::<f64>() / settled.len() as f64;
-        let rms = (settled.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / settled.len() as f64).sqrt();
-        assert!(mean.abs() < 1e-4, "{mean}");
-        assert!((20.0 * (rms * 2f64.sqrt() / 0.5).log10()).abs() < 0.02, "{rms}");
+        for output in conditioned(400, |n| 0.3 + string(n)) {
+            let settled = &output[output.len() - 1_422 * 100..]; // 100 periods
+            let mean = settled.iter().map(|x| f64::from(*x)).sum::<f64>() / settled.len() as f64;
+            let rms =
+                (settled.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / settled.len() as f64).sqrt();
+            assert!(mean.abs() < 1e-4, "{mean}");
+            assert!((20.0 * (rms * 2f64.sqrt() / 0.5).log10()).abs() < 0.02, "{rms}");
+        }
     }
 
     #[test]
     fn a_recording_that_begins_with_its_offset_begins_without_a_thump() {
-        let output = conditioned(RecipeKind::Tributary, 20, |n| if n < 700 { 0.0 } else { 0.3 });
-        assert!(output.iter().all(|x| x.abs() < 1e-6));
+        for output in conditioned(20, |n| if n < 700 { 0.0 } else { 0.3 }) {
+            assert!(output.iter().all(|x| x.abs() < 1e-6));
+        }
     }
 
     #[test]
     fn a_stem_without_an_offset_passes_to_the_bit() {
         let step = std::f64::consts::TAU * 24.0 / RATE_HZ;
         let signal = |n: usize| 0.0005 + 0.9 * (step * n as f64).cos() as f32;
-        let output = conditioned(RecipeKind::Tributary, 2_000, signal);
+        let [live, file] = conditioned(1_000, signal);
+        assert!(file.iter().enumerate().all(|(n, x)| *x == signal(n)));
         // The first fraction of the deepest note looks like an offset for a while.
-        let settled = 1_000 * HOP_FRAMES;
-        assert!(output[settled..].iter().enumerate().all(|(n, x)| *x == signal(settled + n)));
+        let settled = 800 * HOP_FRAMES;
+        assert!(live[settled..].iter().enumerate().all(|(n, x)| *x == signal(settled + n)));
     }
 
     #[test]
     fn a_decay_ends_in_silence() {
-        let output = conditioned(RecipeKind::Tributary, 400, |n| if n < 5_000 { 0.9 } else { 0.0 });
-        assert!(output[350 * HOP_FRAMES..].iter().all(|x| *x == 0.0));
-        assert!(output.iter().all(|x| *x == 0.0 || x.abs() >= 1e-20));
-    }
-
-    #[test]
-    fn the_other_rules_know_nothing_of_it() {
-        for kind in [RecipeKind::Paper, RecipeKind::Published] {
-            assert!(conditioned(kind, 3, |_| 0.3).iter().all(|x| *x == 0.3));
+        for output in conditioned(400, |n| if n < 5_000 { 0.9 } else { 0.0 }) {
+            assert!(output[350 * HOP_FRAMES..].iter().all(|x| *x == 0.0));
+            assert!(output.iter().all(|x| *x == 0.0 || x.abs() >= 1e-20));
         }
     }
 }

@@ -23,7 +23,6 @@ use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::{ReverbReading, StemReading};
 use crate::recipe::ReverbSetting;
-use crate::rules::RecipeKind;
 use crate::session::Standing;
 use crate::stem::Stem;
 use crate::store::{StemStore, StoreError};
@@ -71,11 +70,6 @@ impl Reverb {
             }
         };
         Self::new(context, setting, how_much)
-    }
-
-    /// Whether rules of a kind send only what a stem lacks.
-    pub fn is_matched(kind: RecipeKind) -> bool {
-        kind == RecipeKind::Tributary
     }
 
     fn new(context: &Context, setting: &ReverbSetting, how_much: HowMuch) -> Self {
