@@ -1,12 +1,16 @@
 //! The options that steer a mix, with the names of the plug-in's parameters.
 
 use anyhow::{Result, bail};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use tributary_dsp::{Amounts, Stem};
-use tributary_engine::{Controls, StemControls, TRIM_RANGE_DB};
+use tributary_engine::{Controls, PRESETS, Preset, StemControls, TRIM_RANGE_DB};
 
 /// How to steer the mix.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct ControlArgs {
+    /// Begin with a factory preset; the other options change what it says
+    #[arg(long, value_name = "NAME", value_parser = presets(), ignore_case = true)]
+    preset: Option<String>,
     /// Gain of stems ahead of the network in dB, from -12 to 12
     #[arg(long, value_name = "STEM=DB,...", value_delimiter = ',', allow_hyphen_values = true)]
     trim: Vec<String>,
@@ -16,9 +20,9 @@ pub struct ControlArgs {
     /// Leave all other stems out
     #[arg(long, value_name = "STEM,...", value_delimiter = ',')]
     solo: Vec<String>,
-    /// How much of the mix is the network's, from 0 (the plain sum of the normalized and trimmed stems) to 100 %
-    #[arg(long, value_name = "PERCENT", default_value_t = 100.0)]
-    network: f32,
+    /// How much of the mix is the network's, from 0 (the plain sum of the normalized and trimmed stems) to 100 % [default: 100]
+    #[arg(long, value_name = "PERCENT")]
+    network: Option<f32>,
     /// Stems to leave as they come in
     #[arg(long, value_name = "STEM,...", value_delimiter = ',')]
     leave_alone: Vec<String>,
@@ -28,11 +32,9 @@ pub struct ControlArgs {
     amount: Vec<String>,
 }
 
-impl Default for ControlArgs {
-    fn default() -> Self {
-        let (trim, mute, solo) = (Vec::new(), Vec::new(), Vec::new());
-        Self { trim, mute, solo, network: 100.0, leave_alone: Vec::new(), amount: Vec::new() }
-    }
+/// Keys of presets, each with what it does.
+fn presets() -> PossibleValuesParser {
+    PossibleValuesParser::new(PRESETS.iter().map(|preset| PossibleValue::new(preset.key).help(preset.words)))
 }
 
 impl ControlArgs {
@@ -41,7 +43,8 @@ impl ControlArgs {
     /// # Errors
     /// An unknown stem, or a value out of range.
     pub fn resolve(&self) -> Result<Controls> {
-        let mut controls = Controls::NEUTRAL;
+        let preset = self.preset.as_deref().and_then(Preset::named);
+        let mut controls = preset.map_or(Controls::NEUTRAL, Preset::controls);
         for trim in &self.trim {
             let Some((name, db)) = trim.split_once('=') else { bail!("--trim needs STEM=DB, not {trim:?}") };
             controls.stems[stem(name, "--trim")?.index()].trim_db =
@@ -59,7 +62,9 @@ impl ControlArgs {
         for amount in &self.amount {
             set_amount(&mut controls, amount)?;
         }
-        controls.network = percent(self.network, "--network")?;
+        if let Some(network) = self.network {
+            controls.network = percent(network, "--network")?;
+        }
         Ok(controls)
     }
 }
@@ -142,6 +147,19 @@ mod tests {
         for refused in ["width", "width=101", "voice_width=1", "bass_size=1", "width=half"] {
             assert!(amount(refused).is_err(), "{refused}");
         }
+        let voice = ControlArgs {
+            preset: Some("voice-forward".into()),
+            trim: vec!["other=3".into()],
+            network: Some(40.0),
+            ..ControlArgs::default()
+        };
+        let asked = voice.resolve().expect("known");
+        assert_eq!(
+            asked.stems.map(|stem| stem.trim_db),
+            [2.0, 0.0, -0.5, 3.0],
+            "options go on top of the preset"
+        );
+        assert_eq!(asked.network, 0.4);
         assert!(resolve(&[], &["mix"], &[]).is_err() && resolve(&[], &[], &["mix"]).is_err());
     }
 }

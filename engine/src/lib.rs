@@ -15,7 +15,7 @@
 //! | `live` | an engine in real time: its handle, where its model comes from, worker, stream protocol, telemetry |
 //! | `live/audio_thread` | all that the audio thread calls, and what it may call |
 //! | `learn` | captures the song while it plays, analyzes it, and puts what was learned in force |
-//! | `controls` | what an engineer asks of the mix |
+//! | `controls`, `presets` | what an engineer asks of the mix; where to begin with it |
 //! | `glide` | a value on its way, without a corner |
 //! | `latency`, `error` | what hosts are told, and what users are |
 //! | `silence`, `regular_file`, `patient_thread` | digital silence and tails; files that are files; threads that are waited for, but not forever |
@@ -35,6 +35,7 @@ pub mod offline;
 pub mod onnx;
 mod patient_thread;
 pub mod pipeline;
+mod presets;
 mod regular_file;
 pub mod resample;
 mod silence;
@@ -67,3 +68,4 @@ pub use model::{MaskHold, MixHop, MixModel, SongLearner, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::{OnnxLibrary, Provider};
 pub use pipeline::{Loudness, Pipeline, StemWindow};
+pub use presets::{PRESETS, Preset};

@@ -2,7 +2,7 @@
 //!
 //! The framework answers `get_extension` from a fixed list and makes its table of functions before anybody can change it. So
 //! the host gets a table of ours: it carries the framework's data and functions, and the few entries that are replaced
-//! here. That is where an extension the framework lacks goes: one arm in `get_extension`.
+//! here. That is where an extension the framework lacks goes: one arm in `get_extension`, as that of presets (`presets.rs`).
 //!
 //! Replaced are: `activate`, which tells the host of a new latency as CLAP means it – inside the activation, without the
 //! further restart that the framework asks for; the window's calls, which refuse sizes below the minimum and survive null
@@ -10,18 +10,20 @@
 //! and `destroy`, which frees the table.
 #![allow(unsafe_code)] // A table of C functions is raw pointers by definition.
 
+mod instance;
+mod presets;
+
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::null;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui, clap_plugin_gui, clap_window};
-use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
 use clap_sys::ext::render::{
     CLAP_EXT_RENDER, CLAP_RENDER_OFFLINE, CLAP_RENDER_REALTIME, clap_plugin_render, clap_plugin_render_mode,
 };
-use clap_sys::ext::state::{CLAP_EXT_STATE, clap_host_state, clap_plugin_state};
+use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::stream::clap_ostream;
 use nice_plug::prelude::{Enum, ProcessMode};
 use nice_plug::wrapper::clap::{
@@ -30,88 +32,10 @@ use nice_plug::wrapper::clap::{
 };
 
 use crate::Tributary;
-use crate::host::Voice;
 use crate::params::DrySource;
 use crate::parts::Parts;
 use crate::text;
-
-/// The host's table for the instance. Its pointer is the host's, and in a call it is the framework's or ours alike: both
-/// read `plugin_data` only.
-#[repr(C)]
-struct Instance {
-    /// What the host calls. First, so that the host's pointer is one to the whole.
-    table: clap_plugin,
-    /// What the framework made.
-    framework: clap_plugin,
-    parts: Parts,
-    voice: Arc<ClapVoice>,
-}
-
-/// The host, as the framework was given it: it outlives the plug-in.
-#[derive(Clone, Copy)]
-struct Host(*const clap_host);
-
-// SAFETY: the pointer is read on the main thread only, and by calls that CLAP marks as thread-safe.
-unsafe impl Send for Host {}
-// SAFETY: as above.
-unsafe impl Sync for Host {}
-
-impl Host {
-    /// An extension of the host.
-    fn extension<T>(&self, id: &CStr) -> Option<&T> {
-        // SAFETY: the factory checked the pointer, and the host outlives the plug-in. What it returns for an extension's
-        // name is null or that extension's table, valid as long.
-        unsafe { (*self.0).get_extension?(self.0, id.as_ptr()).cast::<T>().as_ref() }
-    }
-}
-
-/// The way to the host.
-struct ClapVoice {
-    host: Host,
-    wrapper: Weak<Wrapper<Tributary>>,
-    latency_changed: AtomicBool,
-}
-
-impl Voice for ClapVoice {
-    fn mark_changed(&self) -> bool {
-        if let Some(mark_dirty) =
-            self.host.extension::<clap_host_state>(CLAP_EXT_STATE).and_then(|state| state.mark_dirty)
-        {
-            // SAFETY: the framework calls this on the main thread only.
-            unsafe { mark_dirty(self.host.0) };
-        }
-        true
-    }
-
-    /// Sets the framework's own figure first, so that it sees no difference and asks for no restart.
-    fn latency_is(&self, samples: u32) -> bool {
-        if let Some(wrapper) = self.wrapper.upgrade() {
-            let before = wrapper.current_latency.swap(samples, std::sync::atomic::Ordering::SeqCst);
-            self.latency_changed.fetch_or(before != samples, Relaxed);
-        }
-        true
-    }
-}
-
-impl ClapVoice {
-    /// Tells the host of a latency that the activation just changed.
-    fn announce_latency(&self) {
-        let changed =
-            self.host.extension::<clap_host_latency>(CLAP_EXT_LATENCY).and_then(|latency| latency.changed);
-        if self.latency_changed.swap(false, Relaxed)
-            && let Some(changed) = changed
-        {
-            // SAFETY: called inside `activate`, on the main thread, as CLAP asks for.
-            unsafe { changed(self.host.0) };
-        }
-    }
-}
-
-/// The instance behind a pointer that the host has from [`create_plugin`].
-unsafe fn instance<'a>(plugin: *const clap_plugin) -> Option<&'a Instance> {
-    // SAFETY: the host's pointer is the first field of an `Instance`, which lives until `destroy`.
-    unsafe { plugin.cast::<Instance>().as_ref() }
-}
+use instance::{ClapVoice, Host, Instance, instance};
 
 unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     // SAFETY: the host gives back what `create_plugin` gave it, once.
@@ -143,6 +67,9 @@ unsafe extern "C" fn get_extension(plugin: *const clap_plugin, id: *const c_char
     // for every instance, so that one copy of each serves all.
     unsafe {
         let (Some(of), false) = (instance(plugin), id.is_null()) else { return null() };
+        if let Some(ours) = presets::extension(CStr::from_ptr(id)) {
+            return ours;
+        }
         let framework = of.framework.get_extension.map_or(null(), |get| get(plugin, id));
         if framework.is_null() {
             return null();
@@ -360,11 +287,13 @@ unsafe extern "C" fn init(_path: *const c_char) -> bool {
 unsafe extern "C" fn deinit() {}
 
 unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
-    // SAFETY: a string when it is not null.
-    if !id.is_null() && unsafe { CStr::from_ptr(id) } == CLAP_PLUGIN_FACTORY_ID {
-        (&raw const FACTORY).cast()
-    } else {
-        null()
+    if id.is_null() {
+        return null();
+    }
+    // SAFETY: a string, since it is not null.
+    match unsafe { CStr::from_ptr(id) } {
+        id if id == CLAP_PLUGIN_FACTORY_ID => (&raw const FACTORY).cast(),
+        id => presets::factory(id).unwrap_or(null()),
     }
 }
 

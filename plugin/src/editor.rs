@@ -5,6 +5,7 @@
 
 mod amounts;
 pub(crate) mod appearance;
+mod at_once;
 mod controls;
 pub(crate) mod copies;
 mod correction_rows;
@@ -22,14 +23,17 @@ pub(crate) mod size;
 mod stem_strip;
 pub(crate) mod stereo_image;
 pub(crate) mod theme;
+mod toolbar;
 mod turning;
 pub(crate) mod window;
 
+pub use crate::saved::Slot;
 pub use appearance::Appearance;
 pub use copies::{
-    Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy,
+    Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState,
+    SnapshotCopy, StemCopy, ToolbarCopy,
 };
-pub use edit::{Control, Edit, LearningAction, StemControl};
+pub use edit::{Control, Edit, LearningAction, SnapshotEdit, StemControl};
 pub use size::{LAYOUT, MIN_SIZE, SIZE};
 pub use theme::dress;
 
@@ -53,10 +57,10 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     ui.painter().rect_filled(whole, egui::CornerRadius::ZERO, colors.background);
     let inner = whole.shrink2(vec2(12.0, 4.0));
     let (header, rest) = inner.split_top_bottom_at_y(inner.top() + HEADER);
-    // The toolbar is drawn into this row: `toolbar::draw(ui, toolbar, …)`.
-    let (_toolbar, rest) = rest.split_top_bottom_at_y(rest.top() + TOOLBAR);
+    let (toolbar, rest) = rest.split_top_bottom_at_y(rest.top() + TOOLBAR);
     let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER);
     header::draw(ui, header, params, copies, &mut edits);
+    toolbar::draw(ui, toolbar, copies, &mut edits);
     footer::draw(ui, footer, copies, &mut edits);
     let (body, row) = rest.split_top_bottom_at_y(rest.bottom() - latency::HEIGHT);
     latency::draw(ui, row, copies, &mut edits);

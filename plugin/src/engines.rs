@@ -1,5 +1,6 @@
 //! The engines of one plug-in: one starts with each activation and ends with it, another may take its place meanwhile
-//! (`choice.rs`), and each is told what the user learns and forgets.
+//! (`choice.rs`), and each is told what the user learns and forgets. What the user does beside turning parameters can be
+//! undone (`steps.rs`).
 //!
 //! They are shared by the plug-in, its editor and its saved state, and outlive every activation, so that a project saved
 //! after the host has deactivated the plug-in still says how the run went.
@@ -7,15 +8,18 @@
 mod choice;
 mod playing;
 mod run;
+mod steps;
 
 pub(crate) use playing::Change;
 pub(crate) use run::Run;
+pub use steps::Step;
 
+use crate::history::History;
 use crate::host::HostLink;
 use crate::instance::{Activation, Instance, ModelFacts};
 use crate::models::{ModelField, Models};
 use crate::params::TributaryParams;
-use crate::saved::{LearnedField, Learner, SettingField, Source};
+use crate::saved::{Learned, LearnedField, Learner, SettingField, SnapshotsField, Source};
 use nice_plug::prelude::{BufferConfig, ProcessMode};
 use playing::{Playing, Settled};
 use std::panic::catch_unwind;
@@ -36,6 +40,10 @@ pub struct Engines {
     model: Arc<ModelField>,
     /// What the project has learned.
     learned: Arc<LearnedField>,
+    /// The snapshots of the project.
+    snapshots: Arc<SnapshotsField>,
+    /// Never held together with the state.
+    history: Mutex<History<Step>>,
     host: Arc<HostLink>,
     state: Mutex<State>,
     /// A song is being listened to or analyzed, which a restart would end.
@@ -57,6 +65,8 @@ pub(crate) struct State {
     pub(crate) notice: Option<String>,
     /// How the last render went, if the present run has not rendered.
     last_render: Option<RenderReport>,
+    /// The profile that was there when the user began to learn.
+    before_learning: Learned,
     /// Threads that open a model or end an engine: none may outlive the activation, since the host may unload the plug-in.
     threads: Vec<JoinHandle<()>>,
 }
@@ -76,6 +86,7 @@ impl Engines {
             latency: Arc::clone(&params.latency),
             model: Arc::clone(&params.model),
             learned: Arc::clone(&params.learned),
+            snapshots: Arc::clone(&params.snapshots),
             ..Self::default()
         });
         let known: Weak<Self> = Arc::downgrade(&engines);
@@ -173,10 +184,11 @@ impl Engines {
                 (side, before)
             }
             Settled::Refused(side, coming, words) => {
+                let refused = self.model.chosen();
                 self.model.give_up();
                 *notice = Some(words);
                 drop(state);
-                self.host.project_changed();
+                self.choice_was_refused(&refused);
                 (side, Some(*coming))
             }
         };
@@ -226,6 +238,8 @@ impl Engines {
 
     /// Listens to the song.
     pub fn learn(&self) {
+        let before = self.learned.present();
+        self.lock().before_learning = before;
         self.with_learning(Learning::start);
     }
 
@@ -241,11 +255,25 @@ impl Engines {
 
     /// Adapts again.
     pub fn forget(&self) {
-        self.with_learning(|learning| {
+        let before = self.learned.present();
+        let forgotten = self.with_learning(|learning| {
             self.learned.clear();
             learning.forget();
-            self.host.project_changed();
         });
+        if forgotten.is_some() {
+            self.did(Step::learned("Forget", before, None));
+        }
+    }
+
+    /// Puts a profile in force, or none; returns a sentence when it cannot be used.
+    fn restore(&self, song: Option<LearnedSong>) -> Option<String> {
+        self.with_learning(|learning| match song {
+            Some(song) => learning.restore(song).err(),
+            None => {
+                learning.forget();
+                None
+            }
+        })?
     }
 
     /// Nothing is done before the first activation.
@@ -264,7 +292,8 @@ impl Engines {
     fn learning_has_ended(&self, learned: bool) {
         self.note_learning();
         if learned {
-            self.host.project_changed();
+            let before = self.lock().before_learning.take();
+            self.did(Step::learned("Learn", before, self.song()));
         }
     }
 
@@ -289,14 +318,10 @@ impl Learner for Engines {
         self.current_learning().and_then(|learning| learning.status().song)
     }
 
+    /// With another project: what was done in the one before it cannot be undone in this one.
     fn load(&self, song: Option<LearnedSong>) -> Option<String> {
-        self.with_learning(|learning| match song {
-            Some(song) => learning.restore(song).err(),
-            None => {
-                learning.forget();
-                None
-            }
-        })?
+        self.forget_steps();
+        self.restore(song)
     }
 }
 

@@ -5,9 +5,10 @@
 //! | file | what |
 //! |---|---|
 //! | `text.rs`, `ports.rs` | values as users type them; the buses |
+//! | `values.rs`, `history.rs` | values of parameters by their identifiers; steps that can be undone |
 //! | `saved/` | what a project keeps beside the parameters |
 //! | [`models`] | which models there are, and which one a project has chosen |
-//! | [`params`] | what a host can automate |
+//! | [`params`], [`steering`] | what a host can automate; the part of it that snapshots and presets set |
 //! | `host.rs` | what the plug-in tells its host |
 //! | `instance.rs`, `engines.rs` | one engine; the life of all of them, and the change from one to another |
 //! | [`editor`], `view.rs` | the editor; the copies of the engine's figures that it shows |
@@ -18,6 +19,7 @@
 mod clap;
 pub mod editor;
 mod engines;
+mod history;
 mod host;
 mod instance;
 pub mod models;
@@ -25,7 +27,9 @@ pub mod params;
 mod parts;
 mod ports;
 mod saved;
+pub mod steering;
 mod text;
+mod values;
 mod view;
 pub mod vst3;
 

@@ -13,7 +13,9 @@ pub use stem::StemParams;
 use crate::editor::appearance::Appearance;
 use crate::editor::size::EditorSize;
 use crate::models::{ModelChoice, ModelField};
-use crate::saved::{self, Learned, LearnedField, Session, SessionField, SettingField};
+use crate::saved::{
+    self, Learned, LearnedField, Session, SessionField, SettingField, Snapshots, SnapshotsField,
+};
 use crate::text;
 use kinds::{clamp, decibels, share, switch};
 use nice_plug::plugin::ParamValue;
@@ -83,6 +85,9 @@ pub struct TributaryParams {
     /// The learned profile.
     #[persist = "learned"]
     pub learned: Arc<LearnedField>,
+    /// The snapshots.
+    #[persist = "snapshots"]
+    pub snapshots: Arc<SnapshotsField>,
     /// The latency mode.
     #[persist = "latency"]
     pub latency: Arc<SettingField<LatencyMode>>,
@@ -117,6 +122,7 @@ impl Default for TributaryParams {
             other: StemParams::new(Stem::Other),
             session: Arc::default(),
             learned: Arc::default(),
+            snapshots: Arc::default(),
             latency: Arc::default(),
             model: Arc::default(),
             window: Arc::default(),
@@ -169,6 +175,7 @@ pub(crate) fn mend(state: &mut PluginState) {
     mend_values(state);
     saved::mend::<Session>(state);
     saved::mend::<Learned>(state);
+    saved::mend::<Snapshots>(state);
     saved::mend::<LatencyMode>(state);
     saved::mend::<ModelChoice>(state);
     saved::mend::<EditorSize>(state);

@@ -1,16 +1,19 @@
 //! What the editor shows: copies of the engine's figures in words and numbers. The only file that knows both.
 
 use crate::editor::copies::{
-    Copies, CorrectionCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, StemCopy,
+    Copies, CorrectionCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, SnapshotCopy,
+    StemCopy, ToolbarCopy,
 };
 use crate::editor::stereo_image::place;
 use crate::editor::theme::decimal;
 use crate::engines::{Change, Engines, Run, State};
 use crate::params::TributaryParams;
+use crate::values::Values;
 use std::sync::atomic::Ordering::Relaxed;
 use tributary_dsp::{Amounts, GainLimit, LoudnessReading, StemReading};
 use tributary_engine::{
-    EngineState, HEARD_THRESHOLD, Learning, LearningPhase, ModelName, StemLevels, StemTelemetry, Telemetry,
+    EngineState, HEARD_THRESHOLD, Learning, LearningPhase, ModelName, PRESETS, StemLevels, StemTelemetry,
+    Telemetry,
 };
 
 /// Loudness at or below this is shown as silence.
@@ -21,12 +24,13 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
     engines.settle();
     // Asks back who is in force, so before the lock.
     let learned_notice = params.learned.notice();
+    let toolbar = toolbar(engines, params);
     let state = engines.lock();
     let notices = notices(&state, params, learned_notice);
     let model = model(&state, params);
     let latency = latency(&state, params, engines.is_learning());
     let Some(run) = &state.run else {
-        return Copies { notices, latency, model, ..Copies::default() };
+        return Copies { notices, latency, model, toolbar, ..Copies::default() };
     };
     let telemetry = &run.telemetry;
     let levels = telemetry.levels();
@@ -35,6 +39,7 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
         mix: mix(telemetry),
         model,
         latency,
+        toolbar,
         load_ratio: telemetry.load.get(),
         underruns: run.underruns(),
         amounts_open: false,
@@ -43,6 +48,16 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
         notices,
         learning: if run.is_running() { learning(&run.learning) } else { LearningCopy::Unavailable },
     }
+}
+
+fn toolbar(engines: &Engines, params: &TributaryParams) -> ToolbarCopy {
+    let compare = |values: Option<Values>| match values {
+        None => SnapshotCopy::Empty,
+        Some(values) if params.are_at(&params.completed(&values)) => SnapshotCopy::Same,
+        Some(_) => SnapshotCopy::Different,
+    };
+    let preset = PRESETS.iter().position(|preset| params.are_at(&preset.values().into_iter().collect()));
+    ToolbarCopy { preset, snapshots: params.snapshots.all().map(compare), steps: engines.steps() }
 }
 
 /// Sentences about what was loaded, what is going on, and what the engine has to remark.
@@ -62,6 +77,7 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         params.model.notice(),
         params.window.notice(),
         params.appearance.notice(),
+        params.snapshots.notice(),
         run.and_then(|run| run.facts.notice.clone()),
         run.and_then(|run| run.telemetry.remark().map(str::to_owned)),
     ];

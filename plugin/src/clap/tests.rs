@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::models::ModelChoice;
+use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
+use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, clap_plugin_preset_load};
 use clap_sys::ext::state::clap_host_state;
-use std::sync::atomic::AtomicU32;
+use clap_sys::factory::preset_discovery::CLAP_PRESET_DISCOVERY_LOCATION_PLUGIN;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tributary_engine::LatencyMode;
 
 /// A host with as many extensions as it is given, and how often it was called.
@@ -199,5 +202,34 @@ fn a_host_without_extensions_and_null_pointers_do_no_harm() {
             let state = get_extension(plugin, CLAP_EXT_STATE.as_ptr()).cast::<clap_plugin_state>();
             assert!(!state.as_ref().and_then(|state| state.save).expect("a function")(plugin, null()));
         }
+    });
+}
+
+#[test]
+fn a_preset_is_loaded_while_everything_else_stays() {
+    let host = FakeHost::new(true);
+    host.with_instance(|plugin, of| {
+        let params = &of.parts.params;
+        // SAFETY: the calls of a host.
+        let load = |kind: u32, key: *const c_char| unsafe {
+            let get = (*plugin).get_extension.expect("a function");
+            let load = get(plugin, CLAP_EXT_PRESET_LOAD.as_ptr()).cast::<clap_plugin_preset_load>();
+            (*load).from_location.expect("a function")(plugin, kind, null(), key)
+        };
+        let ours = CLAP_PRESET_DISCOVERY_LOCATION_PLUGIN;
+        for (kind, key) in [(ours, null()), (ours, c"Loud".as_ptr()), (0, c"Gentle".as_ptr())] {
+            assert!(!load(kind, key));
+        }
+        assert!(
+            params
+                .set_at_once(&std::iter::once(("bass_mute".to_owned(), 1.0)).collect())
+                .after
+                .get("bass_mute")
+                .is_some()
+        );
+        assert!(load(ours, c"Gentle".as_ptr()));
+        assert_eq!((params.network.value(), params.bass.mute.value()), (0.5, true));
+        assert_eq!(of.parts.engines.steps()[0].as_deref(), Some("Preset Gentle"));
+        assert_eq!(of.parts.engines.undo().get("network"), Some(1.0));
     });
 }

@@ -150,6 +150,29 @@ pub enum LearningCopy {
     },
 }
 
+/// How a snapshot compares to what is set now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SnapshotCopy {
+    /// There is none.
+    #[default]
+    Empty,
+    /// Everything is set as it is there.
+    Same,
+    /// Something is set otherwise.
+    Different,
+}
+
+/// What acts on everything at once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ToolbarCopy {
+    /// The factory preset whose values are set now, by its place.
+    pub preset: Option<usize>,
+    /// In the order of [`Slot::ALL`](crate::saved::Slot::ALL).
+    pub snapshots: [SnapshotCopy; 4],
+    /// What would be undone, and what done again.
+    pub steps: [Option<String>; 2],
+}
+
 /// Everything the editor shows beside the parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Copies {
@@ -163,6 +186,8 @@ pub struct Copies {
     pub latency: LatencyCopy,
     /// Where the corrections come from.
     pub learning: LearningCopy,
+    /// What acts on everything at once.
+    pub toolbar: ToolbarCopy,
     /// Time the worker used over the time it had.
     pub load_ratio: f32,
     /// Since the last reset.

@@ -1,6 +1,7 @@
 //! What the user does in the editor. The window takes it to the host and to the engines.
 
 use super::appearance::Appearance;
+use crate::saved::Slot;
 use tributary_dsp::Stem;
 use tributary_engine::LatencyMode;
 
@@ -67,6 +68,14 @@ pub enum Edit {
     Resize([u32; 2]),
     /// Dark or light.
     Appearance(Appearance),
+    /// A factory preset, by its place in [`PRESETS`](tributary_engine::PRESETS).
+    Preset(usize),
+    /// Something with a snapshot.
+    Snapshot(Slot, SnapshotEdit),
+    /// Undo the latest step.
+    Undo,
+    /// Do the step again that was undone last.
+    Redo,
     /// Another model, by its place in [`ModelCopy::choices`](super::copies::ModelCopy::choices).
     Model(usize),
 }
@@ -76,6 +85,19 @@ impl Edit {
     pub fn once(control: Control, value: f32) -> [Self; 3] {
         [Self::Begin(control), Self::Set(control, value), Self::End(control)]
     }
+}
+
+/// What can be done with a place for a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotEdit {
+    /// Set all parameters as they are there.
+    Recall,
+    /// Put all parameters there as they are now.
+    Store,
+    /// Put the same into another place.
+    CopyTo(Slot),
+    /// Leave nothing there.
+    Empty,
 }
 
 /// What the user can ask for.

@@ -2,6 +2,7 @@
 //!
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
+use super::at_once;
 use super::copies::Copies;
 use super::edit::{Control, Edit, LearningAction, StemControl};
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
@@ -194,6 +195,9 @@ impl Window {
         let params = &self.params;
         match edit {
             Edit::ShowAmounts(_) | Edit::Enlarge(_) | Edit::Resize(_) => {}
+            Edit::Preset(_) | Edit::Snapshot(..) | Edit::Undo | Edit::Redo => {
+                at_once::apply(edit, params, &self.engines, setter);
+            }
             Edit::Appearance(appearance) => params.appearance.choose(appearance),
             Edit::ResetUnderruns => self.engines.reset_underruns(),
             Edit::Learning(LearningAction::Learn) => self.engines.learn(),

@@ -4,7 +4,7 @@
 
 use super::playing::{Change, refusal};
 use super::run::Run;
-use super::{Engines, State};
+use super::{Engines, State, Step};
 use crate::instance::{Activation, Instance};
 use crate::models::ModelChoice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,15 +27,21 @@ struct Order {
 type Unneeded = (AudioSide, EngineHandle);
 
 impl Engines {
-    /// The user chooses a model. While the plug-in is active a thread of its own opens it; a change at a time.
+    /// The user chooses a model.
     pub fn choose_model(self: &Arc<Self>, choice: ModelChoice) {
+        let before = self.model.chosen();
+        self.change_model(choice);
+        let after = self.model.chosen();
+        if after != before {
+            self.did(Step::model(before, after));
+        }
+    }
+
+    /// While the plug-in is active a thread of its own opens the model; a change at a time.
+    pub(super) fn change_model(self: &Arc<Self>, choice: ModelChoice) {
         let song = self.learned.take_over();
         let before = self.model.chosen();
-        let order = self.order(choice, &before, song);
-        if self.model.chosen() != before {
-            self.host.project_changed();
-        }
-        let Some(order) = order else { return };
+        let Some(order) = self.order(choice, &before, song) else { return };
         let engines = Arc::clone(self);
         if !self.spawn("tributary-model", move || drop(engines.prepare(order))) {
             self.restart_instead();
@@ -101,7 +107,7 @@ impl Engines {
                 self.model.give_up();
                 state.notice = Some(refusal(&choice, &reason));
                 drop(state);
-                self.host.project_changed();
+                self.choice_was_refused(&choice);
                 None
             }
         }

@@ -91,6 +91,16 @@ impl LearnedField {
         held.value().as_deref().cloned()
     }
 
+    /// The profile in force, or the one that is kept meanwhile.
+    pub fn present(&self) -> Learned {
+        self.in_force().or_else(|| self.lock().value().clone())
+    }
+
+    /// Holds this from now on.
+    pub fn hold(&self, learned: Learned) {
+        *self.lock() = SavedDocument::new(learned);
+    }
+
     /// The user forgets, or learns anew: what was held is given up.
     pub fn clear(&self) {
         *self.lock() = SavedDocument::default();

@@ -1,0 +1,158 @@
+//! The row of what acts on the whole instance at once: presets, four snapshots, undo and redo.
+//!
+//! A click on a snapshot recalls it, or stores one where there is none; the menu of the other mouse button stores, copies
+//! and empties. A dot says that what is stored differs from what is set now.
+
+use super::controls;
+use super::copies::{Copies, SnapshotCopy};
+use super::edit::{Edit, SnapshotEdit};
+use super::theme;
+use crate::saved::Slot;
+use egui::{Align2, Id, Popup, Rect, Response, Stroke, Ui, pos2, vec2};
+use tributary_engine::PRESETS;
+
+const BUTTON: f32 = 22.0;
+const PRESET: f32 = 150.0;
+const SLOT: f32 = 26.0;
+const UNDO: f32 = 170.0;
+const REDO: f32 = 60.0;
+/// Between groups.
+const SPACE: f32 = 18.0;
+const DOT: f32 = 2.5;
+
+/// Draws the row into `rect` and appends what the user did.
+pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let y = rect.top() + BUTTON / 2.0;
+    let cell = |left: f32, width: f32| Rect::from_min_size(pos2(left, y - BUTTON / 2.0), vec2(width, BUTTON));
+    preset(ui, cell(rect.left(), PRESET), copies, edits);
+    let name = pos2(rect.left() + PRESET + SPACE, y);
+    let name =
+        theme::label(ui.painter(), name, Align2::LEFT_CENTER, "Snapshots", 12.0, theme::colors(ui.ctx()).dim);
+    let mut left = name.right() + 10.0;
+    for slot in Slot::ALL {
+        snapshot(ui, cell(left, SLOT), slot, &copies.toolbar.snapshots, edits);
+        left += SLOT + 3.0;
+    }
+    left += SPACE - 3.0;
+    let [undo, redo] = &copies.toolbar.steps;
+    step(ui, cell(left, UNDO), ("Undo", true), undo.as_deref(), Edit::Undo, edits);
+    step(ui, cell(left + UNDO + 3.0, REDO), ("Redo", false), redo.as_deref(), Edit::Redo, edits);
+}
+
+/// The menu of factory presets, under the name of the one whose values are set.
+fn preset(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let now = copies.toolbar.preset;
+    let name = now.and_then(|index| PRESETS.get(index)).map_or("Preset", |preset| preset.name);
+    let response =
+        controls::button(ui, rect, Id::unique("preset"), name, false, theme::colors(ui.ctx()).accent);
+    let at = rect.right_center() - vec2(14.0, 0.0);
+    let arrow = [at + vec2(-4.0, -2.0), at + vec2(4.0, -2.0), at + vec2(0.0, 3.0)];
+    ui.painter().add(egui::Shape::convex_polygon(arrow.to_vec(), theme::colors(ui.ctx()).dim, Stroke::NONE));
+    Popup::menu(&response).show(|ui| {
+        for (index, preset) in PRESETS.iter().enumerate() {
+            let entry = ui.selectable_label(now == Some(index), preset.name);
+            if entry.on_hover_text(preset.words).clicked() {
+                edits.push(Edit::Preset(index));
+            }
+        }
+    });
+    response.on_hover_text(
+        "Sets the network's part, all amounts and trims; mute, solo and as is stay as they are.",
+    );
+}
+
+/// One place for a snapshot.
+fn snapshot(ui: &Ui, rect: Rect, slot: Slot, all: &[SnapshotCopy; 4], edits: &mut Vec<Edit>) {
+    let copy = all[slot as usize];
+    let is_now = copy == SnapshotCopy::Same;
+    let id = Id::unique("snapshot").with(slot);
+    let response = controls::button(ui, rect, id, slot.letter(), is_now, theme::colors(ui.ctx()).chosen);
+    if copy == SnapshotCopy::Different {
+        let dot = rect.right_top() + vec2(-5.0, 5.0);
+        ui.painter().circle_filled(dot, DOT, theme::colors(ui.ctx()).accent);
+    }
+    let help = match copy {
+        SnapshotCopy::Empty => format!("Stores all parameters as snapshot {slot}."),
+        SnapshotCopy::Same => {
+            format!("Everything is as in snapshot {slot}. The other mouse button copies it.")
+        }
+        SnapshotCopy::Different => {
+            format!("Recalls snapshot {slot}. The other mouse button stores anew, copies or empties it.")
+        }
+    };
+    if response.clicked() {
+        let action = if copy == SnapshotCopy::Empty { SnapshotEdit::Store } else { SnapshotEdit::Recall };
+        edits.push(Edit::Snapshot(slot, action));
+    }
+    menu(&response, slot, copy, edits);
+    response.on_hover_text(help);
+}
+
+/// What else can be done with a snapshot.
+fn menu(response: &Response, slot: Slot, copy: SnapshotCopy, edits: &mut Vec<Edit>) {
+    Popup::context_menu(response).show(|ui| {
+        let mut offer = |words: String, action: SnapshotEdit| {
+            if ui.button(words).clicked() {
+                edits.push(Edit::Snapshot(slot, action));
+                ui.close();
+            }
+        };
+        if copy != SnapshotCopy::Same {
+            offer(format!("Store in {slot}"), SnapshotEdit::Store);
+        }
+        if copy != SnapshotCopy::Empty {
+            for to in Slot::ALL.into_iter().filter(|to| *to != slot) {
+                offer(format!("Copy {slot} to {to}"), SnapshotEdit::CopyTo(to));
+            }
+            offer(format!("Empty {slot}"), SnapshotEdit::Empty);
+        }
+    });
+}
+
+/// A button that names the step which it undoes or does again.
+fn step(
+    ui: &Ui,
+    rect: Rect,
+    (verb, names): (&'static str, bool),
+    step: Option<&str>,
+    edit: Edit,
+    edits: &mut Vec<Edit>,
+) {
+    let words = match step.filter(|_| names) {
+        Some(step) => shortened(&format!("{verb}: {step}")),
+        None => verb.to_owned(),
+    };
+    let response =
+        controls::button(ui, rect, Id::unique(verb), &words, false, theme::colors(ui.ctx()).accent);
+    let Some(step) = step else {
+        // Nothing to undo: the button stays where it is, faded.
+        let veil = theme::colors(ui.ctx()).background.gamma_multiply(0.6);
+        ui.painter().rect_filled(rect.shrink(1.0), 3.0, veil);
+        response.on_hover_text(format!("{verb}: nothing"));
+        return;
+    };
+    if response.clicked() {
+        edits.push(edit);
+    }
+    response.on_hover_text(format!("{verb}: {step}"));
+}
+
+/// What fits into the button.
+fn shortened(words: &str) -> String {
+    const LETTERS: usize = 26;
+    if words.chars().count() <= LETTERS {
+        return words.to_owned();
+    }
+    words.chars().take(LETTERS - 1).chain(['\u{2026}']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_between_letters() {
+        assert_eq!(shortened("Undo: Learn"), "Undo: Learn");
+        assert_eq!(shortened("Undo: Model モデルモデルモデルモデルモデル").chars().count(), 26);
+    }
+}
