@@ -114,3 +114,18 @@ fn stems_are_measured_as_the_effects_before_leave_them() {
         }
     }
 }
+
+#[test]
+fn a_reference_is_one_song_and_says_so() {
+    let root = folder("analyze-reference");
+    for name in ["One", "Two"] {
+        song(&root.join("set").join(name), Wav { seconds: 6.0, ..Wav::CD });
+    }
+    let output = root.join("one.json");
+    analyze(&root.join("set"), &output, &["--reference"]).fails_with("--reference takes one song");
+    assert!(!output.exists());
+    analyze(&root.join("set/One"), &output, &["--reference"]).succeeds();
+    let targets = targets(&output);
+    assert_eq!((&targets["name"], &targets["songs"]), (&"One".into(), &1.into()));
+    assert!(targets["source"].as_str().is_some_and(|source| source.starts_with("one reference song")));
+}

@@ -54,10 +54,7 @@ impl ModelBundle {
             .map_err(|_| BundleError::Malformed { reason: "it is not UTF-8 text".into() })?;
         let mut contract = Contract::from_json(&json)?;
         let targets = read_checked(&folder, &contract.targets, TARGETS_LIMIT_BYTES)?;
-        let targets = String::from_utf8(targets)
-            .map_err(|_| BundleError::Targets { reason: "they are not UTF-8 text".into() })?;
-        let targets =
-            Targets::from_json(&targets).map_err(|e| BundleError::Targets { reason: e.to_string() })?;
+        let targets = targets_of(targets).map_err(|reason| BundleError::Targets { reason })?;
         let rate_hz = contract.sample_rate_hz;
         let reverb = &mut contract.recipe.reverb;
         if let (true, Some(wanted)) = (reverb.enabled, &reverb.impulse_response) {
@@ -89,6 +86,11 @@ impl ModelBundle {
     /// SHA-256 of `contract.json`. The contract names the checksums of everything else, so this identifies the model.
     pub fn sha256(&self) -> &str {
         &self.contract_sha256
+    }
+
+    /// The same bundle with other targets: its stems are brought to these.
+    pub fn with_targets(self, targets: Targets) -> Self {
+        Self { targets, ..self }
     }
 
     /// The same bundle in another latency mode: window and model are those of the mode from now on.
@@ -181,4 +183,18 @@ impl ModelBundle {
         let output = read_samples(&self.folder.join(&parity.output), 2 * parity.frames)?;
         Ok(Some(ParityVectors { frames: parity.frames, tolerance: parity.tolerance, input, output }))
     }
+}
+
+/// Reads targets that are no bundle's own, from a file as `tributary analyze` writes it.
+///
+/// # Errors
+/// A [`BundleError`] that names the file and says what is missing or wrong.
+pub fn read_targets(path: &Path) -> Result<Targets, BundleError> {
+    let bytes = read_limited(path, TARGETS_LIMIT_BYTES)?;
+    targets_of(bytes).map_err(|reason| BundleError::Unreadable { path: path.to_path_buf(), reason })
+}
+
+fn targets_of(bytes: Vec<u8>) -> Result<Targets, String> {
+    let text = String::from_utf8(bytes).map_err(|_| "they are not UTF-8 text".to_owned())?;
+    Targets::from_json(&text).map_err(|error| error.to_string())
 }

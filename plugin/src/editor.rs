@@ -31,7 +31,7 @@ pub use crate::saved::Slot;
 pub use appearance::Appearance;
 pub use copies::{
     Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState,
-    SnapshotCopy, StemCopy, ToolbarCopy,
+    SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
 };
 pub use edit::{Control, Edit, LearningAction, SnapshotEdit, StemControl};
 pub use size::{LAYOUT, MIN_SIZE, SIZE};
@@ -219,7 +219,7 @@ mod tests {
         let failed = ModelCopy { state: ModelState::Failed(reason.into()), ..playing().model };
         for size in [LAYOUT, [1500, LAYOUT[1]], [LAYOUT[0], 900]] {
             let without = texts(&playing(), size);
-            let said = "“small” cannot be used, the model before it stays: its files are broken.";
+            let said = "“small” cannot be used, what was there before stays: its files are broken.";
             for (copies, words) in [
                 (Copies { notices: vec![said.into()], ..playing() }, said),
                 (Copies { model: failed.clone(), ..playing() }, reason),

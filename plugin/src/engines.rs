@@ -1,6 +1,6 @@
 //! The engines of one plug-in: one starts with each activation and ends with it, another may take its place meanwhile
 //! (`choice.rs`), and each is told what the user learns and forgets. What the user does beside turning parameters can be
-//! undone (`steps.rs`).
+//! undone (`steps.rs`, `undoing.rs`).
 //!
 //! They are shared by the plug-in, its editor and its saved state, and outlive every activation, so that a project saved
 //! after the host has deactivated the plug-in still says how the run went.
@@ -9,17 +9,19 @@ mod choice;
 mod playing;
 mod run;
 mod steps;
+mod undoing;
 
 pub(crate) use playing::Change;
 pub(crate) use run::Run;
-pub use steps::Step;
+use steps::Step;
 
 use crate::history::History;
 use crate::host::HostLink;
-use crate::instance::{Activation, Instance, ModelFacts};
-use crate::models::{ModelField, Models};
+use crate::instance::{Activation, Chosen, Files, Instance, ModelFacts};
+use crate::models::ModelField;
 use crate::params::TributaryParams;
 use crate::saved::{Learned, LearnedField, Learner, SettingField, SnapshotsField, Source};
+use crate::targets::TargetsField;
 use nice_plug::prelude::{BufferConfig, ProcessMode};
 use playing::{Playing, Settled};
 use std::panic::catch_unwind;
@@ -33,11 +35,13 @@ use tributary_engine::{
 /// See the module.
 #[derive(Default)]
 pub struct Engines {
-    models: Models,
+    files: Files,
     /// The latency mode that the project has chosen.
     latency: Arc<SettingField<LatencyMode>>,
     /// The model that the project has chosen.
     model: Arc<ModelField>,
+    /// The targets that the project has chosen.
+    targets: Arc<TargetsField>,
     /// What the project has learned.
     learned: Arc<LearnedField>,
     /// The snapshots of the project.
@@ -61,6 +65,8 @@ pub(crate) struct State {
     activations: u64,
     /// Names of the models to choose from.
     pub(crate) listed: Vec<String>,
+    /// Names of the targets to choose from.
+    pub(crate) listed_targets: Vec<String>,
     /// What has come of the last change of model.
     pub(crate) notice: Option<String>,
     /// How the last render went, if the present run has not rendered.
@@ -80,11 +86,12 @@ impl State {
 
 impl Engines {
     /// The engines of a plug-in with these parameters, whose saved fields ask them from now on.
-    pub(crate) fn new(models: Models, params: &TributaryParams) -> Arc<Self> {
+    pub(crate) fn new(files: Files, params: &TributaryParams) -> Arc<Self> {
         let engines = Arc::new(Self {
-            models,
+            files,
             latency: Arc::clone(&params.latency),
             model: Arc::clone(&params.model),
+            targets: Arc::clone(&params.targets),
             learned: Arc::clone(&params.learned),
             snapshots: Arc::clone(&params.snapshots),
             ..Self::default()
@@ -108,16 +115,16 @@ impl Engines {
     /// the audio thread plays; nothing after an internal error, and the main input passes then.
     pub(crate) fn activate(self: &Arc<Self>, config: &BufferConfig) -> Option<EnginePlayer> {
         let activation = Activation::new(config, self.latency.activate());
-        let choice = self.model.activate();
+        let chosen = Chosen { model: self.model.activate(), targets: self.targets.activate() };
         self.host.says_offline(config.process_mode == ProcessMode::Offline);
-        let models = &self.models;
+        let files = &self.files;
         // A panic must not reach the host.
-        let started = catch_unwind(|| Instance::start(&activation, models, &choice));
+        let started = catch_unwind(|| Instance::start(&activation, files, &chosen));
         let Instance { audio, handle, facts } = started.ok()?;
         self.host.latency_is(audio.latency_frames() as u32);
         let refused = self.learned.take_over().and_then(|song| handle.learning().restore(song).err());
         self.learned.set_notice(refused);
-        self.list_models();
+        self.list_choices();
         let (player, control) = EnginePlayer::new(audio, activation.sample_rate_hz, activation.max_block);
         let run = self.run(handle, facts);
         let mut state = self.lock();
@@ -134,6 +141,7 @@ impl Engines {
     pub(crate) fn deactivate(&self) {
         self.latency.deactivate();
         self.model.deactivate();
+        self.targets.deactivate();
         let mut state = self.lock();
         let handle = state.run.as_mut().and_then(Run::end);
         let playing = state.playing.take();
@@ -175,6 +183,7 @@ impl Engines {
         let ended = match settled {
             Settled::Replaced(side, coming) => {
                 self.model.came_in_force();
+                self.targets.came_in_force();
                 let before = run.replace(*coming);
                 if let (Some(before), Some(run)) = (&before, run) {
                     *last_render = before.render().or(last_render.take());
@@ -184,11 +193,9 @@ impl Engines {
                 (side, before)
             }
             Settled::Refused(side, coming, words) => {
-                let refused = self.model.chosen();
-                self.model.give_up();
                 *notice = Some(words);
                 drop(state);
-                self.choice_was_refused(&refused);
+                self.give_up();
                 (side, Some(*coming))
             }
         };
@@ -199,12 +206,16 @@ impl Engines {
     /// Whether the host should be asked for a restart now: for a setting that needs one – but not while a song is being
     /// learned, which it would end –, or to read the latency. True once per change. Real-time safe.
     pub fn take_restart(&self) -> bool {
-        let for_setting = !self.is_learning() && (self.latency.take_restart() | self.model.take_restart());
+        let for_setting = !self.is_learning() && self.take_setting();
         let wanted = self.host.take_untold_latency() | for_setting;
         if wanted {
             self.host.wish();
         }
         wanted
+    }
+
+    fn take_setting(&self) -> bool {
+        self.latency.take_restart() | self.model.take_restart() | self.targets.take_restart()
     }
 
     /// Another latency mode. It begins when the host restarts the plug-in.
@@ -215,10 +226,12 @@ impl Engines {
         }
     }
 
-    /// Looks which models there are now. Reads folders.
-    pub(crate) fn list_models(&self) {
-        let listed = self.models.names();
-        self.lock().listed = listed;
+    /// Looks which models and targets there are now. Reads folders.
+    pub(crate) fn list_choices(&self) {
+        let (models, targets) = (self.files.models.names(), self.files.targets.names());
+        let mut state = self.lock();
+        state.listed = models;
+        state.listed_targets = targets;
     }
 
     /// Counts underruns from now.

@@ -7,7 +7,7 @@
 //! | `text.rs`, `ports.rs` | values as users type them; the buses |
 //! | `values.rs`, `history.rs` | values of parameters by their identifiers; steps that can be undone |
 //! | `saved/` | what a project keeps beside the parameters |
-//! | [`models`] | which models there are, and which one a project has chosen |
+//! | `places.rs`, [`models`], [`targets`] | where files lie that are chosen by name; which models and targets there are, and which a project has chosen |
 //! | [`params`], [`steering`] | what a host can automate; the part of it that snapshots and presets set |
 //! | `host.rs` | what the plug-in tells its host |
 //! | `instance.rs`, `engines.rs` | one engine; the life of all of them, and the change from one to another |
@@ -25,9 +25,11 @@ mod instance;
 pub mod models;
 pub mod params;
 mod parts;
+mod places;
 mod ports;
 mod saved;
 pub mod steering;
+pub mod targets;
 mod text;
 mod values;
 mod view;
@@ -36,7 +38,7 @@ pub mod vst3;
 use editor::Copies;
 use editor::window::WindowEditor;
 use engines::Engines;
-use models::Models;
+use instance::Files;
 use nice_plug::prelude::*;
 use params::TributaryParams;
 use parts::{Parts, Shelf};
@@ -63,7 +65,7 @@ pub enum Task {
 impl Default for Tributary {
     fn default() -> Self {
         let params = Arc::new(TributaryParams::default());
-        let engines = Engines::new(Models::installed(), &params);
+        let engines = Engines::new(Files::installed(), &params);
         let shelf = Arc::new(Shelf::default());
         Parts::note(&params, &engines, &shelf);
         Self { params, engines, player: None, _shelf: shelf }

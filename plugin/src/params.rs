@@ -16,6 +16,7 @@ use crate::models::{ModelChoice, ModelField};
 use crate::saved::{
     self, Learned, LearnedField, Session, SessionField, SettingField, Snapshots, SnapshotsField,
 };
+use crate::targets::{TargetsChoice, TargetsField};
 use crate::text;
 use kinds::{clamp, decibels, share, switch};
 use nice_plug::plugin::ParamValue;
@@ -94,6 +95,9 @@ pub struct TributaryParams {
     /// The model.
     #[persist = "model"]
     pub model: Arc<ModelField>,
+    /// The targets.
+    #[persist = "targets"]
+    pub targets: Arc<TargetsField>,
     /// The window's size.
     #[persist = "window"]
     pub window: Arc<SettingField<EditorSize>>,
@@ -125,6 +129,7 @@ impl Default for TributaryParams {
             snapshots: Arc::default(),
             latency: Arc::default(),
             model: Arc::default(),
+            targets: Arc::default(),
             window: Arc::default(),
             appearance: Arc::default(),
         }
@@ -178,6 +183,7 @@ pub(crate) fn mend(state: &mut PluginState) {
     saved::mend::<Snapshots>(state);
     saved::mend::<LatencyMode>(state);
     saved::mend::<ModelChoice>(state);
+    saved::mend::<TargetsChoice>(state);
     saved::mend::<EditorSize>(state);
     saved::mend::<Appearance>(state);
 }

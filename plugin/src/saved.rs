@@ -6,7 +6,7 @@
 //! | `session` | `session.rs` | which model made the mix, and how the last run went |
 //! | `learned` | `learned.rs` | what was learned from the song |
 //! | `snapshots` | `snapshots.rs` | what the parameters were when the user stored them |
-//! | `latency`, `model`, `window` | `setting.rs` | settings that a host must not automate |
+//! | `latency`, `model`, `targets`, `window` | `setting.rs` | settings that a host must not automate |
 
 mod document;
 mod learned;

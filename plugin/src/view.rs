@@ -2,7 +2,7 @@
 
 use crate::editor::copies::{
     Copies, CorrectionCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, SnapshotCopy,
-    StemCopy, ToolbarCopy,
+    StemCopy, TargetsCopy, ToolbarCopy,
 };
 use crate::editor::stereo_image::place;
 use crate::editor::theme::decimal;
@@ -27,6 +27,7 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
     let toolbar = toolbar(engines, params);
     let state = engines.lock();
     let notices = notices(&state, params, learned_notice);
+    let toolbar = ToolbarCopy { targets: targets(&state, params), ..toolbar };
     let model = model(&state, params);
     let latency = latency(&state, params, engines.is_learning());
     let Some(run) = &state.run else {
@@ -57,15 +58,18 @@ fn toolbar(engines: &Engines, params: &TributaryParams) -> ToolbarCopy {
         Some(_) => SnapshotCopy::Different,
     };
     let preset = PRESETS.iter().position(|preset| params.are_at(&preset.values().into_iter().collect()));
-    ToolbarCopy { preset, snapshots: params.snapshots.all().map(compare), steps: engines.steps() }
+    let (snapshots, steps) = (params.snapshots.all().map(compare), engines.steps());
+    ToolbarCopy { preset, snapshots, steps, ..ToolbarCopy::default() }
 }
 
 /// Sentences about what was loaded, what is going on, and what the engine has to remark.
 fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> Vec<String> {
     let run = state.run.as_ref();
     let change = state.playing.as_ref().and_then(|playing| playing.change.as_ref());
-    let waiting = || "The other model begins when the host restarts Tributary.".to_owned();
-    let change = change.map(Change::words).or_else(|| params.model.is_pending().then(waiting));
+    let waiting = || "What was chosen begins when the host restarts Tributary.".to_owned();
+    let change = change
+        .map(Change::words)
+        .or_else(|| (params.model.is_pending() || params.targets.is_pending()).then(waiting));
     let render = state.render().or_else(|| params.session.loaded_render());
     let loaded = params.session.notices(run.map_or(&ModelName::default(), |run| &run.model));
     let others = [
@@ -75,6 +79,7 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         learned,
         params.latency.notice(),
         params.model.notice(),
+        params.targets.notice(),
         params.window.notice(),
         params.appearance.notice(),
         params.snapshots.notice(),
@@ -82,6 +87,12 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         run.and_then(|run| run.telemetry.remark().map(str::to_owned)),
     ];
     loaded.into_iter().chain(others.into_iter().flatten()).collect()
+}
+
+fn targets(state: &State, params: &TributaryParams) -> TargetsCopy {
+    let [name, source] = state.run.as_ref().map(|run| run.facts.targets.clone()).unwrap_or_default();
+    let (choices, choice) = (state.listed_targets.clone(), params.targets.chosen().name().to_owned());
+    TargetsCopy { choices, choice, name, source }
 }
 
 fn model(state: &State, params: &TributaryParams) -> ModelCopy {
@@ -267,8 +278,10 @@ mod tests {
         let copies = copies(&Engines::default(), &TributaryParams::default());
         assert_eq!(copies.latency.offered, [true; 4], "any mode can be chosen for the first activation");
         assert_eq!(copies.model.choice, "default");
-        let (latency, model) = (LatencyCopy::default(), ModelCopy::default());
-        assert_eq!(Copies { latency, model, ..copies }, Copies::default());
+        assert_eq!((copies.toolbar.targets.choice.as_str(), copies.toolbar.preset), ("model", Some(1)));
+        let (latency, model, toolbar) =
+            (LatencyCopy::default(), ModelCopy::default(), ToolbarCopy::default());
+        assert_eq!(Copies { latency, model, toolbar, ..copies }, Copies::default());
     }
 
     fn values(reading: &StemReading) -> [String; 6] {

@@ -32,6 +32,9 @@ use crate::{audio_file, progress};
 pub struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
+    /// The input is one reference song: its own features become the targets
+    #[arg(long)]
+    reference: bool,
     /// The targets file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -57,6 +60,9 @@ pub struct Args {
 /// No songs, no stem with a measurable feature, or a file that cannot be written.
 pub fn run(args: &Args) -> Result<()> {
     let songs = args.selection.songs()?;
+    if args.reference && songs.len() != 1 {
+        bail!("--reference takes one song; {} holds {}", args.selection.input.display(), songs.len());
+    }
     let normalization = NormalizationArgs::of_recipe(args.recipe.clone()).resolve()?;
     let records = args.records.clone().unwrap_or_else(|| {
         let mut name = args.output.clone().into_os_string();
@@ -189,7 +195,8 @@ impl Set<'_> {
         targets.name = args.name.clone().unwrap_or_else(|| file_name(&args.selection.input));
         let hash = sha256_hex(serde_json::to_string(&targets.stems)?.as_bytes());
         targets.source = format!(
-            "measured by tributary analyze {}; sha256 of the averages {hash}",
+            "{}measured by tributary analyze {}; sha256 of the averages {hash}",
+            if args.reference { "one reference song; " } else { "" },
             env!("CARGO_PKG_VERSION")
         );
         targets.songs = self.songs.len() as u32;

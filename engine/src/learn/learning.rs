@@ -23,8 +23,8 @@ use crate::bundle::statistics::Statistics;
 use crate::patient_thread::PatientThread;
 
 const NO_MODEL: &str = "There is no model to learn for.";
-const FOREIGN: &str = "This project's learned profile belongs to a model that normalizes otherwise, so Tributary adapts \
-                       while playing. Learn again, or load the model it belongs to.";
+const FOREIGN: &str = "This project's learned profile belongs to a model that normalizes otherwise, or to other targets, so \
+                       Tributary adapts while playing. Learn again, or choose what it belongs to.";
 
 /// The main thread's handle. All methods return at once and may be called from any thread but the audio thread.
 pub struct Learning {

@@ -59,6 +59,19 @@ impl ModelSource {
         }
     }
 
+    /// The same source with other targets than its own. A source without a model has none.
+    pub fn with_targets(self, targets: Targets) -> Self {
+        match self {
+            Self::Bundle { bundle, library } => {
+                Self::Bundle { bundle: Box::new(bundle.with_targets(targets)), library }
+            }
+            Self::Custom { geometry, recipe, limiter, load, .. } => {
+                Self::Custom { geometry, recipe, targets: Box::new(targets), limiter, load }
+            }
+            missing => missing,
+        }
+    }
+
     /// The same source in another latency mode. Only bundles have modes.
     pub fn in_mode(self, mode: LatencyMode) -> Self {
         match self {

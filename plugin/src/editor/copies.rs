@@ -162,6 +162,19 @@ pub enum SnapshotCopy {
     Different,
 }
 
+/// What stems are brought to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetsCopy {
+    /// Names to choose from.
+    pub choices: Vec<String>,
+    /// The chosen one.
+    pub choice: String,
+    /// Whose averages are in force: a data set's or a song's. Empty without a model.
+    pub name: String,
+    /// Where they come from, in a sentence.
+    pub source: String,
+}
+
 /// What acts on everything at once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolbarCopy {
@@ -171,6 +184,8 @@ pub struct ToolbarCopy {
     pub snapshots: [SnapshotCopy; 4],
     /// What would be undone, and what done again.
     pub steps: [Option<String>; 2],
+    /// What stems are brought to.
+    pub targets: TargetsCopy,
 }
 
 /// Everything the editor shows beside the parameters.

@@ -70,6 +70,8 @@ pub enum Edit {
     Appearance(Appearance),
     /// A factory preset, by its place in [`PRESETS`](tributary_engine::PRESETS).
     Preset(usize),
+    /// Other targets, by their place in [`TargetsCopy::choices`](super::copies::TargetsCopy::choices).
+    Targets(usize),
     /// Something with a snapshot.
     Snapshot(Slot, SnapshotEdit),
     /// Undo the latest step.

@@ -1,24 +1,29 @@
-//! The row of what acts on the whole instance at once: presets, four snapshots, undo and redo.
+//! The row of what acts on the whole instance at once: presets, four snapshots, undo and redo, targets.
 //!
 //! A click on a snapshot recalls it, or stores one where there is none; the menu of the other mouse button stores, copies
 //! and empties. A dot says that what is stored differs from what is set now.
 
 use super::controls;
-use super::copies::{Copies, SnapshotCopy};
+use super::copies::{Copies, SnapshotCopy, TargetsCopy};
 use super::edit::{Edit, SnapshotEdit};
 use super::theme;
 use crate::saved::Slot;
+use crate::targets::OF_MODEL;
 use egui::{Align2, Id, Popup, Rect, Response, Stroke, Ui, pos2, vec2};
 use tributary_engine::PRESETS;
 
 const BUTTON: f32 = 22.0;
-const PRESET: f32 = 150.0;
+const PRESET: f32 = 130.0;
+const TARGETS: f32 = 170.0;
 const SLOT: f32 = 26.0;
-const UNDO: f32 = 170.0;
+const UNDO: f32 = 164.0;
 const REDO: f32 = 60.0;
 /// Between groups.
-const SPACE: f32 = 18.0;
+const SPACE: f32 = 14.0;
 const DOT: f32 = 2.5;
+/// What fits.
+const UNDO_LETTERS: usize = 26;
+const TARGETS_LETTERS: usize = 22;
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
@@ -37,6 +42,7 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let [undo, redo] = &copies.toolbar.steps;
     step(ui, cell(left, UNDO), ("Undo", true), undo.as_deref(), Edit::Undo, edits);
     step(ui, cell(left + UNDO + 3.0, REDO), ("Redo", false), redo.as_deref(), Edit::Redo, edits);
+    targets(ui, cell(rect.right() - TARGETS, TARGETS), &copies.toolbar.targets, edits);
 }
 
 /// The menu of factory presets, under the name of the one whose values are set.
@@ -45,9 +51,7 @@ fn preset(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let name = now.and_then(|index| PRESETS.get(index)).map_or("Preset", |preset| preset.name);
     let response =
         controls::button(ui, rect, Id::unique("preset"), name, false, theme::colors(ui.ctx()).accent);
-    let at = rect.right_center() - vec2(14.0, 0.0);
-    let arrow = [at + vec2(-4.0, -2.0), at + vec2(4.0, -2.0), at + vec2(0.0, 3.0)];
-    ui.painter().add(egui::Shape::convex_polygon(arrow.to_vec(), theme::colors(ui.ctx()).dim, Stroke::NONE));
+    arrow(ui, rect);
     Popup::menu(&response).show(|ui| {
         for (index, preset) in PRESETS.iter().enumerate() {
             let entry = ui.selectable_label(now == Some(index), preset.name);
@@ -59,6 +63,35 @@ fn preset(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     response.on_hover_text(
         "Sets the network's part, all amounts and trims; mute, solo and as is stay as they are.",
     );
+}
+
+/// Says that a button opens a menu.
+fn arrow(ui: &Ui, rect: Rect) {
+    let at = rect.right_center() - vec2(12.0, 0.0);
+    let arrow = [at + vec2(-4.0, -2.0), at + vec2(4.0, -2.0), at + vec2(0.0, 3.0)];
+    ui.painter().add(egui::Shape::convex_polygon(arrow.to_vec(), theme::colors(ui.ctx()).dim, Stroke::NONE));
+}
+
+/// The menu of targets, under the name of those that were chosen.
+fn targets(ui: &Ui, rect: Rect, copy: &TargetsCopy, edits: &mut Vec<Edit>) {
+    let words = |name: &str| if name == OF_MODEL { "the model's".to_owned() } else { name.to_owned() };
+    let name = shortened(&format!("Targets: {}", words(&copy.choice)), TARGETS_LETTERS);
+    let response =
+        controls::button(ui, rect, Id::unique("targets"), &name, false, theme::colors(ui.ctx()).accent);
+    arrow(ui, rect);
+    Popup::menu(&response).show(|ui| {
+        for (index, choice) in copy.choices.iter().enumerate() {
+            let is_chosen = *choice == copy.choice;
+            if ui.selectable_label(is_chosen, words(choice)).clicked() && !is_chosen {
+                edits.push(Edit::Targets(index));
+            }
+        }
+    });
+    let whose = match copy.name.as_str() {
+        "" => "What the stems are brought to.".to_owned(),
+        name => format!("The stems are brought to: {name}. {}", copy.source),
+    };
+    response.on_hover_text(whose);
 }
 
 /// One place for a snapshot.
@@ -119,7 +152,7 @@ fn step(
     edits: &mut Vec<Edit>,
 ) {
     let words = match step.filter(|_| names) {
-        Some(step) => shortened(&format!("{verb}: {step}")),
+        Some(step) => shortened(&format!("{verb}: {step}"), UNDO_LETTERS),
         None => verb.to_owned(),
     };
     let response =
@@ -138,12 +171,11 @@ fn step(
 }
 
 /// What fits into the button.
-fn shortened(words: &str) -> String {
-    const LETTERS: usize = 26;
-    if words.chars().count() <= LETTERS {
+fn shortened(words: &str, letters: usize) -> String {
+    if words.chars().count() <= letters {
         return words.to_owned();
     }
-    words.chars().take(LETTERS - 1).chain(['\u{2026}']).collect()
+    words.chars().take(letters - 1).chain(['\u{2026}']).collect()
 }
 
 #[cfg(test)]
@@ -152,7 +184,7 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_between_letters() {
-        assert_eq!(shortened("Undo: Learn"), "Undo: Learn");
-        assert_eq!(shortened("Undo: Model モデルモデルモデルモデルモデル").chars().count(), 26);
+        assert_eq!(shortened("Undo: Learn", 26), "Undo: Learn");
+        assert_eq!(shortened("Undo: Model モデルモデルモデルモデルモデル", 26).chars().count(), 26);
     }
 }

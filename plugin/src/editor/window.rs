@@ -11,6 +11,7 @@ use super::theme;
 use crate::engines::Engines;
 use crate::models::ModelChoice;
 use crate::params::TributaryParams;
+use crate::targets::TargetsChoice;
 use crate::view;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize};
@@ -25,7 +26,7 @@ use nice_plug_egui::{
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tributary_dsp::Stem;
 
 const FRAME_INTERVAL: Duration = Duration::from_millis(33);
@@ -33,6 +34,9 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 /// [`FRAME_INTERVAL`], so these are not needed; and one that comes before the window is mapped stops the X11 backend from
 /// ever painting (its frame request goes out before it listens for the answer, and it never sends a second).
 const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How often an open editor looks whether a missing file has come back.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The editor's window.
 struct Window {
@@ -46,6 +50,8 @@ struct Window {
     zoom: f32,
     amounts_open: bool,
     enlarged: Option<Stem>,
+    /// When files were last looked for.
+    looked: Instant,
 }
 
 /// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
@@ -95,6 +101,7 @@ impl Editor for WindowEditor {
             zoom,
             amounts_open: false,
             enlarged: None,
+            looked: Instant::now(),
         };
         let LogicalSize { width, height } = self.logical_size();
         // The framework multiplies the two.
@@ -128,11 +135,12 @@ impl NiceEguiApp for Window {
         self.life = self.life.take().and_then(Life::of_this_thread);
         theme::dress(&ctx);
         self.context = Some(context);
-        self.engines.list_models();
+        self.engines.list_choices();
         Ok(())
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        self.look_again();
         self.fit(ui.ctx(), frame);
         ui.ctx().set_theme(self.params.appearance.chosen().theme());
         let (amounts_open, enlarged) = (self.amounts_open, self.enlarged);
@@ -173,6 +181,13 @@ impl NiceEguiApp for Window {
 }
 
 impl Window {
+    fn look_again(&mut self) {
+        if self.looked.elapsed() >= LOOK_INTERVAL {
+            self.looked = Instant::now();
+            self.engines.look_again();
+        }
+    }
+
     /// Draws everything as large as the window has room for.
     fn fit(&mut self, ctx: &egui::Context, frame: &Frame) {
         let size = frame.baseview_window().size().logical;
@@ -195,6 +210,12 @@ impl Window {
         let params = &self.params;
         match edit {
             Edit::ShowAmounts(_) | Edit::Enlarge(_) | Edit::Resize(_) => {}
+            Edit::Targets(index) => {
+                let name = copies.toolbar.targets.choices.get(index).cloned();
+                if let Some(choice) = name.and_then(TargetsChoice::new) {
+                    self.engines.choose_targets(choice);
+                }
+            }
             Edit::Preset(_) | Edit::Snapshot(..) | Edit::Undo | Edit::Redo => {
                 at_once::apply(edit, params, &self.engines, setter);
             }

@@ -1,19 +1,22 @@
-//! Another model while the plug-in plays: a thread opens its files and starts an engine beside the one that runs, the audio
-//! thread's player lets it listen along and crossfades to it, and [`Engines::settle`] notes what has become of that. Only
-//! when the other model needs more latency than the host was told must the host restart the plug-in instead.
+//! Another model or other targets while the plug-in plays: a thread opens the files and starts an engine beside the one that
+//! runs, the audio thread's player lets it listen along and crossfades to it, and [`Engines::settle`] notes what has become
+//! of that. Only when the other model needs more latency than the host was told must the host restart the plug-in instead.
 
 use super::playing::{Change, refusal};
 use super::run::Run;
 use super::{Engines, State, Step};
-use crate::instance::{Activation, Instance};
+use crate::instance::{Activation, Chosen, Instance};
 use crate::models::ModelChoice;
+use crate::targets::TargetsChoice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tributary_engine::{AudioSide, EngineHandle, LearnedSong};
 
 /// A change that is to be prepared on a thread of its own.
 struct Order {
-    choice: ModelChoice,
+    chosen: Chosen,
+    /// What of it is new.
+    words: String,
     activation: Activation,
     /// Number of the activation.
     number: u64,
@@ -28,20 +31,61 @@ type Unneeded = (AudioSide, EngineHandle);
 
 impl Engines {
     /// The user chooses a model.
-    pub fn choose_model(self: &Arc<Self>, choice: ModelChoice) {
+    pub fn choose_model(self: &Arc<Self>, model: ModelChoice) {
         let before = self.model.chosen();
-        self.change_model(choice);
+        self.change(&Chosen { model, ..self.chosen() });
         let after = self.model.chosen();
         if after != before {
             self.did(Step::model(before, after));
         }
     }
 
-    /// While the plug-in is active a thread of its own opens the model; a change at a time.
-    pub(super) fn change_model(self: &Arc<Self>, choice: ModelChoice) {
+    /// The user chooses targets.
+    pub fn choose_targets(self: &Arc<Self>, targets: TargetsChoice) {
+        let before = self.targets.chosen();
+        self.change(&Chosen { targets, ..self.chosen() });
+        let after = self.targets.chosen();
+        if after != before {
+            self.did(Step::targets(before, after));
+        }
+    }
+
+    /// What is chosen now.
+    pub(super) fn chosen(&self) -> Chosen {
+        Chosen { model: self.model.chosen(), targets: self.targets.chosen() }
+    }
+
+    /// While the plug-in is active a thread of its own opens what is new; a change at a time.
+    pub(super) fn change(self: &Arc<Self>, chosen: &Chosen) {
         let song = self.learned.take_over();
-        let before = self.model.chosen();
-        let Some(order) = self.order(choice, &before, song) else { return };
+        let order = self.order(chosen, song);
+        self.prepare_beside(order);
+    }
+
+    /// Looks whether a file has come back that was missing, and changes to it. Reads folders.
+    pub fn look_again(self: &Arc<Self>) {
+        let is_missing = |run: &Run| run.is_running() && run.facts.is_missing;
+        let chosen = self.chosen();
+        if !self.lock().run.as_ref().is_some_and(is_missing) || !self.files.have(&chosen) {
+            return;
+        }
+        let song = self.learned.take_over();
+        let mut state = self.lock();
+        let is_learning = state.run.as_ref().is_some_and(Run::is_learning);
+        let State { playing: Some(playing), activations, .. } = &mut *state else { return };
+        if playing.change.is_some() || is_learning {
+            return;
+        }
+        let words = "What was missing".to_owned();
+        playing.change = Some(Change::Opening(words.clone()));
+        let (activation, number) = (playing.activation, *activations);
+        let latency_frames = playing.control.latency_frames();
+        drop(state);
+        self.prepare_beside(Some(Order { chosen, words, activation, number, latency_frames, song }));
+    }
+
+    fn prepare_beside(self: &Arc<Self>, order: Option<Order>) {
+        let Some(order) = order else { return };
         let engines = Arc::clone(self);
         if !self.spawn("tributary-model", move || drop(engines.prepare(order))) {
             self.restart_instead();
@@ -49,40 +93,59 @@ impl Engines {
     }
 
     /// Notes a choice; what has to be prepared for it, if anything.
-    fn order(&self, choice: ModelChoice, before: &ModelChoice, song: Option<LearnedSong>) -> Option<Order> {
+    fn order(&self, chosen: &Chosen, song: Option<LearnedSong>) -> Option<Order> {
+        let before = self.chosen();
         let mut state = self.lock();
         let State { run, playing, activations, notice, .. } = &mut *state;
         *notice = None;
         let Some(playing) = playing else {
-            self.model.choose(choice);
+            self.note(chosen, &before);
             return None;
         };
-        if playing.change.is_some() || choice == *before {
+        if playing.change.is_some() || *chosen == before {
             return None;
         }
         if run.as_ref().is_some_and(Run::is_learning) {
-            *notice = Some("A song is being learned: stop that before choosing another model.".into());
+            *notice = Some("A song is being learned: stop that before choosing something else.".into());
             return None;
         }
-        if self.model.in_force().as_ref() == Some(&choice) {
-            self.model.choose(choice);
+        if (self.model.in_force(), self.targets.in_force())
+            == (Some(chosen.model.clone()), Some(chosen.targets.clone()))
+        {
+            self.note(chosen, &before);
             return None;
         }
-        playing.change = Some(Change::Opening(choice.clone()));
-        self.model.choose_quietly(choice.clone());
+        let words = chosen.words(&before);
+        playing.change = Some(Change::Opening(words.clone()));
+        if chosen.model != before.model {
+            self.model.choose_quietly(chosen.model.clone());
+        }
+        if chosen.targets != before.targets {
+            self.targets.choose_quietly(chosen.targets.clone());
+        }
         let (activation, number) = (playing.activation, *activations);
         let latency_frames = playing.control.latency_frames();
-        Some(Order { choice, activation, number, latency_frames, song })
+        Some(Order { chosen: chosen.clone(), words, activation, number, latency_frames, song })
     }
 
-    /// Opens the model and offers it to the player, on the thread.
+    /// The choice counts with the next activation. What stays as it is may be unreadable here, and is not given up.
+    fn note(&self, chosen: &Chosen, before: &Chosen) {
+        if chosen.model != before.model {
+            self.model.choose(chosen.model.clone());
+        }
+        if chosen.targets != before.targets {
+            self.targets.choose(chosen.targets.clone());
+        }
+    }
+
+    /// Opens what was chosen and offers it to the player, on the thread.
     fn prepare(self: &Arc<Self>, order: Order) -> Option<Unneeded> {
-        let Order { choice, activation, number, latency_frames, song } = order;
-        let start = || Instance::start_beside(&activation, &self.models, &choice, latency_frames);
+        let Order { chosen, words, activation, number, latency_frames, song } = order;
+        let start = || Instance::start_beside(&activation, &self.files, &chosen, latency_frames);
         let broken = |_| Err("An internal error stopped it.".to_owned());
         let opened = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(broken);
         let mut state = self.lock();
-        // Deactivated meanwhile: the next activation opens the model itself.
+        // Deactivated meanwhile: the next activation opens the files itself.
         let Some(playing) = state.playing.as_mut().filter(|playing| playing.number == number) else {
             return opened.ok().map(|instance| (instance.audio, instance.handle));
         };
@@ -91,7 +154,7 @@ impl Engines {
                 let refused = song.and_then(|song| handle.learning().restore(song).err());
                 match playing.control.offer(audio) {
                     Ok(()) => {
-                        playing.change = Some(Change::Coming(choice, Box::new(self.run(handle, facts))));
+                        playing.change = Some(Change::Coming(words, Box::new(self.run(handle, facts))));
                         state.notice = refused;
                         None
                     }
@@ -104,20 +167,32 @@ impl Engines {
             }
             Err(reason) => {
                 playing.change = None;
-                self.model.give_up();
-                state.notice = Some(refusal(&choice, &reason));
+                state.notice = Some(refusal(&words, &reason));
                 drop(state);
-                self.choice_was_refused(&choice);
+                self.give_up();
                 None
             }
         }
     }
 
-    /// The host must restart the plug-in for the chosen model.
+    /// What was chosen cannot be used: what is in force is chosen again.
+    pub(super) fn give_up(&self) {
+        let refused = self.chosen();
+        self.model.give_up();
+        self.targets.give_up();
+        self.choice_was_refused(&refused);
+    }
+
+    /// The host must restart the plug-in for what was chosen.
     fn restart_instead(&self) {
         if let Some(playing) = &mut self.lock().playing {
             playing.change = None;
         }
-        self.model.choose(self.model.chosen());
+        if self.model.is_pending() {
+            self.model.choose(self.model.chosen());
+        }
+        if self.targets.is_pending() {
+            self.targets.choose(self.targets.chosen());
+        }
     }
 }

@@ -1,8 +1,8 @@
-//! The main thread's side of an active plug-in: the player's other end, and the change of model that is under way there.
+//! The main thread's side of an active plug-in: the player's other end, and the change of model or targets that is under way
+//! there.
 
 use super::run::Run;
 use crate::instance::Activation;
-use crate::models::ModelChoice;
 use tributary_engine::{AudioSide, EngineState, PlayerControl, Retired};
 
 /// See the module.
@@ -14,12 +14,12 @@ pub(crate) struct Playing {
     pub(super) number: u64,
 }
 
-/// A change of model that is under way.
+/// A change of model or targets that is under way, with the words for what comes.
 pub(crate) enum Change {
-    /// The model's files are being opened.
-    Opening(ModelChoice),
+    /// Its files are being opened.
+    Opening(String),
     /// Its engine is with the player.
-    Coming(ModelChoice, Box<Run>),
+    Coming(String, Box<Run>),
 }
 
 /// What has come of a change: the engine's audio side that does not play any more, and the run of the other engine.
@@ -34,7 +34,7 @@ impl Playing {
     /// What the player has done with the other engine, once.
     pub(super) fn collect(&mut self) -> Option<Settled> {
         let retired = self.control.collect()?;
-        let Some(Change::Coming(choice, coming)) = self.change.take() else { return None };
+        let Some(Change::Coming(words, coming)) = self.change.take() else { return None };
         Some(match retired {
             Retired::Replaced(side) => Settled::Replaced(side, coming),
             Retired::Refused(side) => {
@@ -42,7 +42,7 @@ impl Playing {
                     EngineState::Failed { reason } => reason,
                     _ => String::new(),
                 };
-                Settled::Refused(side, coming, refusal(&choice, &reason))
+                Settled::Refused(side, coming, refusal(&words, &reason))
             }
         })
     }
@@ -52,15 +52,15 @@ impl Change {
     /// What the editor says.
     pub(crate) fn words(&self) -> String {
         match self {
-            Self::Coming(choice, run) if run.telemetry.is_ready() => {
-                format!("“{}” is ready and listens along; then it fades in.", choice.name())
+            Self::Coming(words, run) if run.telemetry.is_ready() => {
+                format!("{words} is ready and listens along; then it fades in.")
             }
-            Self::Opening(choice) | Self::Coming(choice, _) => format!("“{}” is loading.", choice.name()),
+            Self::Opening(words) | Self::Coming(words, _) => format!("{words} is loading."),
         }
     }
 }
 
-/// What the editor says of a model that did not come in.
-pub(super) fn refusal(choice: &ModelChoice, reason: &str) -> String {
-    format!("“{}” cannot be used, the model before it stays: {reason}", choice.name())
+/// What the editor says of something that did not come in.
+pub(super) fn refusal(words: &str, reason: &str) -> String {
+    format!("{words} cannot be used, what was there before stays: {reason}")
 }

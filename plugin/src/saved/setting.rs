@@ -1,4 +1,4 @@
-//! Settings beside the parameters – the latency mode, the model, the window's size and look –, which a host must not automate: a
+//! Settings beside the parameters – the latency mode, the model, the targets, the window's size and look –, which a host must not automate: a
 //! change can need a new activation. Each is saved in a field of its own and takes effect with the next activation; a
 //! change while the plug-in is active leaves a request for the host's restart, which the editor or the next block passes
 //! on, whichever comes first. What is in force, and with it the reported latency, never changes before. A setting that can
