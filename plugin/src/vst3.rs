@@ -9,6 +9,7 @@
 //! - It forgets what a host sets while processing, until a block brings it (`held.rs`).
 //! - It asks for a restart after each activation with another latency, and cannot say that the project has changed
 //!   (`handler.rs`).
+//! - It has no presets (`presets.rs`).
 //! - It takes a size below the minimum (`view.rs`), and reads a value's text to the letter (`controller.rs`).
 #![allow(unsafe_code)] // Entry points and table entries are raw pointers by definition.
 #![allow(non_snake_case)]
@@ -20,10 +21,12 @@ mod handler;
 mod held;
 mod instance;
 mod module_info;
+mod presets;
 mod processor;
 mod view;
 
 pub use module_info::module_info;
+pub use presets::preset_files;
 
 use crate::Tributary;
 use std::ffi::c_void;

@@ -89,11 +89,15 @@ pub fn assemble(places: &Places, built: &Built) -> Result<()> {
     let system = System::of(std::env::consts::OS)?;
     let resources = resources(places)?;
     let version = env!("CARGO_PKG_VERSION");
-    let module_info = process::capture(&mut Command::new(&built.describer))
+    let bundled = places.bundled();
+    let presets = files::suffixed(&bundled, ".presets");
+    files::remove(&presets)?;
+    let module_info = process::capture(Command::new(&built.describer).arg(&presets))
         .context("the plug-in's factory cannot be described")?;
     let processor = std::env::consts::ARCH;
-    let entries = layout::entries(system, processor, &built.library, &module_info, &resources, version);
-    let bundled = places.bundled();
+    let mut entries = layout::entries(system, processor, &built.library, &module_info, &resources, version);
+    let preset_files: Vec<_> = files::below(&presets)?.into_iter().map(|file| presets.join(file)).collect();
+    entries.extend(layout::preset_entries(system, &preset_files));
     exchange(&entries, &layout::top_level(system), &bundled)?;
     for name in layout::top_level(system) {
         println!("{}", places::display(places, &bundled.join(name)));

@@ -33,7 +33,7 @@ impl Homes {
 
     /// The folder that a top-level name of `bundled` goes to.
     fn of(&self, name: &str) -> &Path {
-        if name.ends_with(".vst3") { &self.vst3 } else { &self.clap }
+        if name.ends_with(".vst3") || name == layout::PRESETS { &self.vst3 } else { &self.clap }
     }
 }
 
@@ -146,6 +146,7 @@ mod tests {
             files::write(&bundled.join(path), "binary").unwrap();
         }
         files::write(&bundled.join("Tributary/models/default").join(model_file), "model").unwrap();
+        files::write(&bundled.join("presets/Tributary/Tributary/Gentle.vstpreset"), "preset").unwrap();
         (bundled, layout::top_level(System::Linux))
     }
 
@@ -159,6 +160,7 @@ mod tests {
         put(&bundled, &names, &homes).unwrap();
         assert!(homes.clap.join("Tributary.clap").is_file());
         assert!(homes.vst3.join("Tributary.vst3/Contents/x86_64-linux/Tributary.so").is_file());
+        assert!(homes.vst3.join("presets/Tributary/Tributary/Gentle.vstpreset").is_file());
         let kept = take_away(&homes).unwrap();
         let left = files::below(&scratch.0.join("home")).unwrap();
         let expected = [".clap/Other.clap", ".clap/Tributary/models/mine/contract.json"].map(PathBuf::from);

@@ -48,13 +48,28 @@ pub enum Source {
 /// One file of the bundles, relative to the folder that holds both.
 pub type Entry = (PathBuf, Source);
 
+/// The folder of presets that VST3 hosts on Linux look into, beside the bundles; other systems have it elsewhere.
+pub const PRESETS: &str = "presets";
+
 /// The names that `bundled` holds at its top: what is installed, and what is replaced as a whole.
 pub fn top_level(system: System) -> Vec<String> {
     let mut names = vec![format!("{NAME}.clap"), format!("{NAME}.vst3")];
     if system != System::MacOs {
         names.push(NAME.into());
     }
+    if system == System::Linux {
+        names.push(PRESETS.into());
+    }
     names
+}
+
+/// Presets' files where VST3 hosts look for them, below the folder of the vendor's name and the plug-in's.
+pub fn preset_entries(system: System, files: &[PathBuf]) -> Vec<Entry> {
+    let place = |file: &PathBuf| {
+        let name = file.file_name().filter(|_| system == System::Linux)?;
+        Some((Path::new(PRESETS).join(NAME).join(NAME).join(name), Source::File(file.clone())))
+    };
+    files.iter().filter_map(place).collect()
 }
 
 /// All files of both bundles. `resources` are relative to the folder that the plug-in searches for its model and runtime;
@@ -176,6 +191,20 @@ mod tests {
                 let first = path.split('/').next().unwrap_or_default().to_owned();
                 assert!(top.contains(&first), "{path}");
             }
+        }
+    }
+
+    #[test]
+    fn presets_lie_where_hosts_on_linux_look() {
+        let files = [PathBuf::from("somewhere/Gentle.vstpreset")];
+        let entries = preset_entries(System::Linux, &files);
+        let place = PathBuf::from("presets/Tributary/Tributary/Gentle.vstpreset");
+        assert_eq!(entries, [(place, Source::File(files[0].clone()))]);
+        assert!(top_level(System::Linux).contains(&PRESETS.into()));
+        for system in [System::Windows, System::MacOs] {
+            assert!(
+                preset_entries(system, &files).is_empty() && !top_level(system).contains(&PRESETS.into())
+            );
         }
     }
 }

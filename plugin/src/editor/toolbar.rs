@@ -181,6 +181,76 @@ fn shortened(words: &str, letters: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::editor::copies::ToolbarCopy;
+    use egui::{Event, Modifiers, PointerButton, Pos2, RawInput};
+
+    const ROW: Rect = Rect { min: Pos2::ZERO, max: pos2(1068.0, 28.0) };
+
+    /// What is done by a click, and every text that was drawn with its place.
+    fn click(copies: &Copies, at: Pos2) -> (Vec<Edit>, Vec<(String, Pos2)>) {
+        let (ctx, mut done, mut texts) = (egui::Context::default(), Vec::new(), Vec::new());
+        let button = PointerButton::Primary;
+        let modifiers = Modifiers::NONE;
+        let press = |pressed| Event::PointerButton { pos: at, button, pressed, modifiers };
+        for events in [vec![], vec![Event::PointerMoved(at)], vec![press(true)], vec![press(false)], vec![]] {
+            let input = RawInput { screen_rect: Some(ROW), events, ..RawInput::default() };
+            let output = ctx.run_ui(input, |ui| draw(ui, ROW, copies, &mut done));
+            texts = output.shapes.iter().filter_map(|shape| text(&shape.shape)).collect();
+            output.drop_without_applying_deltas();
+        }
+        (done, texts)
+    }
+
+    fn text(shape: &egui::Shape) -> Option<(String, Pos2)> {
+        let egui::Shape::Text(text) = shape else { return None };
+        Some((text.galley.text().to_owned(), text.visual_bounding_rect().center()))
+    }
+
+    /// A click on what is written there.
+    fn click_on(copies: &Copies, words: &str) -> Vec<Edit> {
+        let (_, texts) = click(copies, pos2(0.0, 27.0));
+        let found = texts.iter().find(|(text, _)| text == words);
+        let (_, at) = found.unwrap_or_else(|| panic!("{words} is not among {texts:?}"));
+        click(copies, *at).0
+    }
+
+    fn with(toolbar: ToolbarCopy) -> Copies {
+        Copies { toolbar, ..Copies::default() }
+    }
+
+    #[test]
+    fn a_snapshot_is_stored_where_there_is_none_and_recalled_where_there_is_one() {
+        let (empty, other, same) = (SnapshotCopy::Empty, SnapshotCopy::Different, SnapshotCopy::Same);
+        let copies = with(ToolbarCopy { snapshots: [empty, other, same, empty], ..ToolbarCopy::default() });
+        for (letter, slot, action) in [
+            ("A", Slot::A, SnapshotEdit::Store),
+            ("B", Slot::B, SnapshotEdit::Recall),
+            ("C", Slot::C, SnapshotEdit::Recall),
+            ("D", Slot::D, SnapshotEdit::Store),
+        ] {
+            assert_eq!(click_on(&copies, letter), [Edit::Snapshot(slot, action)]);
+        }
+    }
+
+    #[test]
+    fn undo_names_its_step_and_does_nothing_where_there_is_none() {
+        let undo = ToolbarCopy { steps: [Some("Preset Gentle".into()), None], ..ToolbarCopy::default() };
+        assert_eq!(click_on(&with(undo.clone()), "Undo: Preset Gentle"), [Edit::Undo]);
+        assert_eq!(click_on(&with(undo), "Redo"), []);
+        let redo = ToolbarCopy { steps: [None, Some("Learn".into())], ..ToolbarCopy::default() };
+        assert_eq!(click_on(&with(redo.clone()), "Redo"), [Edit::Redo]);
+        assert_eq!(click_on(&with(redo), "Undo"), []);
+    }
+
+    #[test]
+    fn nothing_overlaps_however_long_the_names_are() {
+        let targets = TargetsCopy { choice: "a song with a long name".repeat(3), ..TargetsCopy::default() };
+        let steps = [Some("Model with a very long name, and longer".into()), None];
+        let (_, texts) =
+            click(&with(ToolbarCopy { steps, targets, ..ToolbarCopy::default() }), pos2(0.0, 27.0));
+        let places: Vec<f32> = texts.iter().map(|(_, at)| at.x).collect();
+        assert!(places.windows(2).all(|pair| pair[0] + 20.0 < pair[1]), "{texts:?}");
+    }
 
     #[test]
     fn long_names_are_cut_between_letters() {

@@ -32,21 +32,26 @@ type Unneeded = (AudioSide, EngineHandle);
 impl Engines {
     /// The user chooses a model.
     pub fn choose_model(self: &Arc<Self>, model: ModelChoice) {
-        let before = self.model.chosen();
-        self.change(&Chosen { model, ..self.chosen() });
-        let after = self.model.chosen();
-        if after != before {
-            self.did(Step::model(before, after));
-        }
+        let step = Step::model(self.model.chosen(), model.clone());
+        self.choose(step, &Chosen { model, ..self.chosen() });
     }
 
     /// The user chooses targets.
     pub fn choose_targets(self: &Arc<Self>, targets: TargetsChoice) {
-        let before = self.targets.chosen();
-        self.change(&Chosen { targets, ..self.chosen() });
-        let after = self.targets.chosen();
-        if after != before {
-            self.did(Step::targets(before, after));
+        let step = Step::targets(self.targets.chosen(), targets.clone());
+        self.choose(step, &Chosen { targets, ..self.chosen() });
+    }
+
+    /// Notes the step first: what was chosen may turn out to be broken before this returns, and the step is withdrawn then.
+    fn choose(self: &Arc<Self>, step: Step, chosen: &Chosen) {
+        let before = self.chosen();
+        let is_step = *chosen != before && self.may_step();
+        if is_step {
+            self.did(step.clone());
+        }
+        self.change(chosen);
+        if is_step && self.chosen() == before {
+            self.withdraw(&step);
         }
     }
 

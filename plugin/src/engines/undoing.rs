@@ -59,7 +59,8 @@ impl Engines {
         step.map_or_else(Values::default, |step| self.make(step.change))
     }
 
-    fn may_step(&self) -> bool {
+    /// Not while a song is being learned or something else comes in.
+    pub(super) fn may_step(&self) -> bool {
         !self.is_learning() && self.lock().playing.as_ref().is_none_or(|playing| playing.change.is_none())
     }
 
@@ -77,6 +78,11 @@ impl Engines {
             Change::Snapshot(slot, values) => self.snapshots.put(slot, values.after),
         }
         Values::default()
+    }
+
+    /// A step has come to nothing.
+    pub(super) fn withdraw(&self, step: &Step) {
+        self.history().withdraw(|last| last == step);
     }
 
     /// Something that was chosen cannot be used, and what was there before is chosen again.

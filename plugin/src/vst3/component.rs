@@ -1,8 +1,13 @@
 //! `IComponent`: saving, loading and activation, with what the host has set but not yet sent.
 
-use super::instance::Table;
-use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{IComponent, IComponentVtbl};
-use nice_plug::wrapper::vst3::vst3::Steinberg::{IBStream, TBool, tresult};
+use super::instance::{Instance, Table};
+use super::presets;
+use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
+    IComponent, IComponentHandlerTrait, IComponentVtbl, RestartFlags_,
+};
+use nice_plug::wrapper::vst3::vst3::Steinberg::{IBStream, TBool, int32, kResultOk, tresult};
+use std::sync::PoisonError;
+use tributary_engine::Preset;
 
 pub(super) fn replaced(framework: IComponentVtbl) -> IComponentVtbl {
     IComponentVtbl { setActive, setState, getState, ..framework }
@@ -17,13 +22,28 @@ unsafe extern "system" fn setActive(this: *mut IComponent, state: TBool) -> tres
     }
 }
 
-/// A loaded state replaces what was set before it.
+/// A loaded state replaces what was set before it; a preset sets its parameters only.
 unsafe extern "system" fn setState(this: *mut IComponent, stream: *mut IBStream) -> tresult {
     // SAFETY: as above.
     unsafe {
         let (framework, instance) = Table::of((*this).vtbl);
         instance.held.drop_all();
+        if let Some(preset) = presets::named_in(stream) {
+            load(instance, preset);
+            return kResultOk;
+        }
         (framework.setState)(this, stream)
+    }
+}
+
+/// Sets a preset's parameters and lets the host read all values anew.
+fn load(instance: &Instance, preset: &Preset) {
+    let changed = instance.params.set_at_once(&preset.values().into_iter().collect());
+    instance.engines.have_set(format!("Preset {}", preset.name), changed);
+    let handler = instance.handler.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(handler) = handler.filter(|_| instance.is_main_thread()) {
+        // SAFETY: the host's own object, on its main thread.
+        unsafe { handler.restartComponent(RestartFlags_::kParamValuesChanged as int32) };
     }
 }
 

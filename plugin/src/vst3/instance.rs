@@ -5,7 +5,9 @@
 
 use super::held::HeldValues;
 use crate::Tributary;
+use crate::engines::Engines;
 use crate::host::HostLink;
+use crate::params::TributaryParams;
 use crate::parts::Parts;
 use nice_plug::wrapper::vst3::Wrapper;
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::{
@@ -33,6 +35,8 @@ pub(super) struct Instance {
     component: Table<IComponentVtbl>,
     controller: Table<IEditControllerVtbl>,
     processor: Table<IAudioProcessorVtbl>,
+    pub(super) params: Arc<TributaryParams>,
+    pub(super) engines: Arc<Engines>,
     pub(super) link: Arc<HostLink>,
     pub(super) held: HeldValues,
     /// `setupProcessing` was called.
@@ -76,6 +80,8 @@ pub(super) fn attach(wrapper: &ComWrapper<Wrapper<Tributary>>, parts: &Parts, re
             component: table(*(*component).vtbl, replaced.component),
             controller: table(*(*controller).vtbl, replaced.controller),
             processor: table(*(*processor).vtbl, replaced.processor),
+            params: Arc::clone(&parts.params),
+            engines: Arc::clone(&parts.engines),
             link: Arc::clone(parts.engines.host()),
             held,
             is_set_up: AtomicBool::new(false),

@@ -6,6 +6,7 @@ use super::{factory, handler};
 use crate::engines::Engines;
 use crate::params::TributaryParams;
 use crate::parts::Parts;
+use crate::saved::Slot;
 use host::{Changes, Host, Memory};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::ProcessModes_::{kOffline, kPrefetch, kRealtime};
 use nice_plug::wrapper::vst3::vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
@@ -293,4 +294,33 @@ fn what_a_block_says_of_rendering_counts() {
         }
         assert_eq!(plugin.engines.host().is_offline(), offline, "mode {mode}");
     }
+}
+
+/// The component's chunk of a preset's file, as a host hands it over.
+fn component_chunk(file: &[u8]) -> &[u8] {
+    let number = |at: usize| i64::from_le_bytes(file[at..at + 8].try_into().expect("eight")) as usize;
+    let entry = number(40) + 8;
+    assert_eq!(&file[entry..entry + 4], b"Comp");
+    &file[number(entry + 4)..][..number(entry + 12)]
+}
+
+#[test]
+fn a_presets_file_sets_its_parameters_and_nothing_else() {
+    let plugin = load();
+    let (trim, mute) = (plugin.parameter("Vocals trim").id, plugin.parameter("Bass mute").id);
+    plugin.set(mute, 1.0);
+    plugin.engines.store("Store A".into(), Slot::A, Some(plugin.params.values()));
+    let files = super::preset_files();
+    let (_, file) = files.iter().find(|(name, _)| name == "Voice forward.vstpreset").expect("a file");
+    plugin.restore(&ComWrapper::new(Memory::of(component_chunk(file))));
+    assert!((plugin.value(trim) - 14.0 / 24.0).abs() < 1e-6, "2 dB of ±12: {}", plugin.value(trim));
+    assert_eq!((plugin.value(mute), plugin.params.snapshots.get(Slot::A).is_some()), (1.0, true));
+    assert_eq!(plugin.engines.steps()[0].as_deref(), Some("Preset Voice forward"));
+    assert_eq!(plugin.restarts(), 1, "the host is to read the values");
+
+    // What was saved before still is a state.
+    let saved = plugin.save();
+    plugin.set(trim, 0.5);
+    plugin.restore(&saved);
+    assert!((plugin.value(trim) - 14.0 / 24.0).abs() < 1e-6);
 }

@@ -129,6 +129,11 @@ impl IParamValueQueueTrait for Change {
 pub(super) struct Memory(RefCell<(Vec<u8>, usize)>);
 
 impl Memory {
+    /// A stream that holds these bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self(RefCell::new((bytes.to_vec(), 0)))
+    }
+
     /// Reading begins at the beginning.
     pub(super) fn rewind(&self) {
         self.0.borrow_mut().1 = 0;
