@@ -125,6 +125,7 @@ fn learn_save_restore_forget() {
 
     let saved = learned_text(&plugin);
     assert_eq!(changes(&plugin), 1, "the project has changed, once");
+    assert_eq!(copies(&plugin).toolbar.steps, [Some("Learn".into()), None]);
     another_mode_waits_for_a_song_that_is_learned(&mut plugin, &song);
     learned_is_restored(&mut plugin, &saved);
 
@@ -145,6 +146,12 @@ fn learn_save_restore_forget() {
     // Forgotten, or replaced by a project that has learned nothing or is older than learning.
     press(&plugin, LearningAction::Forget);
     assert!(is_adaptive(&copies(&plugin).learning));
+    assert_eq!(learned_text(&plugin), "null");
+    assert_eq!(plugin.engines().undo(), Default::default(), "no parameter is to be set");
+    assert_eq!(learned_text(&plugin), saved, "forgetting can be undone");
+    plugin.reset();
+    assert!(learned == play(&mut plugin, &song));
+    plugin.engines().redo();
     assert_eq!(learned_text(&plugin), "null");
     plugin.reset();
     assert!(adaptive == play(&mut plugin, &song));
