@@ -182,7 +182,10 @@ mod tests {
         files::write(&scratch.0.join("binary"), "the library").unwrap();
         let system = System::Linux;
         let resources = [("models/default/contract.json".into(), Source::Text("{}".into()))];
-        let entries = layout::entries(system, "x86_64", &scratch.0.join("binary"), "{}", &resources, "0");
+        let mut entries = layout::entries(system, "x86_64", &scratch.0.join("binary"), "{}", &resources, "0");
+        let preset = scratch.0.join("Gentle.vstpreset");
+        files::write(&preset, "a preset").unwrap();
+        entries.extend(layout::preset_entries(system, &[preset]));
         exchange(&entries, &layout::top_level(system), &bundled).unwrap();
         let mut expected: Vec<&Path> = entries.iter().map(|(path, _)| path.as_path()).collect();
         expected.sort();

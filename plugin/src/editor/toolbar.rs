@@ -184,6 +184,8 @@ mod tests {
     use crate::editor::copies::ToolbarCopy;
     use egui::{Event, Modifiers, PointerButton, Pos2, RawInput};
 
+    /// Between the buttons of the left and those of the right.
+    const NOWHERE: Pos2 = pos2(760.0, 14.0);
     const ROW: Rect = Rect { min: Pos2::ZERO, max: pos2(1068.0, 28.0) };
 
     /// What is done by a click, and every text that was drawn with its place.
@@ -208,7 +210,7 @@ mod tests {
 
     /// A click on what is written there.
     fn click_on(copies: &Copies, words: &str) -> Vec<Edit> {
-        let (_, texts) = click(copies, pos2(0.0, 27.0));
+        let (_, texts) = click(copies, NOWHERE);
         let found = texts.iter().find(|(text, _)| text == words);
         let (_, at) = found.unwrap_or_else(|| panic!("{words} is not among {texts:?}"));
         click(copies, *at).0
@@ -246,8 +248,7 @@ mod tests {
     fn nothing_overlaps_however_long_the_names_are() {
         let targets = TargetsCopy { choice: "a song with a long name".repeat(3), ..TargetsCopy::default() };
         let steps = [Some("Model with a very long name, and longer".into()), None];
-        let (_, texts) =
-            click(&with(ToolbarCopy { steps, targets, ..ToolbarCopy::default() }), pos2(0.0, 27.0));
+        let (_, texts) = click(&with(ToolbarCopy { steps, targets, ..ToolbarCopy::default() }), NOWHERE);
         let places: Vec<f32> = texts.iter().map(|(_, at)| at.x).collect();
         assert!(places.windows(2).all(|pair| pair[0] + 20.0 < pair[1]), "{texts:?}");
     }
