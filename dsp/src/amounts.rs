@@ -6,6 +6,14 @@ use serde::Serialize;
 use crate::hop::{HOP_FRAMES, Hop};
 
 /// A share, 0 to 1, of what the recipe says, for each effect.
+///
+/// ```
+/// use tributary_dsp::Amounts;
+///
+/// let gentle = Amounts { width: 0.5, ..Amounts::FULL };
+/// let half_of_everything = gentle.times(Amounts::all(0.5));
+/// assert_eq!((half_of_everything.width, half_of_everything.loudness), (0.25, 0.5));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Amounts {
     /// Of the reverb send.

@@ -13,6 +13,15 @@ pub struct StereoBlock<'a> {
 }
 
 /// A mutable view of all four stems, planar in stem order; all channels have the same length.
+///
+/// ```
+/// use tributary_dsp::{CHANNELS, StemsBlock};
+///
+/// let mut song = vec![vec![0.0_f32; 512]; CHANNELS];
+/// let mut views = song.iter_mut();
+/// let block = StemsBlock { channels: std::array::from_fn(|_| views.next().unwrap().as_mut_slice()) };
+/// assert_eq!(block.frames(), 512);
+/// ```
 #[derive(Debug)]
 pub struct StemsBlock<'a> {
     /// Vocals L, vocals R, bass L, bass R, drums L, drums R, other L, other R.
@@ -33,6 +42,13 @@ impl StemsBlock<'_> {
 }
 
 /// Owned audio of one stem; both sides have the same length.
+///
+/// ```
+/// use tributary_dsp::StereoBuffer;
+///
+/// let voice = StereoBuffer::mono(vec![0.0, 0.25, -0.5]);
+/// assert_eq!((voice.frames(), voice.peak()), (3, 0.5));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StereoBuffer {
     /// Left samples.

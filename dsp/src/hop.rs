@@ -8,6 +8,15 @@ pub const HOP_FRAMES: usize = 1024;
 pub const TURNS_HOPS: usize = 8;
 
 /// One hop of one stereo stem.
+///
+/// ```
+/// use tributary_dsp::Hop;
+///
+/// let mut hop = Hop::SILENT;
+/// assert!(hop.is_silent());
+/// hop.sides_mut().into_iter().for_each(|side| side.fill(0.5));
+/// assert_eq!(hop.mean_square(), 0.25);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Hop {
     /// Left samples.

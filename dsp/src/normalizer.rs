@@ -67,6 +67,17 @@ pub(crate) fn context(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rat
 /// The corrections of all four stems, ready to take over in a running normalizer
 /// ([`FxNormalizer::glide_to`]). Building them allocates and designs filters, which takes milliseconds: it can be done
 /// on another thread than the one that processes.
+///
+/// ```
+/// use tributary_dsp::{CorrectionSource, Corrections, FxNormalizer, Recipe, SongProfile, Targets};
+///
+/// let (recipe, targets) = (Recipe::default(), Targets::default());
+/// let mut normalizer = FxNormalizer::new(&recipe, &targets, CorrectionSource::Adaptive, 44_100.0, 256)?;
+/// let learned = CorrectionSource::Fixed(SongProfile::default());
+/// normalizer.glide_to(Corrections::new(&recipe, &targets, &learned, 44_100.0)?);
+/// assert!(normalizer.is_gliding());
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
 #[derive(Debug)]
 pub struct Corrections([Box<Chain>; Stem::COUNT]);
 
@@ -218,6 +229,19 @@ impl Steering {
 }
 
 /// All four stems' chains, streaming.
+///
+/// ```
+/// use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, Recipe, StemsBlock, Targets};
+///
+/// let (recipe, targets) = (Recipe::default(), Targets::default());
+/// let mut normalizer = FxNormalizer::new(&recipe, &targets, CorrectionSource::Adaptive, 44_100.0, 256)?;
+/// let mut song = vec![vec![0.1_f32; 256]; CHANNELS];
+/// let mut views = song.iter_mut();
+/// normalizer.process(&mut StemsBlock { channels: std::array::from_fn(|_| views.next().unwrap().as_mut_slice()) });
+/// assert!(song[0].iter().all(|sample| *sample == 0.0), "the output lags by the latency");
+/// assert!(normalizer.latency_samples() > 256);
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
 #[derive(Debug)]
 pub struct FxNormalizer {
     chains: [StemChain; Stem::COUNT],

@@ -39,10 +39,31 @@ pub struct StemProfile {
 }
 
 /// Frozen corrections of one song, in stem order; an absent stem (silent, too quiet or missing) passes untouched.
+///
+/// ```
+/// use tributary_dsp::{Recipe, Stem, StereoBuffer, Targets, profile_song};
+///
+/// let tone: Vec<f32> = (0..88_200).map(|n| 0.5 * (n as f32 * 0.05).sin()).collect();
+/// let bass = StereoBuffer::mono(tone);
+/// let stems = [None, Some(&bass), None, None];
+/// let profile = profile_song(stems, &Recipe::default(), &Targets::default(), 44_100.0, &mut |_| {})?;
+/// assert!(profile.stem(Stem::Bass).is_some() && profile.stem(Stem::Vocals).is_none());
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SongProfile(pub [Option<StemProfile>; Stem::COUNT]);
 
 /// Where the corrections come from.
+///
+/// ```
+/// use tributary_dsp::{CorrectionSource, FxNormalizer, Recipe, SongProfile, Targets};
+///
+/// let live = FxNormalizer::new(&Recipe::default(), &Targets::default(), CorrectionSource::Adaptive, 48_000.0, 512)?;
+/// let frozen = CorrectionSource::Fixed(SongProfile::default());
+/// let bounced = FxNormalizer::new(&Recipe::default(), &Targets::default(), frozen, 48_000.0, 512)?;
+/// assert_eq!(live.latency_samples(), bounced.latency_samples());
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
 #[allow(clippy::large_enum_variant, reason = "built once per engine; a box would only burden every caller")]
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum CorrectionSource {

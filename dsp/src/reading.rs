@@ -5,6 +5,15 @@ use crate::effects::equalization::faults::Fault;
 use crate::session::GainLimit;
 
 /// What is done to one stem.
+///
+/// ```
+/// use tributary_dsp::StemReading;
+/// use tributary_dsp::LoudnessReading;
+///
+/// let loudness = Some(LoudnessReading { gain_db: 3.24, limit: None });
+/// let reading = StemReading { loudness, ..StemReading::default() };
+/// assert_eq!(reading.decision(), "as it came; level +3.2 dB");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct StemReading {
     /// Equalization.

@@ -11,6 +11,13 @@ use crate::stem::Stem;
 use crate::units::gain_from_db;
 
 /// The effects that a recipe switches by an amount.
+///
+/// ```
+/// use tributary_dsp::EffectName;
+///
+/// assert_eq!(EffectName::from_name("compression"), Some(EffectName::Dynamics));
+/// assert_eq!(EffectName::ALL.len(), 5);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EffectName {
@@ -147,6 +154,15 @@ pub struct RoomFile {
 }
 
 /// The reverb send before the chain.
+///
+/// ```
+/// use tributary_dsp::Stem;
+/// use tributary_dsp::recipe::ReverbSetting;
+///
+/// let reverb = ReverbSetting { enabled: true, amount: 0.5, ..ReverbSetting::default() };
+/// assert_eq!(reverb.gain(Stem::Vocals), Some(0.5));
+/// assert_eq!(reverb.gain(Stem::Bass), None, "not sent unless a level says so");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReverbSetting {
@@ -196,6 +212,15 @@ impl ReverbSetting {
 }
 
 /// The normalizer's part of a model contract.
+///
+/// ```
+/// use tributary_dsp::{EffectName, Recipe};
+///
+/// let recipe = Recipe::default().with_amounts([0.3, 0.5, 0.0, 1.0]).with_width(1.0);
+/// assert_eq!(recipe.effect(EffectName::Equalization).effective_amount(), 0.3);
+/// assert!(recipe.validate().is_ok());
+/// assert!(Recipe::default().with_amounts([1.1; 4]).validate().is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipe {

@@ -3,6 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 /// By whose rules features are measured and matched.
+///
+/// ```
+/// use tributary_dsp::{Recipe, RecipeKind};
+///
+/// let recipe = Recipe { kind: RecipeKind::Tributary, ..Recipe::default() };
+/// assert_ne!(recipe, Recipe::published());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecipeKind {

@@ -23,6 +23,16 @@ pub const BLEED_LU: f64 = -40.0;
 const MUSIC_LU: f64 = -36.0;
 
 /// Integrated loudness of a song's raw stems in LUFS; `None` for a stem that is missing, silent or unknown.
+///
+/// ```
+/// use tributary_dsp::{Session, Stem};
+///
+/// // A voice at −24 LUFS, drums at −20, and a bass track in which there is only what its microphone overheard.
+/// let session = Session { loudness_lufs: [Some(-24.0), Some(-65.0), Some(-20.0), None] };
+/// assert_eq!(session.gain_db(), Some(0.0), "the loudest stem is at the working level already");
+/// assert!(session.standing(Stem::Bass).is_bleed());
+/// assert_eq!(session.standing(Stem::Vocals).gain_db(4.0), (4.0, None));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Session {
     /// In stem order.

@@ -7,6 +7,14 @@ use serde::{Deserialize, Serialize};
 pub const CHANNELS: usize = Stem::COUNT * 2;
 
 /// One of the four stereo stems of a song.
+///
+/// ```
+/// use tributary_dsp::Stem;
+///
+/// let order: Vec<&str> = Stem::ALL.map(Stem::name).to_vec();
+/// assert_eq!(order, ["vocals", "bass", "drums", "other"]);
+/// assert_eq!(Stem::from_name("drums"), Some(Stem::Drums));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stem {

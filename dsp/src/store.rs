@@ -15,6 +15,16 @@ pub struct StoreError {
 }
 
 /// Audio of one stereo stem that can be read and overwritten anywhere, again and again.
+///
+/// ```
+/// use tributary_dsp::{StemStore, StereoBuffer};
+///
+/// let mut stem = StereoBuffer::mono(vec![0.1, 0.2, 0.3]);
+/// let (mut left, mut right) = ([0.0; 2], [0.0; 2]);
+/// StemStore::read(&mut stem, 1, &mut left, &mut right)?;
+/// assert_eq!(left, [0.2, 0.3]);
+/// # Ok::<(), tributary_dsp::StoreError>(())
+/// ```
 pub trait StemStore {
     /// Length in frames; does not change while the stem is worked on.
     fn frames(&self) -> usize;

@@ -125,6 +125,16 @@ pub struct StemsTargets {
 }
 
 /// Averages of a data set.
+///
+/// ```
+/// use tributary_dsp::{Stem, Targets};
+///
+/// let mut targets = Targets::default();
+/// targets.stem_mut(Stem::Vocals).loudness_lufs = -18.0;
+/// let read = Targets::from_json(&targets.to_json())?;
+/// assert_eq!(read.stem(Stem::Vocals).loudness_lufs, -18.0);
+/// # Ok::<(), tributary_dsp::TargetsError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Targets {

@@ -54,6 +54,17 @@ impl BandFeature {
 }
 
 /// Averages features of many songs into targets.
+///
+/// ```
+/// use tributary_dsp::{BandFeature, Stem, Targets, TargetsBuilder};
+/// use tributary_dsp::Feature;
+///
+/// let mut builder = TargetsBuilder::new(Targets::default());
+/// for song_lufs in [-20.0, -24.0] {
+///     builder.add(Stem::Bass, &BandFeature::of(&Feature::Loudness(song_lufs)));
+/// }
+/// assert_eq!(builder.targets().stem(Stem::Bass).loudness_lufs, -22.0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct TargetsBuilder {
     targets: Targets,

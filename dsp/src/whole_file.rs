@@ -20,6 +20,16 @@ use crate::targets::Targets;
 
 /// Measures the feature of one effect on a stem in memory; see [`measure_feature_of`].
 ///
+/// ```
+/// use tributary_dsp::{Recipe, StereoBuffer};
+/// use tributary_dsp::{EffectName, Feature, measure_feature};
+///
+/// let tone: Vec<f32> = (0..88_200).map(|n| 0.5 * (n as f32 * 0.05).sin()).collect();
+/// let measured = measure_feature(EffectName::Loudness, &StereoBuffer::mono(tone), &Recipe::default(), 44_100.0)?;
+/// assert!(matches!(measured, Some(Feature::Loudness(lufs)) if (-12.0..-3.0).contains(&lufs)));
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
+///
 /// # Errors
 /// A recipe or sample rate out of range.
 pub fn measure_feature(
@@ -182,6 +192,20 @@ enum Last {
 }
 
 /// One stem's effects on their way through a complete file.
+///
+/// ```
+/// use tributary_dsp::{Recipe, RecipeKind, Session, Stem, StereoBuffer, Targets, WholeFile};
+///
+/// let rate_hz = 44_100.0;
+/// let recipe = Recipe { kind: RecipeKind::Tributary, ..Recipe::default() };
+/// let tone: Vec<f32> = (0..88_200).map(|n| 0.01 * (n as f32 * 0.05).sin()).collect();
+/// let mut bass = StereoBuffer::mono(tone);
+/// let session = Session::measure([None, Some(&mut bass), None, None], recipe.kind, rate_hz)?;
+/// let mut effects = WholeFile::new(Stem::Bass, &recipe, &Targets::default(), rate_hz)?.in_session(&session);
+/// let profile = effects.normalize(&mut bass, &mut |_| {})?.expect("it is not silent");
+/// assert!(profile.loudness.is_some_and(|loudness| loudness.gain_db > 6.0));
+/// # Ok::<(), tributary_dsp::NormalizerError>(())
+/// ```
 #[derive(Debug)]
 pub struct WholeFile {
     stem: Stem,

@@ -29,6 +29,16 @@ use crate::onnx::provider::Provider;
 pub const MODEL_VARIABLE: &str = "TRIBUTARY_MODEL";
 
 /// An opened and checked bundle. Cheap to clone; holds no graph.
+///
+/// ```
+/// use tributary_engine::{BundleError, ModelBundle};
+///
+/// fn describe(folder: &str) -> Result<String, BundleError> {
+///     let bundle = ModelBundle::open(folder)?;
+///     Ok(format!("{} at {} Hz", bundle.contract().name, bundle.geometry().sample_rate_hz))
+/// }
+/// assert!(describe("no such folder").is_err());
+/// ```
 #[derive(Debug, Clone)]
 pub struct ModelBundle {
     folder: PathBuf,

@@ -29,6 +29,15 @@ impl StemControls {
 }
 
 /// What is asked of the mix. [`Controls::NEUTRAL`] changes no bit.
+///
+/// ```
+/// use tributary_dsp::Stem;
+/// use tributary_engine::Controls;
+///
+/// let mut controls = Controls { network: 0.7, ..Controls::default() };
+/// controls.stems[Stem::Vocals.index()].trim_db = 40.0;
+/// assert_eq!(controls.sanitized().stems[0].trim_db, 12.0, "what a host asks for is bounded");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Controls {
     /// Of each stem, in stem order.

@@ -20,6 +20,14 @@ pub struct LatencyPart {
 }
 
 /// The latency of a pipeline or an engine.
+///
+/// ```
+/// use tributary_engine::{LatencyPart, LatencyReport};
+///
+/// let part = |name: &str, frames| LatencyPart { name: name.into(), frames };
+/// let report = LatencyReport { rate_hz: 48_000.0, parts: vec![part("hop", 4_800), part("limiter", 480)] };
+/// assert_eq!((report.total_frames(), report.total_ms()), (5_280, 110.0));
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct LatencyReport {
     /// The host's sample rate.

@@ -97,6 +97,14 @@ pub trait SongLearner {
 
 /// The plain sum of the four normalized stems. Linear and memoryless, so every timing property of the engine can be
 /// proved with it to the sample.
+///
+/// ```
+/// use tributary_engine::{MixModel, SumModel, WindowGeometry};
+///
+/// let mut model = SumModel::new(WindowGeometry::DEFAULT);
+/// assert_eq!(model.geometry().hop_frames, 11_008);
+/// assert!(model.mask_share().is_none() && model.learner().is_none());
+/// ```
 pub struct SumModel {
     geometry: WindowGeometry,
 }

@@ -80,6 +80,19 @@ pub fn mix_stream(
 /// Mixes a song in memory. Missing stems count as silence, shorter ones end early; the mix is as long as the longest.
 /// `progress` is told the share done, 0 to 1, and may stop the mix by returning a reason.
 ///
+/// ```
+/// use tributary_dsp::{CorrectionSource, Recipe, StereoBuffer, Targets};
+/// use tributary_engine::{Pipeline, SumModel, WindowGeometry, mix_song};
+///
+/// let (recipe, targets) = (Recipe::bypass(), Targets::default());
+/// let model = Box::new(SumModel::new(WindowGeometry::DEFAULT));
+/// let mut pipeline = Pipeline::new(model, &recipe, &targets, CorrectionSource::Adaptive, None, 44_100.0)?;
+/// let voice = StereoBuffer::mono((0..44_100).map(|n| 0.1 * (n as f32 * 0.05).sin()).collect());
+/// let made = mix_song(&mut pipeline, [Some(&voice), None, None, None], &mut |_| Ok(()))?;
+/// assert_eq!(made.mix.frames(), voice.frames(), "neither late nor longer");
+/// # Ok::<(), tributary_engine::EngineError>(())
+/// ```
+///
 /// # Errors
 /// [`EngineError::NoStems`] when no stem holds a frame; otherwise as [`mix_stream`].
 pub fn mix_song(

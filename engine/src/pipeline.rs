@@ -56,6 +56,21 @@ pub enum HopOutcome {
 }
 
 /// Stems to mix, synchronously. See the module documentation.
+///
+/// ```
+/// use tributary_dsp::{CorrectionSource, Recipe, Targets};
+/// use tributary_engine::{ContractLimiter, Pipeline, SumModel, WindowGeometry};
+///
+/// let model = Box::new(SumModel::new(WindowGeometry::DEFAULT));
+/// let (recipe, targets) = (Recipe::bypass(), Targets::default());
+/// let mut pipeline = Pipeline::new(model, &recipe, &targets, CorrectionSource::Adaptive, None, 44_100.0)?;
+/// let stem = vec![0.1_f32; 44_100];
+/// pipeline.push([&stem, &stem, &stem, &stem, &stem, &stem, &stem, &stem])?;
+/// let (mut left, mut right) = (vec![0.0; 4_096], vec![0.0; 4_096]);
+/// assert_eq!(pipeline.pull_mix(&mut [&mut left, &mut right]), 4_096);
+/// assert!((left[4_000] - 0.4).abs() < 1e-3, "four times 0.1");
+/// # Ok::<(), tributary_engine::EngineError>(())
+/// ```
 pub struct Pipeline {
     geometry: WindowGeometry,
     latency: LatencyReport,

@@ -10,6 +10,15 @@ use tributary_dsp::{Amounts, Stem};
 use crate::controls::Controls;
 
 /// A factory preset.
+///
+/// ```
+/// use tributary_engine::{PRESETS, Preset};
+///
+/// assert!(Preset::named("no such preset").is_none());
+/// for preset in PRESETS {
+///     assert_eq!(preset.controls().sanitized(), preset.controls(), "{}", preset.name);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Preset {
     /// What the command line and hosts call it; never changes.

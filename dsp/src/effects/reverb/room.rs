@@ -76,6 +76,14 @@ pub struct Room {
 }
 
 /// The impulse response of a room, stereo, at the normalizer's sample rate.
+///
+/// ```
+/// use tributary_dsp::reverb::{ImpulseResponse, RoomName};
+///
+/// let studio = ImpulseResponse::generate(&RoomName::Studio.room(), 44_100.0);
+/// assert!(studio.frames() > 20_000);
+/// assert!(ImpulseResponse::new(vec![f32::NAN], vec![0.0], 44_100.0).is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct ImpulseResponse {
     left: Vec<f32>,

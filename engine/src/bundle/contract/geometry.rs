@@ -4,6 +4,14 @@
 use super::limits::{FRAME_RATIO, SPLIT_MARGIN_FRAMES, WINDOW_LIMIT_FRAMES};
 
 /// Window lengths in frames at the model's rate, after checking.
+///
+/// ```
+/// use tributary_engine::WindowGeometry;
+///
+/// assert!(WindowGeometry::DEFAULT.check().is_ok());
+/// let endless = WindowGeometry { hop_frames: usize::MAX, ..WindowGeometry::DEFAULT };
+/// assert!(endless.check().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowGeometry {
     /// Sample rate the model works at.

@@ -25,6 +25,13 @@ const MONITOR_HOP_MS: f64 = 5.8;
 const LISTENING_HOPS: usize = 2;
 
 /// How long the mix may come after its stems.
+///
+/// ```
+/// use tributary_engine::LatencyMode;
+///
+/// assert_eq!(LatencyMode::default(), LatencyMode::Standard);
+/// assert_eq!(LatencyMode::ALL.map(LatencyMode::name), ["low", "standard", "high", "monitor"]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LatencyMode {
