@@ -95,12 +95,17 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What the data are; generated songs unless `crafx2 train` is given folders."""
+    """What the data are; generated songs unless `crafx2 train` is given folders.
+
+    `sampled` songs are played by soundfonts and one-shots, some of them written by people; they need the packages of
+    `songs/sources.py`. Others are synthesized.
+    """
 
     songs: int = 160
     held_out: int = 16
     duration_s: float = 14.0
     first_seed: int = 100_000
+    sampled: bool = False
 
 
 @dataclass(frozen=True)

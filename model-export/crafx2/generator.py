@@ -9,7 +9,7 @@ in `crafx2.songs`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,11 @@ import soundfile
 
 from .songs import calibration
 from .songs import effects as fx
-from .songs.arrangement import STYLES, Arrangement, arrange
 from .songs.effects import SAMPLE_RATE_HZ, Audio
-from .songs.instruments import (
-    draw_bass,
-    draw_drum_kit,
-    render_bass,
-    render_drums,
-    render_guitar,
-    render_keys,
-    render_pad,
-    render_plucks,
-)
 from .songs.mixing import mix
 from .songs.moves import MOVES_FILE, Moves
-from .songs.voice import Singer, draw_singer, render_vocals
+from .songs.performance import kinds, perform
+from .songs.score import Arrangement
 
 STEMS = ("vocals", "bass", "drums", "other")
 VARIANTS = ("dry_mono", "dry_stereo", "wet")
@@ -71,21 +61,24 @@ class Tracks:
     moves: Moves | None = None
 
 
-def song_tracks(seed: int, duration_s: float, variant: str | None) -> Tracks:
+def song_tracks(seed: int, duration_s: float, variant: str | None, sampled: bool = False) -> Tracks:
     """Stems, `mixture` and moves of a seed; the arguments are those of `generate_song`."""
-    return generate_song(seed, duration_s, variant=variant).tracks()
+    return generate_song(seed, duration_s, variant=variant, sampled=sampled).tracks()
 
 
-def generate_song(seed: int, duration_s: float, *, variant: str | None = None, full: bool = False) -> Song:
+def generate_song(
+    seed: int, duration_s: float, *, variant: str | None = None, full: bool = False, sampled: bool = False
+) -> Song:
     """Make the song of a seed.
 
     `variant` decides what the stems are: `dry_mono` (microphone-like, mono where a take is mono), `dry_stereo`
     (instruments in their own stereo) or `wet` (already processed); `None` draws it. `full` keeps every stem playing.
-    The mixture does not depend on the variant.
+    The mixture does not depend on the variant. `sampled` songs are played by the soundfonts of `songs/sources.py`,
+    which must be there; others by synthesizers alone.
     """
     if variant is not None and variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    played = _perform(seed, duration_s, full)
+    played = _perform(seed, duration_s, full, sampled)
     rng, variant = played.rng, variant or played.variant
     mixture, moves = mix(rng, played.wet)
     source = played.wet
@@ -96,20 +89,24 @@ def generate_song(seed: int, duration_s: float, *, variant: str | None = None, f
     return Song(seed, variant, stems, mixture, played.arrangement, moves)
 
 
-def processed_stems(seed: int, duration_s: float) -> Tracks:
+def processed_stems(seed: int, duration_s: float, sampled: bool = False) -> Tracks:
     """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
-    wet = _perform(seed, duration_s, full=False).wet
+    wet = _perform(seed, duration_s, full=False, sampled=sampled).wet
     return Tracks({stem: _with_peak(audio, -3.0) for stem, audio in wet.items()})
 
 
-def style_of(seed: int) -> str:
-    """The style of a seed's song. Every six seeds from a multiple of six have all six, so that sets are balanced."""
-    turn, place = divmod(seed, len(STYLES))
-    return STYLES[int(np.random.default_rng([turn, len(STYLES)]).permutation(len(STYLES))[place])]
+def kind_of(seed: int, sampled: bool = False) -> str:
+    """The kind of a seed's song, a style or `written`; as many seeds as there are kinds have all of them.
+
+    They do from a multiple of that number on, each turn in an order of its own, so that sets are balanced.
+    """
+    every = kinds(sampled)
+    turn, place = divmod(seed, len(every))
+    return every[int(np.random.default_rng([turn, len(every)]).permutation(len(every))[place])]
 
 
 @dataclass(frozen=True)
-class _Performance:
+class _Desk:
     """A seed's song before it is mixed and delivered: stems `(2, frames)`, and the generator that goes on."""
 
     rng: np.random.Generator
@@ -119,55 +116,20 @@ class _Performance:
     wet: Mapping[str, Audio]
 
 
-def _perform(seed: int, duration_s: float, full: bool) -> _Performance:
+def _perform(seed: int, duration_s: float, full: bool, sampled: bool) -> _Desk:
     rng = np.random.default_rng(seed)
     variant = str(rng.choice(VARIANTS, p=(0.35, 0.35, 0.3)))
-    arrangement = arrange(rng, style_of(seed), duration_s, full=full)
-    dry = _render(rng, arrangement, int(duration_s * SAMPLE_RATE_HZ))
-    wet = {stem: _treat(rng, stem, audio, arrangement) for stem, audio in dry.items()}
-    return _Performance(rng, variant, arrangement, dry, wet)
+    played = perform(rng, kind_of(seed, sampled), duration_s, full=full, sampled=sampled)
+    dry = _recorded(rng, played.stems)
+    wet = {stem: _treat(rng, stem, audio, played.arrangement) for stem, audio in dry.items()}
+    return _Desk(rng, variant, played.arrangement, dry, wet)
 
 
-def _render(rng: np.random.Generator, arrangement: Arrangement, frames: int) -> dict[str, Audio]:
-    """Dry performances `(2, frames)`; vocals and bass are mono in two equal channels."""
-    electronic = arrangement.style in ("electronic", "halftime")
-    kit = draw_drum_kit(rng, electronic)
-    drums = render_drums(rng, kit, arrangement.drums, frames)
-    bass = fx.to_stereo(render_bass(rng, draw_bass(rng, electronic), arrangement.bass, frames))
-    pitch = float(np.mean([note.pitch for note in arrangement.melody])) if arrangement.melody else 60.0
-    singer = draw_singer(rng, pitch)
-    lead = render_vocals(rng, singer, arrangement.melody, frames)
-    vocals = fx.to_stereo(lead + _backing(rng, singer, arrangement, frames))
-    other = np.zeros((2, frames))
-    layers = {
-        "rock": ("guitar", "keys"),
-        "pop": ("keys", "plucks", "pad"),
-        "electronic": ("pad", "plucks"),
-        "ballad": ("keys", "pad"),
-        "funk": ("guitar", "plucks"),
-        "halftime": ("keys", "plucks", "pad"),
-    }[arrangement.style]
-    for index, layer in enumerate(layers):
-        if index and rng.random() < 0.25:
-            continue
-        if layer == "plucks":
-            sound = render_plucks(rng, arrangement.arpeggio, frames)
-        else:
-            renderer = {"guitar": render_guitar, "keys": render_keys, "pad": render_pad}[layer]
-            sound = renderer(rng, arrangement.chords, frames)
-        other += fx.set_loudness(sound, -22.0 - 3.0 * index + float(rng.normal(0, 1.5)))
-    other = fx.narrow_bass(fx.set_width(other, OTHER_WIDTH), NARROW_BELOW_HZ)
-    dry = {"vocals": vocals, "bass": bass, "drums": drums, "other": other}
-    return {stem: calibration.tone(rng, stem, fx.set_loudness(audio, -23.0)) for stem, audio in dry.items()}
-
-
-def _backing(rng: np.random.Generator, singer: Singer, arrangement: Arrangement, frames: int) -> Audio:
-    """More takes `(frames,)` by the same singer, whose throat sits a little differently, behind the lead."""
-    takes = np.zeros(frames)
-    for line in arrangement.backing:
-        take = render_vocals(rng, replace(singer, scale=singer.scale * float(rng.uniform(0.97, 1.04))), line, frames)
-        takes += float(fx.db_to_gain(rng.uniform(-10.0, -4.0))) * take
-    return takes
+def _recorded(rng: np.random.Generator, played: Mapping[str, Audio]) -> dict[str, Audio]:
+    """Dry stems `(2, frames)` near the averages' tone and dynamics, as recordings of what was played."""
+    other = fx.narrow_bass(fx.set_width(played["other"], OTHER_WIDTH), NARROW_BELOW_HZ)
+    dry = {**played, "other": other}
+    return {stem: calibration.tone(rng, stem, fx.set_loudness(dry[stem], -23.0)) for stem in STEMS}
 
 
 def _crest_db(audio: Audio) -> float:

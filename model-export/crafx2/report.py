@@ -17,6 +17,7 @@ from .dataset import DatasetError
 from .export import BundleInfo
 from .played import Played, noted
 from .recipe import Recipe
+from .songs.sources import SOURCES
 from .train import TrainResult
 
 
@@ -216,10 +217,17 @@ def _data_text(report: dict[str, Any], data: DataSettings) -> str:
         return "**Data.** Not stated."
     if not _is_generated(report):
         return f"**Data.** {report['data']}: {report['songs']} songs, and {report['held_out']} that are held out."
+    if data.sampled:
+        packages = "; ".join(
+            f"{item.what} (Debian's {item.package} {item.version}, {item.license})" for item in SOURCES
+        )
+        made_of = f"They are played by samples, and a third of them was written by people: {packages}."
+    else:
+        made_of = "No recording of any kind was used."
     return (
         f"**Data.** {report['songs']} songs of {data.duration_s:.0f} s from this repository's generator, "
-        f"seeds from {data.first_seed}; {report['held_out']} more with the seeds just below are held out. No recording "
-        "of any kind was used. The stems are dry mono, dry stereo or already processed; the mixtures are the "
+        f"seeds from {data.first_seed}; {report['held_out']} more with the seeds just below are held out. {made_of} "
+        "The stems are dry mono, dry stereo or already processed; the mixtures are the "
         "generator's."
     )
 

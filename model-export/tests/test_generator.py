@@ -12,11 +12,13 @@ from crafx2.calibrate import TOLERANCES, differences, measure, report
 from crafx2.cli import CALIBRATION_S, normalize
 from crafx2.config import load_config
 from crafx2.contract import default_targets
-from crafx2.generator import STEMS, Tracks, generate_song, processed_stems, style_of, write_tracks
+from crafx2.generator import STEMS, Tracks, generate_song, kind_of, processed_stems, write_tracks
 from crafx2.song_set import generate
 from crafx2.songs import calibration
 from crafx2.songs import effects as fx
-from crafx2.songs.arrangement import RESTS, STYLES, arrange, draw_players
+from crafx2.songs.arrangement import arrange
+from crafx2.songs.form import RESTS, draw_players
+from crafx2.songs.styles import SECTIONS, STYLES
 
 
 def test_a_seed_names_a_song():
@@ -83,7 +85,7 @@ def test_a_thousand_seeds_are_a_thousand_songs():
     """What is played differs, not only its noise: no two of a thousand scores are alike, and all styles occur."""
     scores, styles, tempos = set(), set(), []
     for seed in range(1_000):
-        score = arrange(np.random.default_rng(seed), style_of(seed), 2.0)
+        score = arrange(np.random.default_rng(seed), kind_of(seed), 2.0)
         notes = [(round(note.start_s, 2), round(note.pitch, 1)) for note in (*score.bass, *score.melody)]
         kicks = [round(note.start_s, 2) for lane in score.drums.values() for note in lane]
         scores.add((score.style, tuple(notes), tuple(kicks), tuple(bar.chord for bar in score.bars)))
@@ -95,16 +97,19 @@ def test_a_thousand_seeds_are_a_thousand_songs():
     assert max(tempos) > 150.0
 
 
-def test_every_six_seeds_have_all_styles_in_an_order_of_their_own():
-    assert {style_of(seed) for seed in range(9_000, 9_006)} == set(STYLES)
-    assert len({tuple(style_of(seed) for seed in range(at, at + 6)) for at in range(0, 60, 6)}) > 5
+def test_so_many_seeds_as_there_are_styles_have_all_of_them_in_an_order_of_their_own():
+    count = len(STYLES)
+    turns = [tuple(kind_of(seed) for seed in range(at, at + count)) for at in range(0, 10 * count, count)]
+    assert all(set(turn) == set(STYLES) for turn in turns)
+    assert len(set(turns)) == len(turns)
 
 
 @pytest.mark.parametrize("sections", [1, 2, 7, 14])
 def test_rests_are_counted_in_every_song(sections):
     """At most one section more or less than its share – a drawn one would often miss by more –, and somebody plays."""
     for seed in range(40):
-        players = draw_players(np.random.default_rng(seed), np.linspace(0.2, 1.0, sections), full=False)
+        names = np.random.default_rng(seed).choice(list(SECTIONS), size=sections)
+        players = draw_players(np.random.default_rng(seed), np.linspace(0.2, 1.0, sections), False, names)
         assert all(players)
         for stem in ("vocals", "bass"):
             rests = sum(stem not in playing for playing in players)

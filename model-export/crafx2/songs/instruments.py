@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import signal
 
-from .arrangement import Note
 from .effects import SAMPLE_RATE_HZ, Audio, band_pass, high_pass, low_pass, pan, saturate
+from .score import Note
 
 
 def midi_to_hz(pitch: float | Audio) -> Audio:
@@ -59,10 +59,14 @@ def draw_drum_kit(rng: np.random.Generator, electronic: bool) -> DrumKit:
         "crash": _metal(rng, float(rng.uniform(0.9, 1.6)), 3_000.0),
         "tom": _tom(rng),
         "perc": _percussion(rng),
+        "rim": _percussion(rng),
+        "clap": _snare(rng, electronic=True),
+        "ride": _metal(rng, float(rng.uniform(0.3, 0.7)), 5_000.0),
     }
     side = float(rng.choice([-1.0, 1.0]))
     positions = {"kick": 0.0, "snare": 0.04 * side, "hat": 0.25 * side, "open": 0.25 * side}
     positions |= {"crash": -0.35 * side, "tom": -0.2 * side, "perc": -0.3 * side}
+    positions |= {"rim": 0.04 * side, "clap": 0.0, "ride": -0.3 * side}
     return DrumKit(shots, positions, float(rng.uniform(0.02, 0.08)))
 
 
@@ -129,6 +133,7 @@ def _percussion(rng: np.random.Generator) -> Audio:
 def render_drums(rng: np.random.Generator, kit: DrumKit, lanes: dict[str, list[Note]], frames: int) -> Audio:
     """Play the kit; stereo `(2, frames)` as close microphones panned like overheads, with a short room."""
     levels = {"kick": 1.0, "snare": 0.8, "hat": 0.33, "open": 0.33, "crash": 0.4, "tom": 0.8, "perc": 0.4}
+    levels |= {"rim": 0.5, "clap": 0.6, "ride": 0.3}
     track = np.zeros((2, frames))
     for lane, notes in lanes.items():
         shot = kit.shots[lane]
@@ -142,12 +147,17 @@ def render_drums(rng: np.random.Generator, kit: DrumKit, lanes: dict[str, list[N
                 sound = low_pass(sound, 3_000 + 16_000 * note.velocity, order=1)
             gain = levels[lane] * note.velocity * float(rng.uniform(0.92, 1.05))
             _add(track, note.start_s, pan(gain * sound, kit.positions[lane]))
-    if kit.room > 0.0:
-        time_s = _time(0.25)
-        response = rng.standard_normal((2, time_s.size)) * np.exp(-time_s / 0.05)
-        response /= np.sqrt(np.sum(response**2, axis=1, keepdims=True))
-        track += 3.0 * kit.room * signal.oaconvolve(track, high_pass(response, 150.0), axes=-1)[:, :frames]
-    return track
+    return track + room(rng, track, kit.room)
+
+
+def room(rng: np.random.Generator, track: Audio, amount: float) -> Audio:
+    """What a short room adds to drums `(2, frames)`; nothing at 0."""
+    if amount <= 0.0:
+        return np.zeros_like(track)
+    time_s = _time(0.25)
+    response = rng.standard_normal((2, time_s.size)) * np.exp(-time_s / 0.05)
+    response /= np.sqrt(np.sum(response**2, axis=1, keepdims=True))
+    return 3.0 * amount * signal.oaconvolve(track, high_pass(response, 150.0), axes=-1)[:, : track.shape[-1]]
 
 
 def _harmonics(frequency: Audio, amplitudes: Audio, phases: Audio) -> Audio:

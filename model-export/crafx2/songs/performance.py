@@ -1,0 +1,81 @@
+"""A song as it is played and recorded, before any engineer: an arrangement of ours, or a passage that people wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from . import effects as fx
+from . import written
+from .arrangement import arrange
+from .band import play_bass, play_layers
+from .effects import SAMPLE_RATE_HZ, Audio
+from .kits import play_drums, play_kit
+from .score import Arrangement, Note
+from .styles import STYLES
+from .voice import Singer, draw_singer, render_vocals
+
+#: The kind of a song that people wrote; all others are of a style.
+WRITTEN = "written"
+#: So many songs of each turn of `kinds` are written ones, a third.
+WRITTEN_SHARE = len(STYLES) // 2
+#: A written passage keeps the level of each voice against the others, and so does its engineer.
+WRITTEN_LUFS = -22.0
+#: Kits that a written part may be played on: it names drums that one-shots do not have.
+WRITTEN_KITS = ("standard", "standard", "room", "room", "power", "power", "electronic", "jazz")
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Stems `(2, frames)` as they were played, at whatever level; vocals and bass are mono in two equal channels.
+
+    `arrangement` has no bars where the song was written by others.
+    """
+
+    arrangement: Arrangement
+    stems: Mapping[str, Audio]
+
+
+def kinds(sampled: bool) -> tuple[str, ...]:
+    """The kinds of songs, each as often as it comes: the styles, and with samples written pieces among them."""
+    return (*STYLES, *([WRITTEN] * WRITTEN_SHARE if sampled else []))
+
+
+def perform(rng: np.random.Generator, kind: str, duration_s: float, *, full: bool, sampled: bool) -> Performance:
+    """Play a song of one of `kinds`; `full` keeps all stems playing where we arrange it."""
+    frames = int(duration_s * SAMPLE_RATE_HZ)
+    if kind == WRITTEN:
+        return _perform_passage(rng, written.choose(rng, duration_s), frames)
+    arrangement = arrange(rng, kind, duration_s, full=full)
+    style = STYLES[kind]
+    drums = play_drums(rng, str(rng.choice(style.kits)), arrangement.drums, frames, sampled)
+    bass = play_bass(rng, str(rng.choice(style.bass_sounds)), arrangement.bass, frames, sampled)
+    vocals = _sing(rng, arrangement.melody, arrangement.backing, frames)
+    other = np.zeros((2, frames)) + sum(play_layers(rng, arrangement, frames, sampled))
+    return Performance(arrangement, _stems(vocals, bass, drums, other))
+
+
+def _perform_passage(rng: np.random.Generator, passage: written.Passage, frames: int) -> Performance:
+    drums = play_kit(rng, str(rng.choice(WRITTEN_KITS)), passage.drums, frames)
+    bass = written.play_passage_bass(rng, passage, frames)
+    line, part = written.sung(rng, passage)
+    vocals = _sing(rng, line, [], frames) if part is None else written.play_lead(rng, part, frames)
+    other = np.zeros((2, frames)) + sum(written.play_others(rng, passage, frames))
+    arrangement = Arrangement(passage.name, passage.beat_s, 0.0, 0, (0, 2, 4, 5, 7, 9, 11), [], melody=line)
+    return Performance(arrangement, _stems(vocals, bass, drums, fx.set_loudness(other, WRITTEN_LUFS)))
+
+
+def _stems(vocals: Audio, bass: Audio, drums: Audio, other: Audio) -> dict[str, Audio]:
+    return {"vocals": fx.to_stereo(vocals), "bass": fx.to_stereo(bass), "drums": drums, "other": other}
+
+
+def _sing(rng: np.random.Generator, line: list[Note], backing: list[list[Note]], frames: int) -> Audio:
+    """A voice `(frames,)` and more takes by the same singer, whose throat sits a little differently, behind it."""
+    singer: Singer = draw_singer(rng, float(np.mean([note.pitch for note in line])) if line else 60.0)
+    takes = render_vocals(rng, singer, line, frames)
+    for notes in backing:
+        other = replace(singer, scale=singer.scale * float(rng.uniform(0.97, 1.04)))
+        takes += float(fx.db_to_gain(rng.uniform(-10.0, -4.0))) * render_vocals(rng, other, notes, frames)
+    return takes
