@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .errors import UserError
-from .front_end import FRAME_RATIO
 
 FORMAT = 1
 STEMS = ("vocals", "bass", "drums", "other")
 SAMPLE_RATE_HZ = 44_100
+#: Frames per latent frame (pool width), given by the architecture.
+FRAME_RATIO = 64
 #: Real samples the split front end needs on both sides of new ones.
 MARGIN_FRAMES = 128
 #: Largest absolute difference between ONNX Runtime and PyTorch that an export may have.

@@ -18,8 +18,9 @@ from scipy import signal
 from torch import Tensor
 from torch.nn import functional
 
-#: Frames per latent frame (pool width), given by the architecture.
-FRAME_RATIO = 64
+# Named here too, because it is the front end's; what reads contracts or makes songs need not load PyTorch for it.
+from .contract import FRAME_RATIO as FRAME_RATIO
+
 #: Frames whose share of a weight gradient is taken at once: unfolded they take 64 MiB in the published size, however
 #: long a crop is, and no other number of frames was faster.
 STRETCH_FRAMES = 1_024

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from .songs import calibration
+from .songs import calibration, recording
 from .songs import effects as fx
 from .songs.effects import SAMPLE_RATE_HZ, Audio
 from .songs.mixing import mix
@@ -30,6 +30,8 @@ VARIANTS = ("dry_mono", "dry_stereo", "wet")
 RAW_SPREAD_DB = 2.0
 #: Width of `other` as it is played, and below what it narrows: the low notes of keys and pads lie in the middle.
 OTHER_WIDTH, NARROW_BELOW_HZ = 0.8, 200.0
+#: Names the draws of how a song was recorded, apart from all others: a plain song is the same one, well recorded.
+SESSION = 1
 #: How much a limiter takes from the loudest moment of a voice, dB.
 VOCALS_LIMITED_DB = 4.5
 
@@ -78,20 +80,20 @@ def generate_song(
     """
     if variant is not None and variant not in VARIANTS:
         raise ValueError(f"unknown variant {variant!r}; known are {', '.join(VARIANTS)}")
-    played = _perform(seed, duration_s, full, sampled)
+    played = _perform(seed, duration_s, full=full, sampled=sampled, plain=full)
     rng, variant = played.rng, variant or played.variant
-    mixture, moves = mix(rng, played.wet)
+    mixture, moves = mix(rng, played.wet, played.arrangement.beat_s)
     source = played.wet
     if variant != "wet":
         raw = {stem: calibration.smooth_curve(rng, RAW_SPREAD_DB) for stem in STEMS}
-        source = {stem: calibration.equalize(played.dry[stem], raw[stem]) for stem in STEMS}
+        source = {stem: recording.spoil(rng, calibration.equalize(played.dry[stem], raw[stem])) for stem in STEMS}
     stems = {stem: _deliver(rng, stem, source[stem], variant) for stem in STEMS}
     return Song(seed, variant, stems, mixture, played.arrangement, moves)
 
 
 def processed_stems(seed: int, duration_s: float, sampled: bool = False) -> Tracks:
-    """The stems `(2, frames)` inside the mixture of a seed, as processed as they are there, peaks at −3 dBFS."""
-    wet = _perform(seed, duration_s, full=False, sampled=sampled).wet
+    """A seed's whole band, well recorded: stems `(2, frames)` as processed as in a mixture, peaks at −3 dBFS."""
+    wet = _perform(seed, duration_s, full=False, sampled=sampled, plain=True).wet
     return Tracks({stem: _with_peak(audio, -3.0) for stem, audio in wet.items()})
 
 
@@ -116,11 +118,16 @@ class _Desk:
     wet: Mapping[str, Audio]
 
 
-def _perform(seed: int, duration_s: float, full: bool, sampled: bool) -> _Desk:
+def _perform(seed: int, duration_s: float, *, full: bool, sampled: bool, plain: bool) -> _Desk:
+    """The song of a seed; a `plain` one is whole, and nothing went wrong when it was recorded."""
     rng = np.random.default_rng(seed)
     variant = str(rng.choice(VARIANTS, p=(0.35, 0.35, 0.3)))
     played = perform(rng, kind_of(seed, sampled), duration_s, full=full, sampled=sampled)
-    dry = _recorded(rng, played.stems)
+    stems = played.stems
+    if not plain:
+        session = np.random.default_rng([seed, SESSION])
+        stems = recording.record(session, recording.leave_out(session, stems))
+    dry = _recorded(rng, stems)
     wet = {stem: _treat(rng, stem, audio, played.arrangement) for stem, audio in dry.items()}
     return _Desk(rng, variant, played.arrangement, dry, wet)
 

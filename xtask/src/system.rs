@@ -4,6 +4,7 @@
 //! packages: it opens X11 and OpenGL at run time. What is left is Python, and the libraries that the Python hosts load.
 //! A Debian-like system gets what is missing through apt-get where that needs no password; nothing here ever asks.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -30,6 +31,36 @@ const VENV: Need = Need { what: "venv for Python 3", package: "python3-venv", wo
 
 /// What `train` needs besides.
 pub const TO_TRAIN: &[Need] = &[VENV];
+
+/// What configurations with sampled songs need besides, from Debian 12 (`model-export/crafx2/songs/sources.py` knows the
+/// files by their checksums).
+pub const TO_SAMPLE: &[Need] = &[
+    Need {
+        what: "FluidSynth 2",
+        package: "libfluidsynth3",
+        works: || python::can_load("libfluidsynth.so.3"),
+    },
+    Need {
+        what: "FluidR3 GM",
+        package: "fluid-soundfont-gm",
+        works: || Path::new("/usr/share/sounds/sf2/FluidR3_GM.sf2").is_file(),
+    },
+    Need {
+        what: "MuseScore General",
+        package: "musescore-general-soundfont",
+        works: || Path::new("/usr/share/sounds/sf3/MuseScore_General_Full.sf3").is_file(),
+    },
+    Need {
+        what: "one-shots of Sonic Pi",
+        package: "sonic-pi-samples",
+        works: || Path::new("/usr/share/sonic-pi/samples").is_dir(),
+    },
+    Need {
+        what: "the music of Freedoom",
+        package: "freedoom",
+        works: || Path::new("/usr/share/games/doom/freedoom2.wad").is_file(),
+    },
+];
 
 /// What `test` needs besides: virtual environments, and the libraries that DawDreamer links.
 pub const TO_TEST: &[Need] = &[

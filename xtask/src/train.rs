@@ -57,6 +57,9 @@ pub fn run(places: &Places, arguments: &TrainArguments) -> Result<()> {
     let mut steps = Steps::default();
     setup::prepare(places, &mut steps)?;
     steps.required("venv", || system::provide(system::TO_TRAIN))?;
+    if arguments.data.is_none() && is_sampled(places, &arguments.config)? {
+        steps.required("sounds and music to train on", || system::provide(system::TO_SAMPLE))?;
+    }
     steps.required("training: environment", || environment.build())?;
     steps.required("build the command line program", || build_program(places))?;
     steps.required("generate, normalize, train, export", || {
@@ -110,6 +113,23 @@ fn check_config(places: &Places, name: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a configuration, or the one that it differs from, asks for sampled songs.
+fn is_sampled(places: &Places, name: &str) -> Result<bool> {
+    let path = places.model_export().join("configs").join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let entry = |key: &str| {
+        text.lines().find_map(|line| {
+            let (found, value) = line.split_once('=')?;
+            (found.trim() == key).then(|| value.trim().trim_matches('"').to_owned())
+        })
+    };
+    match (entry("sampled"), entry("base")) {
+        (Some(answer), _) => Ok(answer == "true"),
+        (None, Some(base)) => is_sampled(places, &base),
+        (None, None) => Ok(false),
+    }
+}
+
 /// The command line of the package, after Python's own name.
 fn words(places: &Places, arguments: &TrainArguments, out: &Path) -> Vec<std::ffi::OsString> {
     let mut command = Command::new("python");
@@ -148,6 +168,24 @@ mod tests {
         assert!(check_config(&places, "smoke").is_ok());
         let error = check_config(&places, "large").unwrap_err().to_string();
         assert!(error.contains("default, smoke") && !error.contains("notes"), "{error}");
+    }
+
+    #[test]
+    fn a_configuration_asks_for_samples_itself_or_through_its_base() {
+        let scratch = Scratch::new();
+        let places = places(&scratch);
+        for (name, text) in [
+            ("plain.toml", "[data]\nsongs = 3\n"),
+            ("sampled.toml", "name = \"sampled\"\n[data]\nsampled = true\n"),
+            ("based.toml", "base = \"sampled\"\n[data]\nsongs = 3\n"),
+            ("without.toml", "base = \"sampled\"\n[data]\nsampled = false\n"),
+        ] {
+            files::write(&places.model_export().join("configs").join(name), text).unwrap();
+        }
+        for (name, wanted) in [("plain", false), ("sampled", true), ("based", true), ("without", false)] {
+            assert_eq!(is_sampled(&places, name).unwrap(), wanted, "{name}");
+        }
+        assert!(is_sampled(&places, "absent").is_err());
     }
 
     #[test]

@@ -54,14 +54,14 @@ def draw_drum_kit(rng: np.random.Generator, electronic: bool) -> DrumKit:
     shots = {
         "kick": _kick(rng, electronic),
         "snare": _snare(rng, electronic),
-        "hat": _metal(rng, float(rng.uniform(0.03, 0.07)), 6_500.0),
-        "open": _metal(rng, float(rng.uniform(0.18, 0.4)), 6_000.0),
-        "crash": _metal(rng, float(rng.uniform(0.9, 1.6)), 3_000.0),
+        "hat": synthesize_metal(rng, float(rng.uniform(0.03, 0.07)), 6_500.0),
+        "open": synthesize_metal(rng, float(rng.uniform(0.18, 0.4)), 6_000.0),
+        "crash": synthesize_metal(rng, float(rng.uniform(0.9, 1.6)), 3_000.0),
         "tom": _tom(rng),
         "perc": _percussion(rng),
         "rim": _percussion(rng),
         "clap": _snare(rng, electronic=True),
-        "ride": _metal(rng, float(rng.uniform(0.3, 0.7)), 5_000.0),
+        "ride": synthesize_metal(rng, float(rng.uniform(0.3, 0.7)), 5_000.0),
     }
     side = float(rng.choice([-1.0, 1.0]))
     positions = {"kick": 0.0, "snare": 0.04 * side, "hat": 0.25 * side, "open": 0.25 * side}
@@ -100,7 +100,7 @@ def _snare(rng: np.random.Generator, electronic: bool) -> Audio:
     return _fade_ends(saturate(sound, rng.uniform(0, 6)), 0.5)
 
 
-def _metal(rng: np.random.Generator, decay_s: float, cut_hz: float) -> Audio:
+def synthesize_metal(rng: np.random.Generator, decay_s: float, cut_hz: float) -> Audio:
     """Six inharmonic square waves plus noise through a high pass: the classic cymbal recipe."""
     time_s = _time(decay_s * 4.5)
     ratios = np.array([2.0, 3.0, 4.16, 5.43, 6.79, 8.21]) * rng.uniform(0.97, 1.03, size=6)

@@ -11,8 +11,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..contract import STEMS
 from . import effects as fx
+from . import hands
 from .effects import Audio
+from .hands import activity, fullness
 from .moves import Moves, at_ticks, band, top
 
 #: Integrated loudness of the stems inside the mixture, LUFS, before bus processing: a voice on top, a bass to be felt.
@@ -39,19 +42,22 @@ DRUMS_DB, KICKED_DB = 1.0, 1.5
 AIR, AIR_FROM_HZ = 0.5, 5_000.0
 
 
-def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> tuple[Audio, Moves]:
-    """Balance, ride, make room, open up, glue and limit; −14 LUFS, peaks at most −1 dBFS. And what moved on the way.
+def mix(rng: np.random.Generator, wet: Mapping[str, Audio], beat_s: float = 0.5) -> tuple[Audio, Moves]:
+    """Balance, ride, make room, open up, send, glue and limit; −14 LUFS, peaks at most −1 dBFS. And what moved.
 
     The record has everything that changes over time but the final limiter's peaks; levels that stay are not in it.
+    Echo and room follow a beat of `beat_s` seconds.
     """
     levels, parts = {}, {}
-    for stem, audio in wet.items():
+    for stem in STEMS:
+        audio = wet[stem]
         spread = float(rng.normal(0, LEVEL_SPREAD_DB))
         levels[stem] = MIX_LOUDNESS_LUFS[stem] + spread + LEAN_DB[stem] * (_density(audio) - 0.6)
         parts[stem] = fx.set_loudness(audio, levels[stem])
     moves = decide(parts)
     moved = {stem: fx.set_loudness(moves.carried_out(stem, audio), levels[stem]) for stem, audio in parts.items()}
-    total = fx.narrow_bass(sum(moved.values()), NARROW_BELOW_HZ, both_ways=True)
+    total = sum(moved.values()) + hands.returned(rng, moves, moved, beat_s)
+    total = fx.narrow_bass(total, NARROW_BELOW_HZ, both_ways=True)
     total = fx.set_loudness(total, MIXTURE_LOUDNESS_LUFS)
     glue_db = fx.reduction_db(total, min(-9.0, fx.peak_db(total) - 7.0), 1.5, 20.0, 180.0)
     total = fx.set_loudness(_turn(total, -glue_db), MIXTURE_LOUDNESS_LUFS)
@@ -61,21 +67,24 @@ def mix(rng: np.random.Generator, wet: Mapping[str, Audio]) -> tuple[Audio, Move
 def decide(parts: Mapping[str, Audio]) -> Moves:
     """All moves of faders and equalizers on stems `(2, frames)` at their levels."""
     frames = parts["vocals"].shape[-1]
-    together = sum(_activity(audio, release_ms=900.0) for audio in parts.values()) / len(parts)
-    # Fuller passages open up on top, sparse ones close: without a mean. The sides stay as the recipe makes them.
-    fuller_db = fx.gain_to_db(1.0 + AIR * (together - np.mean(together)))
-    return make_room(parts).all_turned(at_ticks(fuller_db, frames), top(AIR_FROM_HZ))
+    # Fuller passages open up on top, sparse ones close: without a mean.
+    fuller_db = fx.gain_to_db(1.0 + AIR * fullness(parts))
+    moves = make_room(parts).all_turned(at_ticks(fuller_db, frames), top(AIR_FROM_HZ))
+    for move in (hands.sections, hands.squash, hands.tame_sibilants, hands.send):
+        moves = move(parts, moves)
+    return moves
 
 
 def make_room(parts: Mapping[str, Audio]) -> Moves:
     """The moves that stems make for each other."""
     frames, middle = parts["vocals"].shape[-1], ("middle",)
-    sung, played = _activity(parts["vocals"]), _activity(parts["bass"])
-    kicked = _activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
+    sung, played = activity(parts["vocals"]), activity(parts["bass"])
+    covered = at_ticks(sung * hands.masking(parts, PRESENCE_HZ), frames)
+    kicked = activity(fx.low_pass(parts["drums"], 110.0), release_ms=90.0)
     crowded, sung = at_ticks(np.minimum(sung, played), frames), at_ticks(sung, frames)
     moves = Moves.none(frames)
     moves = moves.turned("other", -BACKING_DB * sung)
-    moves = moves.turned("other", (BACKING_DB - PRESENCE_DB) * sung, band(*PRESENCE_HZ), middle)
+    moves = moves.turned("other", (BACKING_DB - PRESENCE_DB) * covered, band(*PRESENCE_HZ), middle)
     moves = moves.turned("other", -MUD_DB * crowded, band(*MUD_HZ), middle)
     moves = moves.turned("vocals", at_ticks(ride_db(parts["vocals"]), frames))
     moves = moves.turned("bass", at_ticks(-KICKED_DB * kicked, frames))
@@ -103,10 +112,3 @@ def _density(audio: Audio) -> float:
     """Share of time within 20 dB of the stem's loudest moments, 0…1."""
     level = fx.envelope_db(audio, 1.0, 120.0)
     return float(np.mean(level > np.max(level) - 20.0)) if np.max(level) > -90.0 else 0.0
-
-
-def _activity(audio: Audio, release_ms: float = 350.0) -> Audio:
-    """0…1 at control rate: how far a stem is up compared with its own loud moments."""
-    level = fx.envelope_db(audio, 8.0, release_ms)
-    top = float(np.max(level))
-    return np.clip((level - top + 26.0) / 18.0, 0.0, 1.0) if top > -60.0 else np.zeros_like(level)

@@ -15,6 +15,7 @@ from .effects import SAMPLE_RATE_HZ, Audio
 from .kits import play_drums, play_kit
 from .score import Arrangement, Note
 from .styles import STYLES
+from .transitions import play_transitions
 from .voice import Singer, draw_singer, render_vocals
 
 #: The kind of a song that people wrote; all others are of a style.
@@ -54,6 +55,7 @@ def perform(rng: np.random.Generator, kind: str, duration_s: float, *, full: boo
     bass = play_bass(rng, str(rng.choice(style.bass_sounds)), arrangement.bass, frames, sampled)
     vocals = _sing(rng, arrangement.melody, arrangement.backing, frames)
     other = np.zeros((2, frames)) + sum(play_layers(rng, arrangement, frames, sampled))
+    other += play_transitions(rng, arrangement, frames)
     return Performance(arrangement, _stems(vocals, bass, drums, other))
 
 
