@@ -46,7 +46,7 @@ def sampled() -> None:
 
 @pytest.fixture(scope="session")
 def song() -> Song:
-    return generate_song(seed=7, duration_s=5.0, variant="dry_stereo", full=True)
+    return generate_song(seed=52, duration_s=5.0, variant="dry_stereo", full=True)
 
 
 @pytest.fixture(scope="session")
