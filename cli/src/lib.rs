@@ -12,6 +12,7 @@ mod caf;
 pub mod dataset;
 mod decoding;
 pub mod evaluate;
+pub mod explain;
 pub mod file_output;
 pub mod flac;
 mod flac_header;

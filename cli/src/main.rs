@@ -25,8 +25,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tributary_cli::{
-    audio_file, audio_output, base64, batch, dataset, evaluate, file_output, flac, markup, outputs, resample,
-    song,
+    audio_file, audio_output, base64, batch, dataset, evaluate, explain, file_output, flac, markup, outputs,
+    resample, song,
 };
 
 /// Exit code of a job over a set that had to leave songs out.
@@ -36,7 +36,7 @@ const INCOMPLETE: u8 = 3;
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Mix", &["mix", "stems", "profile"]),
     ("Prepare data sets", &["normalize", "analyze", "targets"]),
-    ("Judge", &["evaluate", "listen"]),
+    ("Judge", &["explain", "evaluate", "listen"]),
     ("Shell", &["completions", "man", "help"]),
 ];
 
@@ -71,6 +71,8 @@ enum Command {
     Analyze(commands::analyze::Args),
     /// Look at targets
     Targets(commands::targets::Args),
+    /// Estimate how each stem stands in a mix: gain, sides, curve, and moves to dial
+    Explain(commands::explain::Args),
     /// Judge mixes against the human mix
     Evaluate(commands::evaluate::Args),
     /// Make a listening test, and analyze its results
@@ -115,6 +117,7 @@ fn main() -> ExitCode {
         Command::Normalize(args) => commands::normalize::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Targets(args) => commands::targets::run(args),
+        Command::Explain(args) => commands::explain::run(args),
         Command::Evaluate(args) => commands::evaluate::run(args),
         Command::Listen(args) => commands::listen::run(args),
         Command::Completions(args) => commands::shell::completions(args, command()),

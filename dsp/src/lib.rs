@@ -30,6 +30,7 @@ mod context;
 mod decision;
 mod effect;
 pub mod effects;
+pub mod explain;
 pub mod filters;
 mod hop;
 pub mod normalizer;

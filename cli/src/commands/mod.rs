@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod evaluate;
+pub mod explain;
 pub mod listen;
 pub mod mix;
 pub mod normalize;

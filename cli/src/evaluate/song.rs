@@ -178,7 +178,7 @@ impl<'a> Prepared<'a> {
     /// The human mix or a named mix cannot be read, is silent, or has nothing in common with the others.
     pub fn read(entry: &'a Entry, settings: &'a Settings<'a>) -> Result<Self> {
         let mut notes = Vec::new();
-        let reference = read(&entry.reference, &mut notes)?;
+        let reference = read_mix(&entry.reference, &mut notes)?;
         let max_lag = (settings.max_lag_s * f64::from(RATE_HZ)).round() as usize;
         let mut stems = match &entry.stems {
             Some(files) => Some(AlignedStems::read(files, &reference, max_lag, settings.strict, &mut notes)?),
@@ -306,7 +306,7 @@ impl Judge<'_> {
     fn judge(&self, system: &System<'_>) -> Result<SystemReport> {
         let (audio, alignment) = match *system {
             System::File(_, path, alignment) => {
-                (read(&Source::File(path.to_owned()), &mut Vec::new())?, alignment)
+                (read_mix(&Source::File(path.to_owned()), &mut Vec::new())?, alignment)
             }
             System::Baseline(baseline) => {
                 let (recipe, targets) = &self.settings.normalization;
@@ -338,8 +338,11 @@ impl Judge<'_> {
     }
 }
 
-/// Reads a mix at the common rate.
-fn read(source: &Source, notes: &mut Vec<String>) -> Result<StereoBuffer> {
+/// Reads a mix at the common rate; what was mended goes into `notes`.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_mix(source: &Source, notes: &mut Vec<String>) -> Result<StereoBuffer> {
     let name = source.path().display();
     let (mut audio, rate_hz, mended) =
         read_source(source, StereoBuffer::default()).with_context(|| name.to_string())?;
@@ -360,7 +363,7 @@ fn align_files(
 ) -> Result<Vec<(Alignment, usize)>> {
     let found = batch::run(&entry.mixes, jobs, |(_, path)| -> Result<_> {
         let mut notes = Vec::new();
-        let mix = read(&Source::File(path.clone()), &mut notes)?;
+        let mix = read_mix(&Source::File(path.clone()), &mut notes)?;
         Ok((align(reference, &mix, max_lag), mix.frames(), notes))
     });
     let mut aligned = Vec::with_capacity(found.len());
