@@ -21,6 +21,7 @@ from .errors import UserError
 from .features import targets_from_features
 from .generator import VARIANTS, Tracks, generate_song, processed_stems, song_tracks, write_tracks
 from .played import renormalize
+from .remix import remix
 from .song_set import generate
 from .songs import sources
 
@@ -172,7 +173,7 @@ def _make(arguments: argparse.Namespace) -> None:
     from .report import note_seeds
 
     config, work = load_config(arguments.config), arguments.work
-    if config.train.objective != "mix":
+    if config.train.objective == "stems":
         raise UserError(f"{config.name} trains a front end, of which no bundle can be made; use `crafx2 train`")
     if (arguments.data is None) != (arguments.held_out is None):
         raise DatasetError("--data and --held-out belong together")
@@ -216,6 +217,8 @@ def _generated(config: Config, arguments: argparse.Namespace) -> Data:
         make = partial(song_tracks, duration_s=data.duration_s, variant=None, sampled=data.sampled)
         generate(work / "raw" / name, seeds, make, arguments.workers)
         normalize(config, work / "raw" / name, work / "normalized" / name, tributary, work)
+        if data.remixed:
+            remix(work / "normalized" / name, work / "raw" / name)
     normalized = work / "normalized"
     return Data(normalized / "train", normalized / "held-out", work / "raw" / "train", None)
 
@@ -303,6 +306,16 @@ def _parser() -> argparse.ArgumentParser:
     item.add_argument("--report", type=Path, help="report.json of the run, to put the table on the card")
     item.add_argument("--title", help="what the card calls these songs (default: the folder's name)")
 
+    item = commands.add_parser("remix", help="make the mixtures of normalized generated songs anew, of what moves")
+    item.add_argument("songs", type=Path, help="folder of songs as `tributary normalize` wrote them; changed in place")
+    item.add_argument("originals", type=Path, help="the same songs as `crafx2 generate` wrote them")
+
+    item = commands.add_parser("movement", help="how much of what an engineer moves a bundle moves, on remixed songs")
+    item.add_argument("bundle", type=Path)
+    item.add_argument("songs", type=Path, help="folder of songs as `crafx2 remix` left them")
+    item.add_argument("--report", type=Path, help="report.json of the run, to put the table on the card")
+    item.add_argument("--title", help="what the card calls these songs (default: the folder's name)")
+
     item = commands.add_parser("make", help="generate, normalize, (pre-)train and export with one command")
     item.add_argument("config")
     item.add_argument("-o", "--output", type=Path, required=True, help="the bundle")
@@ -350,7 +363,17 @@ def _calibrate(arguments: argparse.Namespace) -> None:
 def _check(arguments: argparse.Namespace) -> None:
     from .evaluate import check_set, table
 
-    text = table(check_set(arguments.bundle, arguments.songs))
+    _tell(table(check_set(arguments.bundle, arguments.songs)), arguments)
+
+
+def _movement(arguments: argparse.Namespace) -> None:
+    from .movement import movement, table
+
+    _tell(table(movement(arguments.bundle, arguments.songs)), arguments)
+
+
+def _tell(text: str, arguments: argparse.Namespace) -> None:
+    """Print a table, and put it into the run's report where one is named."""
     print(text)
     if arguments.report:
         report = read_json(arguments.report)
@@ -396,6 +419,10 @@ def run(arguments: argparse.Namespace) -> None:
             write_json(arguments.output, targets_from_features(arguments.features, arguments.name))
         case "check":
             _check(arguments)
+        case "remix":
+            remix(arguments.songs, arguments.originals)
+        case "movement":
+            _movement(arguments)
         case "make":
             _make(arguments)
 

@@ -30,7 +30,8 @@ def frames_of(seconds: float) -> int:
 class TrainSettings:
     """How to train; times in seconds of audio, batches per process."""
 
-    #: `mix`: stems to mixture. `stems`: the front end alone, stems to stems (pre-training).
+    #: `mix`: stems to mixture. `moves`: stems to what the engineer of generated songs moved, in the latent mixer alone.
+    #: `stems`: the front end alone, stems to stems (pre-training).
     objective: str = "mix"
     steps: int = 1_000
     batch: int = 2
@@ -68,19 +69,22 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         known = {
-            "objective": ("mix", "stems"),
+            "objective": ("mix", "moves", "stems"),
             "precision": ("float32", "bfloat16", "float16"),
-            "loss": ("La", "Lb", "mix", "l1"),
+            "loss": ("La", "Lb", "mix", "moves", "l1"),
             "validation": ("crops", "tracks"),
         }
         for name, values in known.items():
             if getattr(self, name) not in values:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; known are {', '.join(values)}")
-        if (self.objective == "stems") != (self.loss == "l1"):
-            raise ValueError("the objective 'stems' and the loss 'l1' belong together")
+        for objective, loss in (("stems", "l1"), ("moves", "moves")):
+            if (self.objective == objective) != (self.loss == loss):
+                raise ValueError(f"the objective {objective!r} and the loss {loss!r} belong together")
+        if self.objective == "moves" and not (self.freeze_front_end and self.validation == "crops"):
+            raise ValueError("the objective 'moves' needs freeze_front_end, and validation on crops")
         if not 0.0 <= self.gate_jitter <= 1.0:
             raise ValueError(f"gate_jitter is {self.gate_jitter}; it is a share, from 0 to 1")
-        loss, tracks = self.loss != "mix", self.validation == "tracks"
+        loss, tracks = self.loss not in ("mix", "moves"), self.validation == "tracks"
         guarded = {
             "crop_s": loss or tracks,
             "long_crop_s": loss and self.long_every != 0,
@@ -106,6 +110,8 @@ class DataSettings:
     duration_s: float = 14.0
     first_seed: int = 100_000
     sampled: bool = False
+    #: Whether mixtures are made anew from the normalized stems, of the engineer's moves alone (`remix.py`).
+    remixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,8 @@ class Config:
     def __post_init__(self) -> None:
         if len(set(self.seeds)) != len(self.seeds):
             raise ValueError(f"seeds names one twice: {list(self.seeds)}")
+        if self.train.objective == "moves" and not (self.data.remixed and self.start == "transparent"):
+            raise ValueError("the objective 'moves' needs songs that are remixed ([data]), and the transparent start")
 
     def targets(self, averages: Path | None = None) -> dict[str, Any]:
         """Averages as `default_targets` reads them, MUSDB18's by default, with this configuration's own on top."""

@@ -19,7 +19,7 @@ from scipy import signal
 from .contract import SAMPLE_RATE_HZ, STEMS
 from .dataset import find_stems, read_stereo
 from .front_end import FRAME_RATIO
-from .losses import make_loss
+from .losses import band_levels_db, make_loss
 from .songs.effects import loudness_lufs
 from .streaming import Stream, open_stream
 from .third_octaves import CENTERS_HZ, bands
@@ -35,7 +35,8 @@ ALONE_RANGE_DB = 60.0
 class SongCheck:
     """Numbers of one song; there are no losses without a mixture.
 
-    `alone_db` is the largest deviation of a third octave from the mean gain of a stem that plays alone.
+    `alone_db` is the largest deviation of a third octave from the mean gain of a stem that plays alone. `held_db` is
+    the mean distance, over third octaves of middle and side, of the mix with masks at their means from the plain sum.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SongCheck:
     stem_gain_db: dict[str, float]
     alone_db: float
     mask_variation_db: float
+    held_db: float
     loss: dict[str, float]
 
 
@@ -75,7 +77,7 @@ def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck
         if stem in tracks:
             part = tracks[stem][:, :frames]
             stems[2 * index : 2 * index + 2, : part.shape[1]] = part
-    result = stream.run(stems)
+    result, frozen = stream.run(stems), stream.run(stems, freeze=True, parts=False).mix
     mix, plain = result.mix, stems.reshape(len(STEMS), 2, frames).sum(axis=0)
     gains = {}
     for index, stem in enumerate(STEMS):
@@ -92,7 +94,8 @@ def check_song(stream: Stream, folder: Path, limit_s: float = 60.0) -> SongCheck
         stem_gain_db=gains,
         alone_db=max(alone_db(stream, stems, index) for index in range(len(STEMS))),
         mask_variation_db=result.mask_variation_db,
-        loss=_losses(stream, stems, mix, plain, tracks.get("mixture")),
+        held_db=_held_db(stream.before_tanh(frozen), plain),
+        loss=_losses(mix, plain, frozen, tracks.get("mixture")),
     )
 
 
@@ -119,14 +122,18 @@ def _third_octaves_db(audio: Array) -> NDArray[np.float64]:
     return np.array([10.0 * math.log10(np.sum(mean[band]) + 1e-20) for band in bands(hz, ALONE_HZ)])
 
 
-def _losses(stream: Stream, stems: Array, mix: Array, plain: Array, mixture: Array | None) -> dict[str, float]:
+def _held_db(frozen: Array, plain: Array) -> float:
+    frozen_db, plain_db = (band_levels_db(torch.from_numpy(audio)[None]) for audio in (frozen, plain))
+    return float((frozen_db - plain_db).abs().mean())
+
+
+def _losses(mix: Array, plain: Array, frozen: Array, mixture: Array | None) -> dict[str, float]:
     if mixture is None:
         return {}
     loss, frames = make_loss("mix"), mix.shape[1]
     goal = np.zeros_like(mix)
     goal[:, : min(frames, mixture.shape[1])] = mixture[:, :frames]
     target = torch.from_numpy(goal)[None]
-    frozen = stream.run(stems, freeze=True, parts=False).mix
     candidates = {"plain sum": plain, "model": mix, "frozen mask": frozen}
     with torch.no_grad():
         return {name: float(loss(torch.from_numpy(audio)[None], target)) for name, audio in candidates.items()}
@@ -143,8 +150,8 @@ def table(checks: list[SongCheck]) -> str:
     """A Markdown table with means below."""
     lines = [
         "| song | mix LUFS | sum LUFS | L−R dB | side/mid dB | peak | clicks "
-        "| gain v / b / d / o dB | alone ± dB | mask ± dB | loss |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| gain v / b / d / o dB | alone ± dB | mask ± dB | held ± dB | loss |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for check in checks:
         gains = " / ".join("–" if math.isnan(gain) else f"{gain:+.1f}" for gain in check.stem_gain_db.values())
@@ -152,7 +159,7 @@ def table(checks: list[SongCheck]) -> str:
         lines.append(
             f"| {check.name} | {check.mix_lufs:.1f} | {check.sum_lufs:.1f} | {check.lean_db:+.2f} "
             f"| {check.side_db:.1f} | {check.peak:.2f} | {check.click_ratio:.2f} "
-            f"| {gains} | {check.alone_db:.1f} | {check.mask_variation_db:.2f} | {loss} |"
+            f"| {gains} | {check.alone_db:.1f} | {check.mask_variation_db:.2f} | {check.held_db:.2f} | {loss} |"
         )
     scored = [check.loss for check in checks if check.loss]
     if scored:

@@ -218,6 +218,16 @@ class MixLoss(nn.Module):
         return 0.5 * torch.log(power + 1e-7 * power.detach().amax(dim=1, keepdim=True) + 1e-9)
 
 
+def band_levels_db(audio: Tensor) -> Tensor:
+    """Level of middle and side `(batch, 2, bands)` in `LOSS_BANDS_HZ`, dB, of `(batch, 2, frames)`.
+
+    What lies 60 dB below the loudest band of both counts as that.
+    """
+    matrix = torch.tensor(_band_matrix(FFT, 44_100), dtype=audio.dtype, device=audio.device)
+    power = torch.stack([magnitudes(part).square().mean(dim=2) @ matrix for part in sum_and_difference(audio)], dim=1)
+    return 10 * torch.log10(power + 1e-6 * power.amax(dim=(1, 2), keepdim=True) + 1e-12)
+
+
 def _log_distance(x: Tensor, y: Tensor, floor: Tensor) -> Tensor:
     """Mean distance of logarithms above a floor, a scalar."""
     return (torch.log(x + floor) - torch.log(y + floor)).abs().mean()
@@ -242,6 +252,11 @@ def make_loss(name: str, sample_rate_hz: int = 44_100) -> nn.Module:
     if name == "mix":
         return MixLoss(sample_rate_hz=sample_rate_hz)
     raise ValueError(f"unknown loss {name!r}; known are La, Lb, mix and l1")
+
+
+def plain_sum(stems: Tensor) -> Tensor:
+    """`(batch, 8, frames)` to the sum of the stems `(batch, 2, frames)`."""
+    return stems.reshape(stems.shape[0], -1, 2, stems.shape[-1]).sum(dim=1)
 
 
 def loudness_offset_db(mix: Tensor, mixture: Tensor) -> Tensor:

@@ -59,6 +59,8 @@ def add_results(folder: Path, result: TrainResult) -> None:
         "history": result.history,
         "skipped_steps": result.skipped_steps,
     }
+    if result.held_db is not None:
+        results["held_db"] = round(result.held_db, 3)
     path = folder / "report.json"
     write_json(path, {**read_json(path), **results})
 
@@ -85,7 +87,7 @@ def bundle_info(checkpoint: Path, state: dict[str, Any], license: str | None = N
     A checkpoint does not know its data: without the report they are not stated, nor is the license unless given.
     """
     config = state["config"]
-    if config["train"]["objective"] != "mix":
+    if config["train"]["objective"] == "stems":
         raise CheckpointError(f"{checkpoint} is a pre-trained front end, which cannot mix; give it to --front-end")
     path = checkpoint.with_name("report.json")
     report = read_json(path) if path.is_file() else {}
@@ -227,8 +229,8 @@ def _data_text(report: dict[str, Any], data: DataSettings) -> str:
     return (
         f"**Data.** {report['songs']} songs of {data.duration_s:.0f} s from this repository's generator, "
         f"seeds from {data.first_seed}; {report['held_out']} more with the seeds just below are held out. {made_of} "
-        "The stems are dry mono, dry stereo or already processed; the mixtures are the "
-        "generator's."
+        "The stems are dry mono, dry stereo or already processed; the mixtures are "
+        + ("their sum, normalized, with what the generator's engineer moved." if data.remixed else "the generator's.")
     )
 
 
@@ -282,7 +284,18 @@ def _losses_text(report: dict[str, Any], start: str) -> str:
     }
     losses = report["losses"]
     table = "\n".join(f"| {row} | {losses[key]:.4f} |" for key, row in rows.items() if key in losses)
-    return f":\n\n| | loss |\n|---|---|\n{table}"
+    return f":\n\n| | loss |\n|---|---|\n{table}{_held_text(report)}"
+
+
+def _held_text(report: dict[str, Any]) -> str:
+    """A paragraph on what does not move, where it was measured."""
+    if "held_db" not in report:
+        return ""
+    return (
+        f"\n\n**Held against sum.** With each mask held at its mean the mix differs from the sum of the stems by "
+        f"{report['held_db']:.2f} dB in the mean over third octaves of middle and side: the part of this model that "
+        "does not move."
+    )
 
 
 def _cannot_text(config: dict[str, Any]) -> str:

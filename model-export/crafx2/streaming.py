@@ -16,6 +16,7 @@ from onnxruntime import InferenceSession
 from .contract import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEMS, Window, drive_gain, read_json
 from .front_end import FRAME_RATIO
 from .incremental import Statistics
+from .model import NEUTRAL_MASK
 from .runtime import run_back, session, shipped_statistics
 
 Array = NDArray[np.float32]
@@ -75,22 +76,32 @@ class Stream:
         """First latent frame and mask `(1, K, hop + crossfade + 1)` of every hop."""
         raise NotImplementedError
 
-    def masks(self, latent: Array, level: Array, freeze: bool) -> tuple[Array, list[tuple[int, Array]]]:
-        """The mask over time, and per hop with a crossfade's worth more; `freeze` holds its mean over time."""
+    def masks(
+        self, latent: Array, level: Array, freeze: bool, share: float = 1.0
+    ) -> tuple[Array, list[tuple[int, Array]]]:
+        """The mask over time, and per hop with a crossfade's worth more; `freeze` holds its mean over time.
+
+        Masks go a `share` of their way from neutral, in the logarithm, as the engine takes it from the contract.
+        """
         frames, hop = latent.shape[2], self.window.hop_frames // FRAME_RATIO
         hops = self.hop_masks(latent, level)
+        if share < 1.0:
+            hops = [(start, NEUTRAL_MASK * (mask / NEUTRAL_MASK) ** np.float32(share)) for start, mask in hops]
         track = np.concatenate([mask[:, :, :hop] for _, mask in hops], axis=2)[:, :, :frames]
         if freeze:
             mean = track.mean(axis=2, keepdims=True)
             hops = [(start, np.broadcast_to(mean, mask.shape).copy()) for start, mask in hops]
         return track, hops
 
-    def run(self, stems: Array, *, freeze: bool = False, parts: bool = True) -> StreamResult:
-        """`(8, T)` with T a multiple of 64; `freeze` replaces the mask by its mean over the song (an ablation)."""
+    def run(self, stems: Array, *, freeze: bool = False, parts: bool = True, share: float = 1.0) -> StreamResult:
+        """`(8, T)` with T a multiple of 64; `freeze` replaces the mask by its mean over the song (an ablation).
+
+        `share`: see `masks`.
+        """
         frames = stems.shape[1]
         padded = np.pad(stems, ((0, 0), (MARGIN_FRAMES, MARGIN_FRAMES)))[None]
         latent, level, bands = self.front.run(None, {"stems": padded})
-        track, hops = self.masks(latent, level, freeze)
+        track, hops = self.masks(latent, level, freeze, share)
         mix = self.synthesize(bands, hops)
         contributions = {}
         per_stem = self.filters // len(STEMS)

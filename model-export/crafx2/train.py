@@ -28,12 +28,13 @@ from .distributed import Crew
 from .errors import Interrupted
 from .frozen import FrozenBank
 from .interruption import StopRequest
-from .losses import make_loss
+from .losses import make_loss, plain_sum
 from .model import CRAFx2, transparent_network
 from .monitor import Monitor, Progress
+from .moving import LessonSampler, MoveLoss, held, resting
 from .pretrain import load_front_end, reconstruct
 from .schedule import learning_rate_at, total_steps
-from .validation import mean_loss, read_track, run_track
+from .validation import held_against_sum_db, mean_loss, read_track, run_track
 
 #: Steps between two lines of the log.
 LOG_EVERY = 10
@@ -43,7 +44,11 @@ AUDIO_S = 10.0
 
 @dataclass
 class TrainResult:
-    """What a run reached: losses are averages over the held-out songs, `history` is (step, loss)."""
+    """What a run reached: losses are averages over the held-out songs, `history` is (step, loss).
+
+    `held_db` is how far a mix whose masks are held at their means is from the sum of the stems, see
+    `validation.held_against_sum_db`; `None` for a front end, which cannot mix.
+    """
 
     checkpoint: Path
     steps: int
@@ -52,11 +57,7 @@ class TrainResult:
     history: list[tuple[int, float]]
     skipped_steps: int
     seconds: float
-
-
-def plain_sum(stems: Tensor) -> Tensor:
-    """`(batch, 8, frames)` to the sum of the stems `(batch, 2, frames)`."""
-    return stems.reshape(stems.shape[0], -1, 2, stems.shape[-1]).sum(dim=1)
+    held_db: float | None = None
 
 
 def start_network(config: Config, front_end: Path | None = None) -> CRAFx2:
@@ -95,26 +96,35 @@ class Trainer:
         self.network.jitter(norms=train.norm_jitter, gate=train.gate_jitter)
         self.trained = self._choose_trained()
         # Frozen, the front end keeps its structure, which makes a step several times cheaper.
-        shared = train.freeze_front_end and config.start == "transparent" and train.objective == "mix"
+        shared = train.freeze_front_end and config.start == "transparent" and train.objective != "stems"
         self.bank = FrozenBank(self.network) if shared else None
         self.optimizer = torch.optim.Adam(
             self.trained, lr=train.learning_rate, amsgrad=True, weight_decay=train.weight_decay
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=train.precision == "float16")
-        self.loss = make_loss(train.loss).to(self.device)
-        self.sampler = CropSampler(songs, train.seed, config.augmentation)
+        self.loss = MoveLoss() if train.objective == "moves" else make_loss(train.loss).to(self.device)
         self.held_out = self.crew.share(held_out)
+        self.sampler: CropSampler | LessonSampler = CropSampler(songs, train.seed, config.augmentation)
+        if train.objective == "moves":
+            self.sampler = LessonSampler(songs, train.seed, self._shared_bank(), config.augmentation.leading_silence)
         self._crops: list[tuple[Tensor, Tensor]] | None = None
         self.step, self.best, self.best_step, self.fruitless = 0, math.inf, 0, 0
         self.history: list[tuple[int, float]] = []
         self.skipped, self.seconds = 0, 0.0
 
+    def _shared_bank(self) -> FrozenBank:
+        assert self.bank is not None, "the configuration was checked: the front end is the shared bank"
+        return self.bank
+
     def _choose_trained(self) -> list[nn.Parameter]:
-        """The front end alone in pre-training; all but it when frozen; else everything."""
+        """The front end alone in pre-training; all but it when frozen; else everything. No gate is taught by moves."""
         train, network = self.config.train, self.network
         front_end = {id(network.conv_1.weight), id(network.conv_2.weight)}
+        gate = {id(parameter) for part in (network.squeeze, network.excite) for parameter in part.parameters()}
         for parameter in network.parameters():
-            if train.objective == "stems":
+            if train.objective == "moves":
+                parameter.requires_grad_(id(parameter) not in front_end | gate)
+            elif train.objective == "stems":
                 parameter.requires_grad_(id(parameter) in front_end)
             else:
                 parameter.requires_grad_(not train.freeze_front_end or id(parameter) not in front_end)
@@ -129,16 +139,23 @@ class Trainer:
         )
 
     def forward(self, network: CRAFx2, stems: Tensor) -> Tensor:
-        """Output of the objective in the configured precision: a mix `(batch, 2, …)`, or stems `(batch, 8, …)`."""
+        """Output of the objective in the configured precision: a mix `(batch, 2, …)`, or stems `(batch, 8, …)`.
+
+        Where moves are learned, `stems` are latents `(batch, filters, N)`, of which masks of that shape are made.
+        """
         kind = getattr(torch, self.config.train.precision)
         full = kind == torch.float32
         with nullcontext() if full else torch.autocast(self.device.type, dtype=kind):
             if self.config.train.objective == "stems":
                 return reconstruct(network, stems)
+            if self.config.train.objective == "moves":
+                return network.mask(stems)
             return network(stems) if self.bank is None else self.bank.forward(network, stems)
 
     def train_step(self, stems: Tensor, mixture: Tensor) -> tuple[float, float]:
         """One optimizer step on `(batch, 8, frames)` and `(batch, 2, frames)`; returns loss and gradient norm.
+
+        Where moves are learned, on latents and their goals, see `LessonSampler`.
 
         A step whose gradient is not finite – anywhere – changes nothing and is counted.
         """
@@ -177,7 +194,7 @@ class Trainer:
         train = self.config.train
         if train.validation == "crops":
             if self._crops is None:
-                self._crops = validation_crops(self.held_out, frames_of(train.validation_crop_s))
+                self._crops = self._held_out_crops(frames_of(train.validation_crop_s))
             pairs = [tuple(item.to(self.device) for item in pair) for pair in self._crops]
             total = mean_loss(forward, self.loss, [(s, s if train.objective == "stems" else m) for s, m in pairs])
         else:
@@ -188,6 +205,11 @@ class Trainer:
                 target = (stems if train.objective == "stems" else mixture)[None]
                 total += mean_loss(lambda _stems, made=made: made, self.loss, [(stems, target)])
         return self.crew.mean(total, len(self.held_out), self.device)
+
+    def _held_out_crops(self, frames: int) -> list[tuple[Tensor, Tensor]]:
+        if self.config.train.objective == "moves":
+            return LessonSampler(self.held_out, 0, self._shared_bank(), 0.0).middles(frames)
+        return validation_crops(self.held_out, frames)
 
     def validate(self) -> float:
         """Held-out loss of the averaged weights; keeps the best in `best.pt`.
@@ -275,13 +297,28 @@ class Trainer:
         if self.crew.world > 1:
             torch.distributed.barrier()
         network = network_from_checkpoint(best)[0].to(self.device)
-        plain = network if self.config.train.objective == "mix" else lambda stems: reconstruct(network, stems)
-        losses = {"trained": self.held_out_loss(plain)}
-        if self.config.train.objective == "mix":
-            losses["still"] = self.held_out_loss(partial(network, still=True))
-            losses["plain_sum"] = self.held_out_loss(plain_sum)
-            losses["untrained"] = self.held_out_loss(self.start.to(self.device))
-        return TrainResult(best, self.step, self.best_step, losses, self.history, self.skipped, self.seconds)
+        losses, held_db = {}, None
+        match self.config.train.objective:
+            case "stems":
+                losses["trained"] = self.held_out_loss(partial(reconstruct, network))
+            case "moves":
+                losses["trained"] = self.held_out_loss(network.mask)
+                losses["still"] = self.held_out_loss(lambda latent: held(network.mask(latent)))
+                losses["untrained"] = self.held_out_loss(resting)
+            case "mix":
+                losses["trained"] = self.held_out_loss(network)
+                losses["still"] = self.held_out_loss(partial(network, still=True))
+                losses["plain_sum"] = self.held_out_loss(plain_sum)
+                losses["untrained"] = self.held_out_loss(self.start.to(self.device))
+        if self.config.train.objective != "stems":
+            held_db = self._held_against_sum(network)
+        return TrainResult(best, self.step, self.best_step, losses, self.history, self.skipped, self.seconds, held_db)
+
+    def _held_against_sum(self, network: CRAFx2) -> float:
+        """How far the network with every mask at its mean is from the sum of the stems, dB, on held-out songs."""
+        crops = validation_crops(self.held_out, frames_of(self.config.train.validation_crop_s))
+        total = sum(held_against_sum_db(network, stems.to(self.device)) for stems, _ in crops)
+        return self.crew.mean(total, len(crops), self.device)
 
     def state(self) -> dict[str, Any]:
         """All that a resumed run and an export need."""

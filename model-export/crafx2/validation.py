@@ -14,7 +14,8 @@ from torch import Tensor
 from .contract import SAMPLE_RATE_HZ
 from .dataset import SongFiles, read_crop
 from .front_end import FRAME_RATIO
-from .losses import GUARD_FRAMES
+from .losses import GUARD_FRAMES, band_levels_db, plain_sum
+from .model import CRAFx2
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -37,6 +38,17 @@ def run_track(forward: Forward, stems: Tensor, window: int, guard: int = GUARD_F
         made = torch.cat([forward(part.contiguous()).float() for part in windows.split(batch)])
     inner = made[:, :, guard : window - guard]
     return inner.transpose(0, 1).reshape(made.shape[1], -1)[:, :frames]
+
+
+def held_against_sum_db(network: CRAFx2, stems: Tensor) -> float:
+    """How far the mix `(1, 2, frames)` of masks that are held at their means is from the plain sum of the stems.
+
+    The mean distance over third octaves of middle and side, dB, of `(1, 8, frames)`: what a network does that is no
+    movement, and that a recipe could do.
+    """
+    with torch.no_grad():
+        difference = band_levels_db(network(stems, still=True)) - band_levels_db(plain_sum(stems))
+    return float(difference.abs().mean())
 
 
 def read_track(song: SongFiles, limit_s: float) -> tuple[Tensor, Tensor]:

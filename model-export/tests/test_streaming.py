@@ -72,6 +72,14 @@ def test_a_long_hop_is_close_to_the_whole_network(tiny_random, tmp_path):
     assert error < 0.1
 
 
+def test_masks_go_a_share_of_their_way(tiny_random, tmp_path):
+    stream, stems = bundle(tiny_random, tmp_path / "bundle", SHORT), parity_signal(8, 64 * 1_024)
+    whole, half = (stream.run(stems, parts=False, share=share) for share in (1.0, 0.5))
+    assert whole.mask_variation_db > 0.05
+    assert half.mask_variation_db == pytest.approx(0.5 * whole.mask_variation_db, rel=1e-3)
+    assert half.mask_spread_db == pytest.approx(0.5 * whole.mask_spread_db, rel=1e-3)
+
+
 def test_a_set_is_checked_song_by_song(tiny_transparent, song, tmp_path):
     export_bundle(tiny_transparent, tmp_path / "bundle", BundleInfo("Test", "nothing", default_targets()))
     for name in ("one", "two"):
@@ -84,6 +92,7 @@ def test_a_set_is_checked_song_by_song(tiny_transparent, song, tmp_path):
     assert abs(checks[0].stem_gain_db["drums"]) < 0.5
     assert np.isnan(checks[0].stem_gain_db["vocals"])
     assert checks[0].alone_db < 0.5
+    assert checks[0].held_db < 0.2
     assert checks[0].loss["model"] == pytest.approx(checks[0].loss["frozen mask"], rel=0.02)
     assert "mean loss" in table(checks)
 
