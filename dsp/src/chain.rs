@@ -13,6 +13,7 @@ use crate::effects::panning::balance::Balance;
 use crate::effects::reverb::Reverb;
 use crate::effects::width::Width;
 use crate::hop::{HOP_FRAMES, Hop};
+use crate::portrait::TonePortrait;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::Recipe;
@@ -138,6 +139,13 @@ impl Chain {
         let mut reading = StemReading::default();
         self.0.iter().for_each(|effect| effect.read(&mut reading));
         reading
+    }
+
+    /// What is known of the stem's tone.
+    pub fn portrait(&self) -> TonePortrait {
+        let mut portrait = TonePortrait::default();
+        self.0.iter().for_each(|effect| effect.portray(&mut portrait));
+        portrait
     }
 
     /// The corrections in force.

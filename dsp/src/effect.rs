@@ -5,6 +5,7 @@ use std::fmt::Debug;
 
 use crate::amounts::Share;
 use crate::hop::Hop;
+use crate::portrait::TonePortrait;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::session::Standing;
@@ -125,6 +126,9 @@ pub trait Effect: Debug + Send {
 
     /// Writes what is done at this moment under the effect's own name. Real-time safe.
     fn read(&self, _reading: &mut StemReading) {}
+
+    /// Adds what is known of the stem's tone. Takes longer than a reading, and allocates nothing.
+    fn portray(&self, _portrait: &mut TonePortrait) {}
 
     /// Back to the state after construction, without allocating.
     fn reset(&mut self);

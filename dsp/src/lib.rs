@@ -35,6 +35,7 @@ pub mod filters;
 mod hop;
 pub mod normalizer;
 mod padded;
+mod portrait;
 pub mod profile;
 mod reading;
 pub mod recipe;
@@ -58,6 +59,7 @@ pub use effects::reverb;
 pub use filters::{biquad as filter, transform as stft};
 pub use hop::{HOP_FRAMES, Hop};
 pub use normalizer::{Corrections, FxNormalizer, NormalizerError};
+pub use portrait::TonePortrait;
 pub use profile::{CorrectionSource, SongProfile, StemProfile};
 pub use reading::{
     DynamicsReading, EqualizationReading, LoudnessReading, PanningReading, ReverbReading, StemReading,

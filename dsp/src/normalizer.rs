@@ -11,6 +11,7 @@ use crate::effect::{Effect, Source};
 use crate::effects::loudness::estimator::LoudnessEstimator;
 use crate::filters::delay::HopDelay;
 use crate::hop::{Hop, sanitize};
+use crate::portrait::TonePortrait;
 use crate::profile::{CorrectionSource, ProfileError};
 use crate::reading::StemReading;
 use crate::recipe::{Recipe, RecipeError};
@@ -401,5 +402,10 @@ impl FxNormalizer {
             true => StemReading::default(),
             false => chain.corrections.reading(),
         })
+    }
+
+    /// What is known of the tone of each stem. Takes longer than the readings: for somebody who looks.
+    pub fn tone_portraits(&self) -> [TonePortrait; Stem::COUNT] {
+        self.chains.each_ref().map(|chain| chain.corrections.portrait())
     }
 }

@@ -5,6 +5,7 @@
 use crate::amounts::Share;
 use crate::chain::Chain;
 use crate::hop::{HOP_FRAMES, Hop};
+use crate::portrait::TonePortrait;
 use crate::reading::StemReading;
 use crate::session::Standing;
 
@@ -142,9 +143,18 @@ impl Transition {
 
     /// What is done at this moment; during a fade, what will be.
     pub(crate) fn reading(&self) -> StemReading {
+        self.shown().reading()
+    }
+
+    /// What is known of the stem's tone.
+    pub(crate) fn portrait(&self) -> TonePortrait {
+        self.shown().portrait()
+    }
+
+    fn shown(&self) -> &Chain {
         match (self.age_hops, &self.next) {
-            (Some(age), Some(next)) if age > self.listen_hops => next.reading(),
-            _ => self.current.reading(),
+            (Some(age), Some(next)) if age > self.listen_hops => next,
+            _ => &self.current,
         }
     }
 

@@ -67,5 +67,6 @@ pub use loader::LoadedModel;
 pub use model::{MaskHold, MixHop, MixModel, SongLearner, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::{OnnxLibrary, Provider};
+pub use pipeline::image::StereoImage;
 pub use pipeline::{Loudness, Pipeline, StemWindow};
 pub use presets::{PRESETS, Preset};

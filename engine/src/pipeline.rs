@@ -8,6 +8,7 @@
 
 pub(crate) mod anchor;
 mod faders;
+pub(crate) mod image;
 pub(crate) mod intake;
 pub(crate) mod join;
 pub(crate) mod limiter;
@@ -19,7 +20,7 @@ mod sum;
 mod timeline;
 pub(crate) mod window;
 
-use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets};
+use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets, TonePortrait};
 
 pub use meters::{Loudness, MeterBank};
 pub use normalize::ReadyStems;
@@ -170,6 +171,22 @@ impl Pipeline {
     /// The meters, when the pipeline has some.
     pub fn meters(&self) -> Option<&MeterBank> {
         self.meters.as_ref()
+    }
+
+    /// Whether somebody looks at where the stems sit.
+    pub(crate) fn watch_images(&mut self, watched: bool) {
+        self.meters.iter_mut().for_each(|meters| meters.watch_images(watched));
+    }
+
+    /// What is known of the tone of each stem, in stem order. For somebody who looks.
+    pub(crate) fn tone_portraits(&self) -> [TonePortrait; 4] {
+        self.normalize.normalizer().tone_portraits()
+    }
+
+    /// By how many host frames the normalized stems lag behind those that come in.
+    pub(crate) fn normalizer_frames(&self) -> u64 {
+        let samples = self.normalize.normalizer().latency_samples() as f64;
+        (samples * self.host_rate_hz / f64::from(self.geometry.sample_rate_hz)).round() as u64
     }
 
     /// The corrections the normalizer applies at present, in stem order.

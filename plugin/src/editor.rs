@@ -10,14 +10,18 @@ mod controls;
 pub(crate) mod copies;
 mod correction_rows;
 mod curves;
+mod detail;
 mod edit;
 mod footer;
 mod header;
+mod held;
+mod history;
 mod latency;
 mod learning;
 mod meters;
 mod mix_panel;
 mod open_window;
+mod pace;
 mod sentence;
 pub(crate) mod size;
 mod stem_strip;
@@ -30,8 +34,8 @@ pub(crate) mod window;
 pub use crate::saved::Slot;
 pub use appearance::Appearance;
 pub use copies::{
-    Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState,
-    SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
+    CompressorCopy, Copies, CorrectionCopy, HistoryPoint, ImageCopy, LatencyCopy, LearningCopy, MixCopy,
+    ModelCopy, ModelState, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
 };
 pub use edit::{Control, Edit, LearningAction, SnapshotEdit, StemControl};
 pub use size::{LAYOUT, MIN_SIZE, SIZE};
@@ -59,48 +63,59 @@ pub fn draw(ui: &Ui, params: &TributaryParams, copies: &Copies) -> Vec<Edit> {
     let (header, rest) = inner.split_top_bottom_at_y(inner.top() + HEADER);
     let (toolbar, rest) = rest.split_top_bottom_at_y(rest.top() + TOOLBAR);
     let (rest, footer) = rest.split_top_bottom_at_y(rest.bottom() - FOOTER);
-    header::draw(ui, header, params, copies, &mut edits);
-    toolbar::draw(ui, toolbar, copies, &mut edits);
-    footer::draw(ui, footer, copies, &mut edits);
-    let (body, row) = rest.split_top_bottom_at_y(rest.bottom() - latency::HEIGHT);
-    latency::draw(ui, row, copies, &mut edits);
+    let (body, latency) = rest.split_top_bottom_at_y(rest.bottom() - latency::HEIGHT);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
-    let (body, row) = body.split_top_bottom_at_y(body.bottom() - learning::HEIGHT);
-    learning::draw(ui, row, copies, &mut edits);
+    let (body, learning) = body.split_top_bottom_at_y(body.bottom() - learning::HEIGHT);
     let body = Rect::from_min_max(body.min, body.max - vec2(0.0, GAP));
     let (stems, panel) = body.split_left_right_at_x(body.right() - MIX_PANEL);
+    // The Tab key goes through the controls in the order in which they are drawn.
+    header::draw(ui, header, params, copies, &mut edits);
+    toolbar::draw(ui, toolbar, copies, &mut edits);
     stem_area(ui, stems, params, copies, &mut edits);
     mix_panel::draw(ui, panel, params, copies, &mut edits);
+    learning::draw(ui, learning, copies, &mut edits);
+    latency::draw(ui, latency, copies, &mut edits);
+    footer::draw(ui, footer, copies, &mut edits);
     edits
 }
 
-/// Four strips and, below them, the streams that lead to the mix; between them the amounts, when they are shown.
+/// Four strips and, below them, the streams that lead to the mix; between them a stem in full and the amounts, when they are
+/// shown.
 fn stem_area(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edits: &mut Vec<Edit>) {
-    let (mut strips, streams) = rect.split_top_bottom_at_y(rect.bottom() - CURVES);
-    if copies.amounts_open {
-        let (above, row) = strips.split_top_bottom_at_y(strips.bottom() - amounts::HEIGHT);
-        let row = Rect::from_min_max(row.min + vec2(0.0, GAP), row.max - vec2(GAP, 0.0));
-        amounts::draw(ui, row, params, copies, edits);
-        strips = above;
-    }
     // A sentence stands where the streams flow: they say what the meters say, and no control moves for it.
     let sentence = sentence::of(theme::colors(ui.ctx()), copies);
+    // A stem in full needs the room more than the streams do.
+    let flows = copies.enlarged.is_none() || copies.history_open || sentence.is_some();
+    let (strips, streams) = rect.split_top_bottom_at_y(rect.bottom() - if flows { CURVES } else { 0.0 });
+    let amounts = if copies.amounts_open { amounts::HEIGHT } else { 0.0 };
+    let (strips, amounts) = strips.split_top_bottom_at_y(strips.bottom() - amounts);
+    let small = strips.top() + stem_strip::SMALL_HEIGHT;
+    let bottom = if copies.enlarged.is_some() { small } else { strips.bottom() };
+    let (strips, full) = strips.split_top_bottom_at_y(bottom);
     let width = (strips.width() - 3.0 * GAP - GAP) / 4.0;
     let strip = |index: usize| {
         let left = strips.left() + index as f32 * (width + GAP);
         Rect::from_min_max(pos2(left, strips.top()), pos2(left + width, strips.bottom()))
     };
-    let centers = std::array::from_fn(|index| strip(index).center().x);
+    let below = |rect: Rect| Rect::from_min_max(rect.min + vec2(0.0, GAP), rect.max - vec2(GAP, 0.0));
     match sentence {
-        Some((color, text)) => {
-            let room = Rect::from_min_max(streams.min + vec2(0.0, GAP), streams.max - vec2(GAP, 0.0));
-            sentence::draw(ui, room, color, &text);
+        Some((color, text)) => sentence::draw(ui, below(streams), color, &text),
+        None if copies.history_open => history::draw(ui, below(streams), copies),
+        None if flows => {
+            let centers = std::array::from_fn(|index| strip(index).center().x);
+            curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix);
         }
-        None => curves::draw(ui.painter(), streams, centers, &copies.stems, &copies.mix),
+        None => {}
     }
     for stem in Stem::ALL {
         let shown = (params.stem(stem), &copies.stems[stem.index()]);
         stem_strip::draw(ui, strip(stem.index()), stem, shown, copies.enlarged, edits);
+    }
+    if let Some(stem) = copies.enlarged {
+        detail::draw(ui, below(full), stem, params, copies, edits);
+    }
+    if copies.amounts_open {
+        amounts::draw(ui, below(amounts), params, copies, edits);
     }
 }
 
@@ -185,6 +200,53 @@ mod tests {
         frames.pop();
         frames.push(vec![key(egui::Key::Escape, true)]);
         assert_eq!(edits(&frames), []);
+    }
+
+    /// The Tab key comes to everything that can be turned, and the Delete key resets it there; the arrow keys would lead on
+    /// from what cannot be turned.
+    #[test]
+    fn the_keys_reach_everything_that_can_be_turned() {
+        let key = |key| {
+            let modifiers = egui::Modifiers::NONE;
+            vec![egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }]
+        };
+        let frames: Vec<_> = (0..120).flat_map(|_| [key(egui::Key::Tab), key(egui::Key::Delete)]).collect();
+        let turned: Vec<Control> = edits(&frames)
+            .into_iter()
+            .filter_map(|edit| if let Edit::Begin(control) = edit { Some(control) } else { None })
+            .collect();
+        let of_stems = Stem::ALL.into_iter().flat_map(|stem| {
+            let amounts = (0..6).map(StemControl::Amount);
+            amounts.chain([StemControl::Trim]).map(move |control| Control::Stem(stem, control))
+        });
+        for control in of_stems.chain([Control::Mix, Control::Gain]) {
+            assert!(turned.contains(&control), "{control:?}");
+        }
+    }
+
+    /// Arrow keys turn what has the focus, Enter opens a field for typing and takes what was typed.
+    #[test]
+    fn the_keys_turn_and_type() {
+        let key = |key| {
+            let modifiers = egui::Modifiers::NONE;
+            vec![egui::Event::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }]
+        };
+        let trim = Control::Stem(Stem::Vocals, StemControl::Trim);
+        let tabs = |times: usize| (0..times).map(|_| key(egui::Key::Tab));
+        let reset = Edit::once(trim, 0.5);
+        let times = (1..60)
+            .find(|times| edits(&tabs(*times).chain([key(egui::Key::Delete)]).collect::<Vec<_>>()) == reset);
+        let mut frames: Vec<_> = tabs(times.expect("reached")).collect();
+        frames.push(key(egui::Key::ArrowUp));
+        assert_eq!(edits(&frames), Edit::once(trim, 0.51));
+        frames.pop();
+        frames.extend([
+            key(egui::Key::Enter),
+            vec![],
+            vec![egui::Event::Text("6".into())],
+            key(egui::Key::Enter),
+        ]);
+        assert_eq!(edits(&frames), Edit::once(trim, 0.75), "half of the way to 12 dB");
     }
 
     fn collect(shape: &Shape, clip: Rect, found: &mut Vec<(String, Pos2, bool)>) {

@@ -85,7 +85,7 @@ impl Tributary {
 
     /// What the editor shows now. Allocates.
     pub fn copies(&self) -> Copies {
-        view::copies(&self.engines, &self.params)
+        view::copies(&self.engines, &self.params, None)
     }
 }
 

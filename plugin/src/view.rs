@@ -1,8 +1,8 @@
 //! What the editor shows: copies of the engine's figures in words and numbers. The only file that knows both.
 
 use crate::editor::copies::{
-    Copies, CorrectionCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy, ModelState, SnapshotCopy,
-    StemCopy, TargetsCopy, ToolbarCopy,
+    CompressorCopy, Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy,
+    ModelState, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
 };
 use crate::editor::stereo_image::place;
 use crate::editor::theme::decimal;
@@ -10,7 +10,7 @@ use crate::engines::{Change, Engines, Run, State};
 use crate::params::TributaryParams;
 use crate::values::Values;
 use std::sync::atomic::Ordering::Relaxed;
-use tributary_dsp::{Amounts, GainLimit, LoudnessReading, StemReading};
+use tributary_dsp::{Amounts, GainLimit, LoudnessReading, Stem, StemReading, TonePortrait};
 use tributary_engine::{
     EngineState, HEARD_THRESHOLD, Learning, LearningPhase, ModelName, PRESETS, StemLevels, StemTelemetry,
     Telemetry,
@@ -19,8 +19,8 @@ use tributary_engine::{
 /// Loudness at or below this is shown as silence.
 const SILENCE_LUFS: f32 = -70.0;
 
-/// What there is to show now. Allocates: for the GUI thread.
-pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
+/// What there is to show now, and of one stem all of it. Allocates: for the GUI thread.
+pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Option<Stem>) -> Copies {
     engines.settle();
     // Asks back who is in force, so before the lock.
     let learned_notice = params.learned.notice();
@@ -34,20 +34,27 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams) -> Copies {
         return Copies { notices, latency, model, toolbar, ..Copies::default() };
     };
     let telemetry = &run.telemetry;
+    telemetry.look();
     let levels = telemetry.levels();
+    let mut stems = std::array::from_fn(|index| stem(&telemetry.stems[index], &levels[index]));
+    if let Some(enlarged) = enlarged {
+        let tone = telemetry.tone_portraits()[enlarged.index()];
+        // Before the first look there is none.
+        stems[enlarged.index()].tone = (tone != TonePortrait::default()).then(|| Box::new(tone));
+    }
     Copies {
-        stems: std::array::from_fn(|index| stem(&telemetry.stems[index], &levels[index])),
+        stems,
         mix: mix(telemetry),
         model,
         latency,
         toolbar,
         load_ratio: telemetry.load.get(),
         underruns: run.underruns(),
-        amounts_open: false,
-        enlarged: None,
+        enlarged,
         plain_crossfade: telemetry.is_ready() && !telemetry.has_masks(),
         notices,
         learning: if run.is_running() { learning(&run.learning) } else { LearningCopy::Unavailable },
+        ..Copies::default()
     }
 }
 
@@ -141,9 +148,12 @@ fn mix(telemetry: &Telemetry) -> MixCopy {
     let output = telemetry.output();
     MixCopy {
         momentary_lufs: audible(output.momentary_lufs),
+        short_term_lufs: audible(output.short_term_lufs),
         integrated_lufs: audible(output.integrated_lufs),
+        correlation: output.image.map(|image| image.correlation),
         peak_db: peak_db(telemetry.output_peak.get()),
         true_peak_db: audible(output.true_peak_db),
+        ..MixCopy::default()
     }
 }
 
@@ -178,8 +188,14 @@ fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
         seen: signal || heard,
         before_lufs: audible(levels.before_lufs),
         after_lufs: audible(levels.after_lufs),
-        image: None,
+        image: levels.image.map(|image| ImageCopy { balance: image.balance, width: image.width }),
         corrections: corrections(&levels.correction),
+        tone: None,
+        compressor: levels
+            .correction
+            .dynamics
+            .filter(|now| now.ratio > 1.0)
+            .map(|now| CompressorCopy { ratio: now.ratio, threshold_db: now.threshold_db }),
         gain_reduction_db: levels.correction.dynamics.map_or(0.0, |now| now.gain_reduction_db),
         decision: decision(&levels.correction),
     }
@@ -275,7 +291,7 @@ mod tests {
 
     #[test]
     fn before_the_first_activation_there_is_nothing() {
-        let copies = copies(&Engines::default(), &TributaryParams::default());
+        let copies = copies(&Engines::default(), &TributaryParams::default(), None);
         assert_eq!(copies.latency.offered, [true; 4], "any mode can be chosen for the first activation");
         assert_eq!(copies.model.choice, "default");
         assert_eq!((copies.toolbar.targets.choice.as_str(), copies.toolbar.preset), ("model", Some(1)));

@@ -21,6 +21,7 @@ use crate::amounts::Share;
 use crate::context::Context;
 use crate::effect::{Effect, Feature, Source};
 use crate::hop::Hop;
+use crate::portrait::TonePortrait;
 use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::recipe::EffectSetting;
@@ -113,6 +114,13 @@ impl Effect for Equalization {
 
     fn read(&self, reading: &mut StemReading) {
         reading.equalization = self.matcher.reading();
+    }
+
+    fn portray(&self, portrait: &mut TonePortrait) {
+        let Context { stem, target, sample_rate_hz, .. } = &self.context;
+        *portrait = TonePortrait::usual(*stem, target);
+        portrait.measured_db = self.matcher.measured_db(*sample_rate_hz);
+        portrait.applied_db = self.matcher.applied_db(*sample_rate_hz);
     }
 
     fn reset(&mut self) {

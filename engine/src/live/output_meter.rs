@@ -8,6 +8,7 @@ use rtrb::Consumer;
 
 use crate::live::protocol::Shared;
 use crate::live::telemetry::{OutputLevels, Telemetry};
+use crate::pipeline::image::ImageMeter;
 use crate::pipeline::meters::Meter;
 
 /// Seconds between two publications.
@@ -31,6 +32,9 @@ pub(crate) struct OutputMeter {
     /// The figures of a resting meter are out.
     published_rest: bool,
     planar: [Vec<f32>; 2],
+    /// Measured while somebody looks.
+    image: ImageMeter,
+    host_rate_hz: f64,
 }
 
 impl OutputMeter {
@@ -52,6 +56,8 @@ impl OutputMeter {
             unpublished_frames: 0,
             published_rest: false,
             planar: [piece(), piece()],
+            image: ImageMeter::default(),
+            host_rate_hz,
         }
     }
 
@@ -64,8 +70,13 @@ impl OutputMeter {
         if start != self.start {
             self.start = start;
             meter.reset();
+            self.image = ImageMeter::default();
             self.published_rest = false;
             self.unpublished_frames = self.publish_frames;
+        }
+        let looked_at = self.telemetry.is_looked_at();
+        if !looked_at {
+            self.image = ImageMeter::default();
         }
         let mut left = filled;
         while left > 0 {
@@ -78,7 +89,11 @@ impl OutputMeter {
                 for (i, &sample) in head.iter().chain(tail).enumerate() {
                     self.planar[i % 2].push(sample);
                 }
-                meter.add(self.planar.each_ref().map(Vec::as_slice));
+                let planar = self.planar.each_ref().map(Vec::as_slice);
+                meter.add(planar);
+                if looked_at {
+                    self.image.add(planar, self.host_rate_hz);
+                }
                 self.unpublished_frames += count;
             }
             chunk.commit_all();
@@ -92,6 +107,8 @@ impl OutputMeter {
                 let (loudness, true_peak_db) = (meter.loudness(), meter.true_peak_db());
                 self.telemetry.set_output(OutputLevels {
                     momentary_lufs: loudness.momentary_lufs as f32,
+                    short_term_lufs: loudness.short_term_lufs as f32,
+                    image: self.image.image(),
                     integrated_lufs: loudness.integrated_lufs as f32,
                     true_peak_db: true_peak_db as f32,
                 });

@@ -9,11 +9,12 @@ use std::sync::atomic::{
 };
 
 use crossbeam_utils::atomic::AtomicCell;
-use tributary_dsp::{Stem, StemReading};
+use tributary_dsp::{Stem, StemReading, TonePortrait};
 
 use super::audio_thread::render_record::{RenderReport, SharedRecord};
 use super::report::{ModelName, Report, StemReport};
 use crate::latency::LatencyReport;
+use crate::pipeline::image::StereoImage;
 use crate::pipeline::meters::{Loudness, SILENCE_DB};
 
 /// An `f32` that threads share without waiting.
@@ -76,6 +77,8 @@ pub struct StemLevels {
     pub after_integrated_lufs: f32,
     /// The corrections the normalizer applies.
     pub correction: StemReading,
+    /// Where the normalized stem sits; `None` for silence, and while nobody [looks](Telemetry::look).
+    pub image: Option<StereoImage>,
 }
 
 impl Default for StemLevels {
@@ -87,19 +90,26 @@ impl Default for StemLevels {
             before_integrated_lufs: silence,
             after_integrated_lufs: silence,
             correction: StemReading::default(),
+            image: None,
         }
     }
 }
 
 impl StemLevels {
     /// From a stem's two meters and its reading.
-    pub(super) fn new(before: Loudness, after: Loudness, correction: StemReading) -> Self {
+    pub(super) fn new(
+        before: Loudness,
+        after: Loudness,
+        correction: StemReading,
+        image: Option<StereoImage>,
+    ) -> Self {
         Self {
             before_lufs: before.momentary_lufs as f32,
             after_lufs: after.momentary_lufs as f32,
             before_integrated_lufs: before.integrated_lufs as f32,
             after_integrated_lufs: after.integrated_lufs as f32,
             correction,
+            image,
         }
     }
 }
@@ -109,8 +119,12 @@ impl StemLevels {
 pub struct OutputLevels {
     /// Momentary loudness.
     pub momentary_lufs: f32,
+    /// Short-term loudness.
+    pub short_term_lufs: f32,
     /// Integrated loudness.
     pub integrated_lufs: f32,
+    /// Where it sits; `None` for silence, and while nobody [looks](Telemetry::look).
+    pub image: Option<StereoImage>,
     /// The largest true peak.
     pub true_peak_db: f32,
 }
@@ -118,7 +132,13 @@ pub struct OutputLevels {
 impl Default for OutputLevels {
     fn default() -> Self {
         let silence = SILENCE_DB as f32;
-        Self { momentary_lufs: silence, integrated_lufs: silence, true_peak_db: silence }
+        Self {
+            momentary_lufs: silence,
+            short_term_lufs: silence,
+            integrated_lufs: silence,
+            image: None,
+            true_peak_db: silence,
+        }
     }
 }
 
@@ -134,6 +154,9 @@ impl StemTelemetry {
         }
     }
 }
+
+/// A look is good for so many publications of the worker: a second. An editor looks thirty times as often.
+const LOOK_PUBLICATIONS: u32 = 20;
 
 /// How fast peak values fall: to a tenth (−20 dB) per second.
 pub const PEAK_FALL_PER_SECOND: f32 = 0.1;
@@ -154,6 +177,9 @@ pub struct Telemetry {
     /// What was measured last, published whole.
     levels: AtomicCell<[StemLevels; Stem::COUNT]>,
     output: AtomicCell<OutputLevels>,
+    portraits: AtomicCell<[TonePortrait; Stem::COUNT]>,
+    /// Publications for which the last look is still good.
+    looks: AtomicU32,
     /// Largest output sample, linear, falling by 20 dB per second.
     pub output_peak: AtomicF32,
     /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
@@ -188,6 +214,8 @@ impl Default for Telemetry {
             stems: std::array::from_fn(stem),
             levels: AtomicCell::default(),
             output: AtomicCell::default(),
+            portraits: AtomicCell::default(),
+            looks: AtomicU32::new(0),
             output_peak: AtomicF32::new(0.0),
             load: AtomicF32::new(0.0),
             load_peak: AtomicF32::new(0.0),
@@ -254,6 +282,31 @@ impl Telemetry {
 
     pub(super) fn set_output(&self, levels: OutputLevels) {
         self.output.store(levels);
+    }
+
+    /// Somebody looks: what costs something and only an editor shows – images, tone – is measured for a second from now on.
+    pub fn look(&self) {
+        self.looks.store(LOOK_PUBLICATIONS, Relaxed);
+    }
+
+    /// Whether somebody looks.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.looks.load(Relaxed) > 0
+    }
+
+    /// The worker has published once more.
+    pub(super) fn pass_publication(&self) {
+        // A look in between starts the count anew, or is a publication short.
+        self.looks.store(self.looks.load(Relaxed).saturating_sub(1), Relaxed);
+    }
+
+    /// What was known of the stems' tone when somebody looked last, in stem order. Not for the audio thread.
+    pub fn tone_portraits(&self) -> [TonePortrait; Stem::COUNT] {
+        self.portraits.load()
+    }
+
+    pub(super) fn set_tone_portraits(&self, portraits: [TonePortrait; Stem::COUNT]) {
+        self.portraits.store(portraits);
     }
 
     pub(crate) fn set_loading(&self, progress: f32) {
@@ -333,7 +386,8 @@ mod tests {
                         ..Loudness::default()
                     };
                     let lufs = f64::from(time);
-                    let levels = StemLevels::new(loudness(lufs), loudness(lufs), StemReading::default());
+                    let levels =
+                        StemLevels::new(loudness(lufs), loudness(lufs), StemReading::default(), None);
                     telemetry.set_levels([levels; Stem::COUNT]);
                 }
             });

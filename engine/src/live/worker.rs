@@ -197,6 +197,7 @@ impl Worker {
         if fresh > 0 {
             let Self { fallback, pipeline, sum, .. } = self;
             fallback.pass(|out| pipeline.pull_sum(out), |piece| sum.write(piece));
+            self.pipeline.watch_images(self.telemetry.is_looked_at());
             if let Some(gain) = self.publication.publish(&self.pipeline) {
                 self.fallback.set_gain(gain);
             }

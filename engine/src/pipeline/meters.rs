@@ -5,6 +5,7 @@
 use ebur128::{EbuR128, Mode};
 use tributary_dsp::CHANNELS;
 
+use super::image::{StemImages, StereoImage};
 use super::sum::StemSum;
 use crate::silence::{self, Tail};
 
@@ -55,6 +56,8 @@ impl Default for Loudness {
 pub struct MeterBank {
     before: [Meter; 4],
     after: [Meter; 4],
+    images: StemImages,
+    rate_hz: f64,
     mixes: Option<MixMeters>,
 }
 
@@ -78,7 +81,8 @@ impl MeterBank {
     pub fn of_stems(sample_rate_hz: u32) -> Option<Self> {
         let plain = || Meter::new(sample_rate_hz, Mode::I | Mode::HISTOGRAM);
         let four = || Some([plain()?, plain()?, plain()?, plain()?]);
-        Some(Self { before: four()?, after: four()?, mixes: None })
+        let (images, rate_hz) = (StemImages::default(), f64::from(sample_rate_hz));
+        Some(Self { before: four()?, after: four()?, images, rate_hz, mixes: None })
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Meter> {
@@ -89,6 +93,7 @@ impl MeterBank {
     /// Back to the start of a stream.
     pub fn reset(&mut self) {
         self.all_mut().for_each(Meter::reset);
+        self.images.reset();
     }
 
     /// Whether silence has emptied every meter: until the next sound no figure changes.
@@ -110,6 +115,7 @@ impl MeterBank {
         for (meter, pair) in self.after.iter_mut().zip(stems.chunks_exact(2)) {
             meter.add([pair[0], pair[1]]);
         }
+        self.images.add(stems, self.rate_hz);
         if let Some(mixes) = &mut self.mixes {
             mixes.sum.add(sum);
         }
@@ -119,6 +125,16 @@ impl MeterBank {
         if let Some(mixes) = &mut self.mixes {
             mixes.mix.add(mix);
         }
+    }
+
+    /// Where the normalized stems sit; nowhere while that is not [watched](Self::watch_images).
+    pub(crate) fn images(&self) -> [Option<StereoImage>; 4] {
+        self.images.images()
+    }
+
+    /// Whether somebody looks at where the stems sit.
+    pub(crate) fn watch_images(&mut self, watched: bool) {
+        self.images.watch(watched);
     }
 
     /// Each stem as it came in, in stem order.

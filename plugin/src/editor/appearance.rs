@@ -42,3 +42,18 @@ impl Setting for Appearance {
     const UNKNOWN: &'static str =
         "The appearance of this project is unknown to this version of Tributary; the dark one is used.";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Projects refer to them.
+    #[test]
+    fn the_saved_names_are_fixed() {
+        let saved = Appearance::ALL.map(|appearance| serde_json::to_string(&appearance).expect("JSON"));
+        assert_eq!(saved, ["\"dark\"", "\"light\""]);
+        for refused in ["\"Dark\"", "\"system\"", "1", "null"] {
+            assert!(serde_json::from_str::<Appearance>(refused).is_err(), "{refused}");
+        }
+    }
+}

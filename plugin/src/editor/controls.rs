@@ -160,6 +160,10 @@ pub fn button(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Co
     let edge = if response.hovered() { colors.accent } else { colors.edge };
     let (fill, text) = if down { (lit, colors.on_lit) } else { (colors.panel, colors.dim) };
     ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
+    if response.has_focus() {
+        let frame = Stroke::new(1.5, colors.text);
+        ui.painter().rect_stroke(rect.expand(2.0), CornerRadius::same(5), frame, StrokeKind::Outside);
+    }
     // Long names keep their distance from the edge.
     let size = if rect.width() < 7.0 * name.len() as f32 { 11.0 } else { 12.0 };
     theme::label(ui.painter(), rect.center(), Align2::CENTER_CENTER, name, size, text);
@@ -186,7 +190,7 @@ pub fn link(ui: &Ui, at: Pos2, name: &str) -> bool {
     let colors = theme::colors(ui.ctx());
     let rect = theme::label(ui.painter(), at, Align2::LEFT_CENTER, name, 11.0, colors.dim);
     let response = ui.interact(rect.expand(3.0), Id::unique("link").with(name), Sense::click());
-    let color = if response.hovered() { colors.text } else { colors.dim };
+    let color = if response.hovered() || response.has_focus() { colors.text } else { colors.dim };
     ui.painter().line_segment([rect.left_bottom(), rect.right_bottom()], Stroke::new(1.0, color));
     response.clicked()
 }

@@ -1,7 +1,7 @@
 //! What the editor shows beside the parameters: plain values, in the words and units in which they are shown. Any state of
 //! the editor can be made up from them.
 
-use tributary_dsp::{Amounts, Stem};
+use tributary_dsp::{Amounts, Stem, TonePortrait};
 use tributary_engine::LatencyMode;
 
 /// Meters of one stem.
@@ -19,10 +19,32 @@ pub struct StemCopy {
     pub image: Option<ImageCopy>,
     /// What each effect does, in the order of [`Amounts::NAMES`].
     pub corrections: [CorrectionCopy; Amounts::NAMES.len()],
+    /// Tone, while the stem is shown in full.
+    pub tone: Option<Box<TonePortrait>>,
+    /// The compressor's setting, where it compresses.
+    pub compressor: Option<CompressorCopy>,
     /// Gain reduction of the compressor, in dB, positive.
     pub gain_reduction_db: f32,
     /// What was decided about the stem and why, as a sentence.
     pub decision: String,
+}
+
+/// A compressor's setting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CompressorCopy {
+    /// Input over output above the threshold; above 1.
+    pub ratio: f32,
+    /// In dBFS of the peak-normalized stem.
+    pub threshold_db: f32,
+}
+
+/// One second of the mix.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HistoryPoint {
+    /// Short-term loudness at its end.
+    pub short_term_lufs: Option<f32>,
+    /// Underruns within it.
+    pub underruns: u64,
 }
 
 /// Where a signal sits between the speakers.
@@ -48,10 +70,18 @@ pub struct CorrectionCopy {
 pub struct MixCopy {
     /// Momentary loudness.
     pub momentary_lufs: Option<f32>,
+    /// Short-term loudness.
+    pub short_term_lufs: Option<f32>,
     /// Integrated loudness since the last reset.
     pub integrated_lufs: Option<f32>,
     /// Peak of the output now, in dB of full scale.
     pub peak_db: Option<f32>,
+    /// The highest peak of the last moments.
+    pub peak_hold_db: Option<f32>,
+    /// A peak was over the mark since the lamp was put out.
+    pub over: bool,
+    /// Correlation of the sides, −1 to 1.
+    pub correlation: Option<f32>,
     /// Highest true peak of the mix since the last reset, in dBTP.
     pub true_peak_db: Option<f32>,
 }
@@ -209,6 +239,10 @@ pub struct Copies {
     pub underruns: u64,
     /// The stem that is shown in full.
     pub enlarged: Option<Stem>,
+    /// The history is shown in the place of the streams.
+    pub history_open: bool,
+    /// Second by second, oldest first; empty while it is not shown.
+    pub history: Vec<HistoryPoint>,
     /// The amounts are shown.
     pub amounts_open: bool,
     /// The model has no masks: a share of the network is a plain crossfade.

@@ -13,9 +13,12 @@ use tributary_dsp::Stem;
 /// The compressor's place among the effects; its row has a meter.
 const COMPRESSION: usize = 2;
 /// Most height of a row, in points.
-const ROW_MOST: f32 = 26.0;
+const ROW_MOST: f32 = 34.0;
 /// Height at which rows are easily hit, in points.
 pub const HEIGHT: f32 = 24.0 * NAMES.len() as f32;
+/// Of every amount of a stem.
+pub const HELP: &str =
+    "How much of this correction of the stem is let through; 100 % is what the model's recipe says.";
 /// Gain reduction at the end of its meter, in dB.
 const REDUCTION_DB: f32 = 12.0;
 
@@ -28,11 +31,7 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCop
         let top = rect.top() + height * index as f32;
         let row = Rect::from_min_size(pos2(rect.left() - 4.0, top), vec2(rect.width() + 8.0, height - 1.0));
         let control = Control::Stem(stem, StemControl::Amount(index));
-        let help = format!(
-            "{name}: how much of this correction is let through, now {}. Pull it sideways or double-click.",
-            Turning::new(control, param).text
-        );
-        let turning = Turning::new(control, param).sideways().explained(&help);
+        let turning = Turning::new(control, param).sideways().explained(HELP);
         let (position, lit) = turning.turn(ui, row, edits);
         let painter = ui.painter();
         if lit {

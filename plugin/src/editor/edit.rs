@@ -62,6 +62,10 @@ pub enum Edit {
     Latency(LatencyMode),
     /// Show a stem in full, or none.
     Enlarge(Option<Stem>),
+    /// Show the history of the song, or put it away.
+    ShowHistory(bool),
+    /// Put out the lamp of peaks over the mark.
+    ResetOver,
     /// Show the amounts, or put them away.
     ShowAmounts(bool),
     /// Another size of the window, in points of the screen.

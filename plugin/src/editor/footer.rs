@@ -29,6 +29,11 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let text =
         theme::label(painter, pos2(gauge.right() + 8.0, y), Align2::LEFT_CENTER, &text, 12.0, colors.text);
 
+    let worker = Rect::from_min_max(name.min, text.max).expand(4.0);
+    ui.interact(worker, Id::unique("load"), Sense::hover()).on_hover_text(
+        "Time the worker needs for a hop of the time it has. Above 100 % the mix comes late, and the sum of the normalized \
+         stems stands in for it.",
+    );
     let color = if copies.underruns > 0 { colors.wait } else { colors.text };
     let cell_rect = cell(text.left() + 64.0, "Underruns", &theme::grouped(copies.underruns as usize), color);
     ui.interact(cell_rect.expand(4.0), Id::unique("underruns"), Sense::hover()).on_hover_text(
@@ -36,6 +41,11 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     );
     if copies.underruns > 0 && controls::link(ui, pos2(cell_rect.right() + 10.0, y), "reset") {
         edits.push(Edit::ResetUnderruns);
+    }
+    if copies.load_ratio > LOAD_WARNING {
+        let words = "The computer is too slow for this: choose High latency, or a smaller model.";
+        let left = cell_rect.right() + if copies.underruns > 0 { 56.0 } else { 24.0 };
+        theme::label(painter, pos2(left, y), Align2::LEFT_CENTER, words, 11.0, colors.wait);
     }
     let rate_hz = copies.latency.sample_rate_hz;
     let rate = if rate_hz > 0.0 { format!("{} kHz", rate_hz / 1000.0) } else { "not activated".to_owned() };

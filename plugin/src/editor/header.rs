@@ -68,7 +68,8 @@ fn model_name(ui: &Ui, right: egui::Pos2, copies: &Copies, edits: &mut Vec<Edit>
     if may_choose {
         egui::Popup::menu(&response).show(|ui| {
             for (index, choice) in model.choices.iter().enumerate() {
-                if ui.selectable_label(*choice == model.choice, choice).clicked() && *choice != model.choice {
+                let words = format!("{choice}{}", words_on(choice));
+                if ui.selectable_label(*choice == model.choice, words).clicked() && *choice != model.choice {
                     edits.push(Edit::Model(index));
                 }
             }
@@ -76,6 +77,16 @@ fn model_name(ui: &Ui, right: egui::Pos2, copies: &Copies, edits: &mut Vec<Edit>
     }
     if !model.trained_on.is_empty() {
         response.on_hover_text(&model.trained_on);
+    }
+}
+
+/// A few words on the models that come with the plug-in.
+fn words_on(model: &str) -> &'static str {
+    match model {
+        "default" => " \u{2013} the network",
+        "small" => " \u{2013} a smaller network, for slower computers",
+        "sum" => " \u{2013} no network: the plain sum of the stems",
+        _ => "",
     }
 }
 

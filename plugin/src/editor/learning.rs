@@ -13,6 +13,8 @@ use tributary_dsp::Stem;
 pub const HEIGHT: f32 = 38.0;
 
 const BUTTON: f32 = 26.0;
+/// Widths of the two buttons' places.
+const SLOTS: [f32; 2] = [68.0, 124.0];
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
@@ -23,11 +25,12 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let name =
         theme::label(&painter, pos2(rect.left() + 14.0, y), Align2::LEFT_CENTER, "Profile", 12.0, colors.dim);
     let mut right = rect.right() - 8.0;
-    for (action, text) in buttons(&copies.learning).iter().rev() {
-        let width = 22.0 + 6.6 * text.len() as f32;
+    for (slot, width) in buttons(&copies.learning).into_iter().zip(SLOTS).rev() {
         let button = Rect::from_min_max(pos2(right - width, y - BUTTON / 2.0), pos2(right, y + BUTTON / 2.0));
-        if controls::toggle(ui, button, text, false, colors.accent) {
-            edits.push(Edit::Learning(*action));
+        if let Some((action, text)) = slot
+            && controls::toggle(ui, button, text, false, colors.accent)
+        {
+            edits.push(Edit::Learning(action));
         }
         right = button.left() - 6.0;
     }
@@ -47,14 +50,15 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     ui.interact(text, Id::unique("learning"), Sense::hover()).on_hover_text(words);
 }
 
-fn buttons(copy: &LearningCopy) -> &'static [(LearningAction, &'static str)] {
+/// What gives up, and what goes on, each in a place of its own: who clicks twice gives nothing up.
+fn buttons(copy: &LearningCopy) -> [Option<(LearningAction, &'static str)>; 2] {
     use LearningAction::{Analyze, Cancel, Forget, Learn};
     match copy {
-        LearningCopy::Unavailable => &[],
-        LearningCopy::Adaptive { .. } => &[(Learn, "Learn")],
-        LearningCopy::Listening { .. } => &[(Analyze, "Stop and analyze"), (Cancel, "Cancel")],
-        LearningCopy::Analyzing { .. } => &[(Cancel, "Cancel")],
-        LearningCopy::Learned { .. } => &[(Learn, "Learn again"), (Forget, "Forget")],
+        LearningCopy::Unavailable => [None, None],
+        LearningCopy::Adaptive { .. } => [None, Some((Learn, "Learn"))],
+        LearningCopy::Listening { .. } => [Some((Cancel, "Cancel")), Some((Analyze, "Stop and analyze"))],
+        LearningCopy::Analyzing { .. } => [Some((Cancel, "Cancel")), None],
+        LearningCopy::Learned { .. } => [Some((Forget, "Forget")), Some((Learn, "Learn again"))],
     }
 }
 
@@ -174,7 +178,7 @@ mod tests {
             (learned(Some("Nothing heard.")), "Nothing heard.", 2),
         ] {
             assert!(words(&copy, &theme::DARK).1.contains(said), "{copy:?}");
-            assert_eq!(buttons(&copy).len(), offered, "{copy:?}");
+            assert_eq!(buttons(&copy).iter().flatten().count(), offered, "{copy:?}");
         }
     }
 }

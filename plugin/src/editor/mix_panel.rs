@@ -16,10 +16,13 @@ pub fn draw(ui: &Ui, rect: Rect, params: &TributaryParams, copies: &Copies, edit
     let inner = rect.shrink(14.0);
     let controls_height = 232.0;
     let (meters, controls) = inner.split_top_bottom_at_y(inner.bottom() - controls_height);
-    meters::mix(ui.painter(), Rect::from_min_max(meters.min, meters.max - vec2(0.0, 12.0)), &copies.mix);
+    meters::mix(ui, Rect::from_min_max(meters.min, meters.max - vec2(0.0, 12.0)), &copies.mix, edits);
 
-    let link = pos2(inner.right() - 50.0, inner.top() + 7.0);
-    if controls::link(ui, link, "Amounts") {
+    let links = pos2(inner.right() - 102.0, inner.top() + 7.0);
+    if controls::link(ui, links, "History") {
+        edits.push(Edit::ShowHistory(!copies.history_open));
+    }
+    if controls::link(ui, links + vec2(52.0, 0.0), "Amounts") {
         edits.push(Edit::ShowAmounts(!copies.amounts_open));
     }
     let audible = !params.bypass.value();

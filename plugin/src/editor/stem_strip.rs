@@ -12,16 +12,22 @@ use super::stereo_image;
 use super::theme;
 use super::turning::Turning;
 use crate::params::StemParams;
+use egui::text::LayoutJob;
 use egui::{Align2, Color32, FontId, Id, Painter, Rect, Sense, Stroke, Ui, pos2, vec2};
 use tributary_dsp::Stem;
+
+/// Height of a strip that shows levels and controls alone, in points.
+pub const SMALL_HEIGHT: f32 = HEADING + LOUDNESS + CONTROLS;
 
 const MARGIN: f32 = 12.0;
 const HEADING: f32 = 40.0;
 const LOUDNESS: f32 = 62.0;
-/// Least and most height of the stereo image.
-const IMAGE: [f32; 2] = [56.0, 104.0];
-/// Two lines of what was decided.
-const DECISION: f32 = 34.0;
+/// Least height of the stereo image, in points, and the most as a share of its width.
+const IMAGE: f32 = 56.0;
+const IMAGE_SHARE: f32 = 0.6;
+/// Lines of what was decided, and their height.
+const DECISION_ROWS: usize = 3;
+const DECISION: f32 = 44.0;
 /// Height of the row of controls and the space around it.
 const CONTROLS: f32 = 34.0;
 const BUTTON: f32 = 20.0;
@@ -61,7 +67,7 @@ pub fn draw(
         return;
     }
     let (rest, words) = rest.split_top_bottom_at_y(rest.bottom() - DECISION);
-    let image_height = (rest.height() - correction_rows::HEIGHT).clamp(IMAGE[0], IMAGE[1]);
+    let image_height = (rest.height() - correction_rows::HEIGHT).clamp(IMAGE, IMAGE_SHARE * rest.width());
     let (image, rows) = rest.split_top_bottom_at_y(rest.top() + image_height);
     stereo_image::draw(ui, image, stem, copy.image);
     correction_rows::draw(ui, rows, stem, params, copy, edits);
@@ -172,7 +178,9 @@ fn decision(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCop
     } else {
         copy.decision.clone()
     };
-    let galley = ui.painter().layout(words.clone(), FontId::proportional(10.5), colors.dim, rect.width());
+    let mut job = LayoutJob::simple(words.clone(), FontId::proportional(10.5), colors.dim, rect.width());
+    job.wrap.max_rows = DECISION_ROWS;
+    let galley = ui.painter().layout_job(job);
     ui.painter().with_clip_rect(rect).galley(rect.min + vec2(0.0, 4.0), galley, colors.dim);
     if !words.is_empty() {
         ui.interact(rect, Id::unique("decision").with(stem.index()), Sense::hover()).on_hover_text(words);
@@ -181,8 +189,8 @@ fn decision(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCop
 
 /// Where a stem is to be sent.
 fn routing(stem: Stem) -> String {
-    let name = stem.name();
-    format!("Send your {name} to the sidechain input \u{201c}{}\u{201d} of this plug-in.", capital(name))
+    let what = if stem == Stem::Other { "everything else".into() } else { format!("your {}", stem.name()) };
+    format!("Send {what} to the sidechain input \u{201c}{}\u{201d} of this plug-in.", capital(stem.name()))
 }
 
 /// What to do when nothing has arrived on this sidechain yet.
@@ -194,7 +202,7 @@ fn hint(ui: &Ui, rect: Rect, stem: Stem, short: bool) {
         format!("Nothing arrives here.\n\n{}", routing(stem))
     };
     let galley = ui.painter().layout(text, FontId::proportional(12.0), colors.dim, rect.width());
-    let at = pos2(rect.left(), rect.center().y - galley.size().y / 2.0);
+    let at = pos2(rect.left(), rect.top() + 0.3 * (rect.height() - galley.size().y).max(0.0));
     ui.painter().with_clip_rect(rect).galley(at, galley, colors.dim);
 }
 

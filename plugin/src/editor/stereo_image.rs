@@ -39,7 +39,9 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, image: Option<ImageCopy>) {
 fn angles(image: ImageCopy) -> (f32, f32) {
     let middle = image.balance.clamp(-1.0, 1.0) * HALF_ANGLE;
     // As much side as middle is a stem that fills the room.
-    let half = LEAST + (2.0 * image.width.clamp(0.0, 0.5)) * (HALF_ANGLE - LEAST);
+    // A stem that is on one side alone is no wide one.
+    let width = 2.0 * image.width.clamp(0.0, 0.5) * (1.0 - image.balance.abs().min(1.0));
+    let half = LEAST + width * (HALF_ANGLE - LEAST);
     (middle, half)
 }
 
@@ -79,7 +81,7 @@ mod tests {
         let of = |balance, width| angles(ImageCopy { balance, width });
         assert_eq!(of(0.0, 0.0), (0.0, LEAST));
         assert_eq!(of(0.0, 0.5), (0.0, HALF_ANGLE));
-        assert_eq!(of(-3.0, 9.0), (-HALF_ANGLE, HALF_ANGLE));
+        assert_eq!(of(-3.0, 9.0), (-HALF_ANGLE, LEAST));
         assert_eq!([place(0.0), place(-0.252), place(1.0)], ["center", "25 % left", "100 % right"]);
     }
 }

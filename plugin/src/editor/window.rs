@@ -5,7 +5,10 @@
 use super::at_once;
 use super::copies::Copies;
 use super::edit::{Control, Edit, LearningAction, StemControl};
+use super::held::Held;
+use super::history::History;
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
+use super::pace::Pace;
 use super::size::{EditorSize, MIN_SIZE, scale};
 use super::theme;
 use crate::engines::Engines;
@@ -29,9 +32,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tributary_dsp::Stem;
 
-const FRAME_INTERVAL: Duration = Duration::from_millis(33);
 /// How often the framework looks for repaints requested from outside. The editor repaints itself every
-/// [`FRAME_INTERVAL`], so these are not needed; and one that comes before the window is mapped stops the X11 backend from
+/// [`Pace`], so these are not needed; and one that comes before the window is mapped stops the X11 backend from
 /// ever painting (its frame request goes out before it listens for the answer, and it never sends a second).
 const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -52,6 +54,12 @@ struct Window {
     enlarged: Option<Stem>,
     /// When files were last looked for.
     looked: Instant,
+    history_open: bool,
+    history: History,
+    held: Held,
+    pace: Pace,
+    /// What was shown last.
+    shown: Copies,
 }
 
 /// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
@@ -102,6 +110,11 @@ impl Editor for WindowEditor {
             amounts_open: false,
             enlarged: None,
             looked: Instant::now(),
+            history_open: false,
+            history: History::default(),
+            held: Held::default(),
+            pace: Pace::default(),
+            shown: Copies::default(),
         };
         let LogicalSize { width, height } = self.logical_size();
         // The framework multiplies the two.
@@ -141,10 +154,12 @@ impl NiceEguiApp for Window {
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
         self.look_again();
-        self.fit(ui.ctx(), frame);
+        if !self.fit(ui.ctx(), frame) {
+            return;
+        }
         ui.ctx().set_theme(self.params.appearance.chosen().theme());
-        let (amounts_open, enlarged) = (self.amounts_open, self.enlarged);
-        let copies = Copies { amounts_open, enlarged, ..view::copies(&self.engines, &self.params) };
+        let began = Instant::now();
+        let copies = self.copies(ui.ctx());
         let edits = super::draw(ui, &self.params, &copies);
         if let Some(context) = &self.context {
             let setter = context.param_setter();
@@ -152,6 +167,8 @@ impl NiceEguiApp for Window {
                 match edit {
                     Edit::ShowAmounts(open) => self.amounts_open = open,
                     Edit::Enlarge(stem) => self.enlarged = stem,
+                    Edit::ShowHistory(open) => self.history_open = open,
+                    Edit::ResetOver => self.held.reset(),
                     Edit::Resize(size) => self.resize(ui.ctx(), size.map(|points| points as f32)),
                     _ => {}
                 }
@@ -161,7 +178,9 @@ impl NiceEguiApp for Window {
                 context.request_restart();
             }
         }
-        ui.ctx().request_repaint_after(FRAME_INTERVAL);
+        let changed = copies != self.shown;
+        self.shown = copies;
+        ui.ctx().request_repaint_after(self.pace.next(changed, began.elapsed()));
     }
 
     fn resized(&mut self, size: baseview::WindowSize) {
@@ -188,15 +207,35 @@ impl Window {
         }
     }
 
-    /// Draws everything as large as the window has room for.
-    fn fit(&mut self, ctx: &egui::Context, frame: &Frame) {
+    /// What there is to show.
+    fn copies(&mut self, ctx: &egui::Context) -> Copies {
+        let now_s = ctx.input(|input| input.time);
+        let mut copies = view::copies(&self.engines, &self.params, self.enlarged);
+        self.held.follow(&mut copies.mix, now_s);
+        self.history.follow(&copies, now_s);
+        copies.amounts_open = self.amounts_open;
+        copies.history_open = self.history_open;
+        if self.history_open {
+            copies.history = self.history.points().to_vec();
+        }
+        copies
+    }
+
+    /// Draws everything as large as the window has room for. False when it is not yet, and comes again at once: nothing is
+    /// shown at a scale that does not fit.
+    fn fit(&mut self, ctx: &egui::Context, frame: &Frame) -> bool {
         let size = frame.baseview_window().size().logical;
         if self.zoom != ctx.zoom_factor() {
             self.zoom = ctx.zoom_factor();
             // The framework lets the window grow with the zoom. This one keeps its size: asked for what it has, it does nothing.
             self.resize(ctx, [size.width as f32, size.height as f32]);
         }
-        ctx.set_zoom_factor(scale(size.width, size.height));
+        let scale = scale(size.width, size.height);
+        ctx.set_zoom_factor(scale);
+        if scale != self.zoom {
+            ctx.request_discard("The layout gets another scale.");
+        }
+        scale == self.zoom
     }
 
     /// Asks for a size, in points of the screen.
@@ -209,7 +248,11 @@ impl Window {
     fn apply(&self, edit: Edit, copies: &Copies, setter: &ParamSetter<'_>) {
         let params = &self.params;
         match edit {
-            Edit::ShowAmounts(_) | Edit::Enlarge(_) | Edit::Resize(_) => {}
+            Edit::ShowAmounts(_)
+            | Edit::Enlarge(_)
+            | Edit::ShowHistory(_)
+            | Edit::ResetOver
+            | Edit::Resize(_) => {}
             Edit::Targets(index) => {
                 let name = copies.toolbar.targets.choices.get(index).cloned();
                 if let Some(choice) = name.and_then(TargetsChoice::new) {

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::effects::equalization::curve::CURVE_POINTS;
 use crate::effects::equalization::faults::Fault;
 use crate::effects::equalization::shaper::CurveShaper;
+use crate::effects::equalization::third_octaves::{THIRD_OCTAVES, edge_hz};
 use crate::filters::biquad::k_weighting;
 use crate::filters::transform::{RealTransform, sqrt_hann};
 use crate::hop::{HOP_FRAMES, Hop, TURNS_HOPS};
@@ -164,6 +165,23 @@ impl SpectrumEstimator {
     /// Whether there is an estimate.
     pub fn has_material(&self) -> bool {
         self.weight.has_material()
+    }
+
+    /// The spectrum heard so far, per third octave of the stem at −30 LUFS, in dB; `None` before the first material.
+    pub fn measured_db(&self, sample_rate_hz: f64) -> Option<[f32; THIRD_OCTAVES]> {
+        let loudness_lufs = -0.691 + 10.0 * self.power.max(1e-30).log10();
+        let bin = |band| {
+            let position = (edge_hz(band) * ANALYSIS_FRAMES as f64 / sample_rate_hz).round() as usize;
+            position.min(FULL_BINS - 1)
+        };
+        self.has_material().then(|| {
+            std::array::from_fn(|band| {
+                // The lowest bands are narrower than two bins: each has one at least.
+                let bins = &self.mean[bin(band)..bin(band + 1).max(bin(band) + 1)];
+                let mean = bins.iter().sum::<f32>() / bins.len() as f32;
+                20.0 * mean.max(1e-9).log10() + (REFERENCE_LUFS - loudness_lufs) as f32
+            })
+        })
     }
 
     /// Estimated correction in dB.

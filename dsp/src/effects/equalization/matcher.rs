@@ -9,6 +9,7 @@ use crate::effects::equalization::curve::CURVE_POINTS;
 use crate::effects::equalization::designer::Designer;
 use crate::effects::equalization::estimator::SpectrumEstimator;
 use crate::effects::equalization::faults::Fault;
+use crate::effects::equalization::third_octaves::{THIRD_OCTAVES, center_hz};
 use crate::filters::convolution::{Convolver, Kernel, hop_transform};
 use crate::filters::delay::HopDelay;
 use crate::filters::transform::RealTransform;
@@ -45,6 +46,8 @@ pub struct EqualizationMatcher {
     dry: Option<HopDelay>,
     fault: Option<Fault>,
     range_db: [f32; 2],
+    /// The curve in force, after the recipe's amount.
+    curve_db: Vec<f32>,
     share: Share,
     plain: Box<Hop>,
 }
@@ -86,6 +89,10 @@ impl EqualizationMatcher {
             let curves = correction.curves_db.iter();
             let range_db = curves.fold([0.0; 2], |range_db, curve| widened(range_db, curve));
             matcher.range_db = range_db.map(|db| db * amount as f32);
+            let share = amount as f32 / correction.curves_db.len() as f32;
+            for curve in &correction.curves_db {
+                matcher.curve_db.iter_mut().zip(curve).for_each(|(sum, point)| *sum += share * point);
+            }
         }
         matcher
     }
@@ -125,6 +132,7 @@ impl EqualizationMatcher {
             dry: (Designer::latency_hops(kind) > 0).then(HopDelay::new),
             fault: None,
             range_db: [0.0; 2],
+            curve_db: vec![0.0; CURVE_POINTS],
             share: Share::FULL,
             plain: Box::new(Hop::SILENT),
         }
@@ -190,6 +198,9 @@ impl EqualizationMatcher {
         self.gain_db = adaptive.gain_db.value() * self.amount;
         self.fault = adaptive.estimator.fault();
         self.range_db = widened([0.0; 2], &adaptive.curve_db).map(|db| db * self.amount as f32);
+        for (point, now) in self.curve_db.iter_mut().zip(&adaptive.curve_db) {
+            *point = now * self.amount as f32;
+        }
     }
 
     /// How much of a correction the stem gets, of one that is estimated: nothing is mended in bleed.
@@ -205,6 +216,23 @@ impl EqualizationMatcher {
             gain_db: self.gain_db as f32 * self.share.end,
             fault: self.fault,
             range_db: self.range_db.map(|db| db * self.share.end),
+        })
+    }
+
+    /// The spectrum heard so far, where one is estimated: per third octave, in dB.
+    pub fn measured_db(&self, sample_rate_hz: f64) -> Option<[f32; THIRD_OCTAVES]> {
+        self.adaptive.as_ref()?.estimator.measured_db(sample_rate_hz)
+    }
+
+    /// What the filter in force does per third octave, in dB.
+    pub fn applied_db(&self, sample_rate_hz: f64) -> [f32; THIRD_OCTAVES] {
+        let step_hz = 0.5 * sample_rate_hz / (CURVE_POINTS - 1) as f64;
+        let share = if self.filtering { self.share.end } else { 0.0 };
+        std::array::from_fn(|band| {
+            let position = (center_hz(band) / step_hz).min((CURVE_POINTS - 1) as f64);
+            let point = (position as usize).min(CURVE_POINTS - 2);
+            let [low, high] = [self.curve_db[point], self.curve_db[point + 1]];
+            share * (low + (high - low) * (position - point as f64) as f32)
         })
     }
 
