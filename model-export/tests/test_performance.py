@@ -98,6 +98,12 @@ def test_a_passage_gives_its_voices_to_the_stems():
     assert passage.drums == drums.notes
 
 
+def test_most_written_passages_have_a_band(sampled):
+    drawn = [written.choose(np.random.default_rng(seed), 12.0) for seed in range(12)]
+    assert sum(written.is_lively(passage, 12.0) for passage in drawn) >= 8
+    assert len({passage.name for passage in drawn}) > 6
+
+
 def test_chords_do_not_lead_and_the_last_voice_is_not_taken_from_other():
     chords = Voice(1, 30, [note for pitch in (60, 64, 67) for note in line(*[pitch] * 8)])
     assert written._leads(chords, 5.0) == 0.0
@@ -109,7 +115,8 @@ def test_chords_do_not_lead_and_the_last_voice_is_not_taken_from_other():
 
 def test_a_sung_line_has_one_note_at_a_time():
     notes = written._one_by_one([Note(0.0, 1.0, 60, 0.8), Note(0.5, 1.0, 62, 0.8), Note(0.51, 1.0, 65, 0.8)])
-    assert [(note.start_s, note.duration_s) for note in notes] == [(0.0, 0.5), (0.5, 1.0)]
+    assert [(note.start_s, note.duration_s, note.pitch) for note in notes] == [(0.0, 0.5, 60), (0.5, 1.0, 65)]
+    assert [note.pitch for note in written._in_range(line(81, 83))] == [57, 59]
 
 
 def test_written_songs_have_their_stems(sampled):

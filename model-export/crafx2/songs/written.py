@@ -25,17 +25,22 @@ BASS_BELOW = 50.0
 #: Programs of guitars that need an amplifier; the soundfonts' own distortion counts as some already.
 AMPLIFIED = {26: 4.0, 27: 12.0, 28: 14.0, 29: 8.0, 30: 10.0, 31: 8.0}
 #: A leading voice: its share of time, how often it is alone, and its mean pitch.
-LEAD_SHARE, LEAD_ALONE, LEAD_PITCH = (0.12, 0.9), 0.8, (53.0, 86.0)
-#: A singer's range, MIDI, which a led line is moved into by octaves.
-SUNG = (48.0, 67.0)
+LEAD_SHARE, LEAD_ALONE, LEAD_PITCH = (0.12, 1.1), 0.75, (50.0, 86.0)
+#: Where none leads, a voice may sing along with the top of what is played highest: how often, and no shorter notes than
+#: so many seconds.
+SUNG_ALONG, SHORTEST_SUNG_S = 0.6, 0.15
+#: The middle of a singer's range, MIDI, which a line is moved to by octaves.
+SUNG = 58.0
 #: Programs that lead by nature, and what that is worth against the other measures.
 LEADING, LEADING_WORTH = (*range(52, 55), *range(56, 58), *range(64, 80), 80, 81, 85, 29, 30), 0.5
 #: How often a leading voice is sung by a singer, by a choir of the soundfonts, or left to its instrument.
 SUNG_SHARES = (0.65, 0.12, 0.23)
 #: How often a voice plays another instrument of its family.
 RECAST = 0.35
-#: A passage has so many notes a second, at least, of all voices together.
-LEAST_NOTES_PER_S = 1.5
+#: A band plays where drums, bass and all others have so many notes a second, at least.
+LEAST_PER_S = (1.0, 0.5, 0.7)
+#: A passage that is none is drawn again, so many times at most, but for this share, which may be sparse.
+TRIES, SPARSE = 12, 0.05
 
 
 @dataclass(frozen=True)
@@ -51,18 +56,28 @@ class Passage:
 
 
 def choose(rng: np.random.Generator, duration_s: float) -> Passage:
-    """Draw a piece and a passage in which something happens; in another key, at another tempo, by other hands."""
+    """Draw a passage, nearly always one in which a band plays; in another key, at another tempo, by other hands."""
+    passage = _draw(rng, duration_s)
+    for _ in range(TRIES):
+        if is_lively(passage, duration_s) or rng.random() < SPARSE:
+            break
+        passage = _draw(rng, duration_s)
+    return passage
+
+
+def is_lively(passage: Passage, duration_s: float) -> bool:
+    """Whether drums, bass and all others have enough to play."""
+    others = sum(len(voice.notes) for voice in passage.others)
+    played = (len(passage.drums), 0 if passage.bass is None else len(passage.bass.notes), others)
+    return all(count >= least * duration_s for count, least in zip(played, LEAST_PER_S, strict=True))
+
+
+def _draw(rng: np.random.Generator, duration_s: float) -> Passage:
     name = str(rng.choice(names()))
     whole = piece(name)
     tempo, semitones = float(rng.uniform(0.9, 1.12)), int(rng.integers(-4, 5))
-    longest_s = max(0.0, whole.length_s - duration_s * tempo)
-    at_s = 0.0
-    for _ in range(8):
-        bar_s = 4 * whole.beat_s
-        at_s = bar_s * int(rng.uniform(0.0, longest_s) / bar_s)
-        inside = sum(at_s <= note.start_s < at_s + duration_s * tempo for voice in whole.voices for note in voice.notes)
-        if inside >= LEAST_NOTES_PER_S * duration_s:
-            break
+    bar_s = 4 * whole.beat_s
+    at_s = bar_s * int(rng.uniform(0.0, max(0.0, whole.length_s - duration_s * tempo)) / bar_s)
     voices = [_excerpt(rng, voice, at_s, duration_s, tempo, semitones) for voice in whole.voices]
     return _cast(name, whole, [voice for voice in voices if voice.notes], duration_s, tempo)
 
@@ -130,18 +145,12 @@ def _leads(voice: Voice, duration_s: float) -> float:
 
 def sung(rng: np.random.Generator, passage: Passage) -> tuple[list[Note], Part | None]:
     """The leading line for a singer, or the part of what plays it instead; nothing where nobody leads."""
-    if passage.lead is None:
-        return [], None
     lead = passage.lead
+    if lead is None:
+        return (_top(passage.others) if rng.random() < SUNG_ALONG else []), None
     match int(rng.choice(3, p=SUNG_SHARES)):
         case 0:
-            octaves = 0
-            mean = _mean_pitch(lead)
-            while mean + 12 * octaves > SUNG[1]:
-                octaves -= 1
-            while mean + 12 * octaves < SUNG[0]:
-                octaves += 1
-            return _one_by_one([replace(note, pitch=note.pitch + 12 * octaves) for note in lead.notes]), None
+            return _in_range(_one_by_one(lead.notes)), None
         case 1:
             return [], _part(lead, int(rng.choice((52, 53, 54, 85))))
         case _:
@@ -149,16 +158,34 @@ def sung(rng: np.random.Generator, passage: Passage) -> tuple[list[Note], Part |
 
 
 def _one_by_one(notes: list[Note]) -> list[Note]:
-    """A line of one voice: a note ends where the next begins."""
+    """A line of one voice: a note ends where the next begins, and of a chord the highest stays."""
     line: list[Note] = []
     for note in sorted(notes, key=lambda note: note.start_s):
         if line and note.start_s - line[-1].start_s < 0.04:
+            line[-1] = replace(line[-1], pitch=max(line[-1].pitch, note.pitch))
             continue
         if line:
             room_s = note.start_s - line[-1].start_s
             line[-1] = replace(line[-1], duration_s=min(line[-1].duration_s, room_s))
         line.append(note)
     return line
+
+
+def _top(voices: list[Voice]) -> list[Note]:
+    """The highest notes of the voice that lies highest in a singer's reach, for one who sings along."""
+    reachable = [voice for voice in voices if LEAD_PITCH[0] <= _mean_pitch(voice) <= LEAD_PITCH[1]]
+    if not reachable:
+        return []
+    highest = max(reachable, key=_mean_pitch)
+    return _in_range([note for note in _one_by_one(highest.notes) if note.duration_s >= SHORTEST_SUNG_S])
+
+
+def _in_range(line: list[Note]) -> list[Note]:
+    """A line moved by octaves until a singer has it."""
+    if not line:
+        return line
+    mean = float(np.mean([note.pitch for note in line]))
+    return [replace(note, pitch=note.pitch + 12 * round((SUNG - mean) / 12)) for note in line]
 
 
 def _part(voice: Voice, program: int) -> Part:
