@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crafx2.generator import generate_song, kind_of
-from crafx2.songs import sources, written
+from crafx2.songs import performance, sources, written
 from crafx2.songs.band import BASSES, INSTRUMENTS
 from crafx2.songs.kits import KEYS, KITS, SHOTS
 from crafx2.songs.layers import LAYERS
@@ -116,7 +116,17 @@ def test_chords_do_not_lead_and_the_last_voice_is_not_taken_from_other():
 def test_a_sung_line_has_one_note_at_a_time():
     notes = written._one_by_one([Note(0.0, 1.0, 60, 0.8), Note(0.5, 1.0, 62, 0.8), Note(0.51, 1.0, 65, 0.8)])
     assert [(note.start_s, note.duration_s, note.pitch) for note in notes] == [(0.0, 0.5, 60), (0.5, 1.0, 65)]
-    assert [note.pitch for note in written._in_range(line(81, 83))] == [57, 59]
+    assert [note.pitch for note in written.in_reach(line(81, 83))] == [57, 59]
+
+
+def test_a_choir_stands_behind_a_singer_and_an_instrument_may_lead(sampled, monkeypatch):
+    led = {}
+    for kind in range(3):
+        monkeypatch.setattr(performance, "LEAD_SHARES", np.eye(3)[kind])
+        led[kind] = perform(np.random.default_rng(3), "drum and bass", 4.0, full=True, sampled=True).stems["vocals"]
+        assert np.max(np.abs(led[kind])) > 0.0
+    assert not np.array_equal(led[0], led[1])
+    assert not np.array_equal(led[0], led[2])
 
 
 def test_written_songs_have_their_stems(sampled):

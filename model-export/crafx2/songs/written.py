@@ -150,7 +150,7 @@ def sung(rng: np.random.Generator, passage: Passage) -> tuple[list[Note], Part |
         return (_top(passage.others) if rng.random() < SUNG_ALONG else []), None
     match int(rng.choice(3, p=SUNG_SHARES)):
         case 0:
-            return _in_range(_one_by_one(lead.notes)), None
+            return in_reach(_one_by_one(lead.notes)), None
         case 1:
             return [], _part(lead, int(rng.choice((52, 53, 54, 85))))
         case _:
@@ -177,15 +177,15 @@ def _top(voices: list[Voice]) -> list[Note]:
     if not reachable:
         return []
     highest = max(reachable, key=_mean_pitch)
-    return _in_range([note for note in _one_by_one(highest.notes) if note.duration_s >= SHORTEST_SUNG_S])
+    return in_reach([note for note in _one_by_one(highest.notes) if note.duration_s >= SHORTEST_SUNG_S])
 
 
-def _in_range(line: list[Note]) -> list[Note]:
-    """A line moved by octaves until a singer has it."""
+def in_reach(line: list[Note], center: float = SUNG) -> list[Note]:
+    """A line moved by octaves until its mean pitch is near a singer's middle, or another one's."""
     if not line:
         return line
     mean = float(np.mean([note.pitch for note in line]))
-    return [replace(note, pitch=note.pitch + 12 * round((SUNG - mean) / 12)) for note in line]
+    return [replace(note, pitch=note.pitch + 12 * round((center - mean) / 12)) for note in line]
 
 
 def _part(voice: Voice, program: int) -> Part:
