@@ -1,8 +1,8 @@
 //! An estimate of a mix as plain numbers: copied out of a worker, drawn, written as JSON.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::effects::equalization::third_octaves::THIRD_OCTAVES;
+use crate::effects::equalization::third_octaves::{THIRD_OCTAVES, center_hz};
 use crate::stem::Stem;
 
 /// What is known of a mix by its stems.
@@ -59,7 +59,7 @@ pub struct StemInMix {
     /// Its polarity is the opposite.
     pub inverted: bool,
     /// Gain per third octave ([`crate::effects::equalization::third_octaves`]); none where it is not heard in the mix.
-    #[serde(with = "curve")]
+    #[serde(serialize_with = "points")]
     pub curve: [Option<BandGain>; THIRD_OCTAVES],
 }
 
@@ -72,27 +72,22 @@ pub struct BandGain {
     pub error_db: f32,
 }
 
-/// A curve in JSON: a list of its audible bands with their center.
-mod curve {
-    use super::{BandGain, THIRD_OCTAVES};
-    use crate::effects::equalization::third_octaves::center_hz;
-    use serde::{Serialize, Serializer};
+/// A third octave of a curve in JSON.
+#[derive(Serialize)]
+struct Point {
+    hz: f64,
+    #[serde(flatten)]
+    gain: BandGain,
+}
 
-    #[derive(Serialize)]
-    struct Point {
-        hz: f64,
-        #[serde(flatten)]
-        gain: BandGain,
-    }
-
-    pub fn serialize<S: Serializer>(
-        curve: &[Option<BandGain>; THIRD_OCTAVES],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let points = curve.iter().enumerate();
-        serializer.collect_seq(points.filter_map(|(band, gain)| {
-            let hz = (10.0 * center_hz(band)).round() / 10.0;
-            gain.map(|gain| Point { hz, gain })
-        }))
-    }
+/// Writes a curve as a list of its audible bands.
+fn points<S: Serializer>(
+    curve: &[Option<BandGain>; THIRD_OCTAVES],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let points = curve.iter().enumerate();
+    serializer.collect_seq(points.filter_map(|(band, gain)| {
+        let hz = (10.0 * center_hz(band)).round() / 10.0;
+        gain.map(|gain| Point { hz, gain })
+    }))
 }
