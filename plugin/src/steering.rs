@@ -191,6 +191,7 @@ mod tests {
     use nice_plug::context::PluginApi;
     use nice_plug::context::gui::{GuiContext, GuiContextInner};
     use std::sync::{Arc, Mutex};
+    use tributary_engine::PRESETS;
 
     /// A host that does at once what it is asked, and notes it.
     #[derive(Default)]
@@ -258,6 +259,16 @@ mod tests {
         assert!(params.set(&context.param_setter(), &asked).after.is_empty(), "nothing is left to do");
         params.set(&context.param_setter(), &changed.before);
         assert!(params.are_at(&params.completed(&Values::default())));
+    }
+
+    /// The plug-in and the command line are asked for the same, to the bit.
+    #[test]
+    fn a_preset_asks_for_what_its_controls_say() {
+        for preset in &PRESETS {
+            let params = TributaryParams::default();
+            params.set_at_once(&preset.values().into_iter().collect());
+            assert_eq!(params.settings(false).controls, preset.controls(), "{}", preset.name);
+        }
     }
 
     /// What is stored now is found again, whatever the steps of the parameters.

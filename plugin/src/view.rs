@@ -9,6 +9,7 @@ use crate::editor::theme::decimal;
 use crate::engines::{Change, Engines, Run, State};
 use crate::params::TributaryParams;
 use crate::values::Values;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering::Relaxed;
 use tributary_dsp::{Amounts, GainLimit, LoudnessReading, Stem, StemReading, TonePortrait};
 use tributary_engine::{
@@ -58,13 +59,17 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
     }
 }
 
+/// What the factory presets set, in their order.
+static PRESET_VALUES: LazyLock<Vec<Values>> =
+    LazyLock::new(|| PRESETS.iter().map(|preset| preset.values().into_iter().collect()).collect());
+
 fn toolbar(engines: &Engines, params: &TributaryParams) -> ToolbarCopy {
     let compare = |values: Option<Values>| match values {
         None => SnapshotCopy::Empty,
         Some(values) if params.are_at(&params.completed(&values)) => SnapshotCopy::Same,
         Some(_) => SnapshotCopy::Different,
     };
-    let preset = PRESETS.iter().position(|preset| params.are_at(&preset.values().into_iter().collect()));
+    let preset = PRESET_VALUES.iter().position(|values| params.are_at(values));
     let (snapshots, steps) = (params.snapshots.all().map(compare), engines.steps());
     ToolbarCopy { preset, snapshots, steps, ..ToolbarCopy::default() }
 }

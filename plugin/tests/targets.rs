@@ -105,6 +105,18 @@ fn choose_targets_while_it_plays() {
     assert!(copies(&other).notices.is_empty(), "{:?}", copies(&other).notices);
     assert_eq!(other.engines().host().changes(), 0, "nothing of the project has changed");
 
+    // What comes back broken is refused, and not tried again and again.
+    std::fs::rename(folder.join("quiet.json"), folder.join("away")).unwrap();
+    let mut third = Tributary::default();
+    transfer(&plugin, &third, "");
+    activate(&mut third);
+    std::fs::write(folder.join("quiet.json"), "{}").unwrap();
+    third.engines().look_again();
+    play_on(&mut host, &mut third, &song);
+    assert!(copies(&third).notices.iter().any(|notice| notice.contains("What was missing cannot be used")));
+    third.engines().look_again();
+    assert!(!copies(&third).model.changing);
+
     // A project from before targets could be chosen.
     let old = Tributary::default();
     choose(&old, "quiet");

@@ -67,7 +67,7 @@ impl Engines {
         self.prepare_beside(order);
     }
 
-    /// Looks whether a file has come back that was missing, and changes to it. Reads folders.
+    /// Looks whether a file has come back that was missing, and changes to it, or says why not: once. Reads folders.
     pub fn look_again(self: &Arc<Self>) {
         let is_missing = |run: &Run| run.is_running() && run.facts.is_missing;
         let chosen = self.chosen();
@@ -77,10 +77,11 @@ impl Engines {
         let song = self.learned.take_over();
         let mut state = self.lock();
         let is_learning = state.run.as_ref().is_some_and(Run::is_learning);
-        let State { playing: Some(playing), activations, .. } = &mut *state else { return };
+        let State { playing: Some(playing), run: Some(run), activations, .. } = &mut *state else { return };
         if playing.change.is_some() || is_learning {
             return;
         }
+        run.facts.is_missing = false;
         let words = "What was missing".to_owned();
         playing.change = Some(Change::Opening(words.clone()));
         let (activation, number) = (playing.activation, *activations);

@@ -94,7 +94,9 @@ impl Engines {
             _ => false,
         };
         self.history().withdraw(is_it);
-        self.host.project_changed();
+        if *refused != kept {
+            self.host.project_changed();
+        }
     }
 
     /// Nothing can be undone any more.
