@@ -52,14 +52,7 @@ pub const PRESETS: [Preset; 8] = [
         key: "wide",
         name: "Wide",
         words: "More of what lies at the sides, less of what lies in the middle.",
-        asked: &[
-            ("vocals_trim", -0.5),
-            ("bass_trim", -0.5),
-            ("other_trim", 1.5),
-            ("bass_width", 0.0),
-            ("vocals_reverb", 1.0),
-            ("other_reverb", 1.0),
-        ],
+        asked: &[("vocals_trim", -0.5), ("bass_trim", -0.5), ("other_trim", 1.5), ("bass_width", 0.0)],
     },
     Preset {
         key: "voice-forward",
