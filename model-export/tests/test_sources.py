@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from crafx2.cli import main
 from crafx2.errors import UserError
 from crafx2.songs import sources
 
@@ -66,3 +67,10 @@ def test_loops_are_left_out_of_a_folder(nothing_installed):
     for name in ("bd_fat.flac", "loop_amen.flac", "loop_amen_full.flac", "README.md"):
         (folder / name).write_bytes(b"")
     assert [file.name for file in sources.files_of(sources.SHOTS)] == ["bd_fat.flac"]
+
+
+def test_a_run_without_the_packages_stops_before_it_makes_anything(nothing_installed, capsys):
+    songs = nothing_installed / "songs"
+    assert main(["generate", "--sampled", "--songs", "1", "-o", str(songs)]) == 1
+    assert "apt-get install" in capsys.readouterr().err
+    assert not songs.exists()
