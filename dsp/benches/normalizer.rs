@@ -4,6 +4,8 @@
 //! `normalizer_rtf_file_stem`: a 60 s stem at 44.1 kHz measured and normalized as a whole file, paper rules, no reverb.
 //! `normalizer_rtf_live_4_stems`: four adaptive stems at 48 kHz, all effects and the reverb on two of them, hop by hop.
 //! `normalizer_live_worst_to_median_hop`: the slowest of its hops over the median one, each the fastest of three runs.
+//! `explain_to_normalizer`: what watching a mix costs, as the plug-in's worker does it, over all effects by the default model's
+//! rules.
 //! `normalizer_file_stem_to_transforms`: the first as a multiple of a baseline in the same run: the time that 2048-point
 //! real transforms of the same stem take, once forward and once back, half overlapping. A slow or busy machine moves both.
 
@@ -11,6 +13,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use realfft::num_complex::Complex32;
+use tributary_dsp::explain::{Observer, Watch};
 use tributary_dsp::stft::RealTransform;
 use tributary_dsp::{
     CHANNELS, CorrectionSource, EffectName, FxNormalizer, HOP_FRAMES, Recipe, RecipeKind, Stem, StemsBlock,
@@ -98,6 +101,24 @@ fn live_rtf(recipe: &Recipe, seconds: f64) -> (f64, f64) {
     (total / heard_seconds, fastest[fastest.len() - 1] / fastest[fastest.len() / 2])
 }
 
+/// Real-time factor of estimating what a mix did: a window in three, and an estimate every other second.
+fn explain_rtf(seconds: usize) -> f64 {
+    let source: Vec<Vec<f32>> =
+        (0..CHANNELS).map(|channel| music(seconds as f64, channel as u32 + 1)).collect();
+    let mut observer = Observer::new(Watch { sample_rate_hz: RATE_HZ, density: 1.0 / 3.0, memory_s: 30.0 });
+    let runs = (0..3).map(|_| {
+        let start = busy_seconds();
+        for piece in 0..seconds / 2 {
+            let range = piece * 2 * RATE_HZ as usize..(piece + 1) * 2 * RATE_HZ as usize;
+            let stems = std::array::from_fn(|channel| &source[channel][range.clone()]);
+            observer.push(stems, [stems[0], stems[1]]);
+            std::hint::black_box(observer.explain());
+        }
+        busy_seconds() - start
+    });
+    runs.fold(f64::MAX, f64::min) / seconds as f64
+}
+
 /// Real-time factor of transforming a stereo stem forward and back.
 fn transforms_rtf(audio: &StereoBuffer) -> f64 {
     let mut transform = RealTransform::new(2 * HOP_FRAMES);
@@ -136,6 +157,7 @@ fn main() {
     let tributary = Recipe { kind: RecipeKind::Tributary, ..paper.clone() };
     let [paper, tributary] = [paper, tributary].map(|recipe| live_rtf(&recipe, 20.0).0);
     let transforms = transforms_rtf(&audio);
+    let explain = explain_rtf(60);
     println!("{{");
     println!("  \"normalizer_rtf_file_stem\": {file:.5},");
     for effect in EffectName::ALL {
@@ -154,6 +176,8 @@ fn main() {
     println!("  \"normalizer_rtf_live_4_stems_everything_paper\": {paper:.5},");
     println!("  \"normalizer_rtf_live_4_stems_everything_tributary\": {tributary:.5},");
     println!("  \"normalizer_tributary_to_paper\": {:.2},", tributary / paper);
+    println!("  \"explain_rtf_live\": {explain:.5},");
+    println!("  \"explain_to_normalizer\": {:.2},", explain / tributary);
     println!("  \"normalizer_live_worst_to_median_hop\": {worst:.2},");
     println!("  \"normalizer_rtf_live_4_stems\": {live:.5}");
     println!("}}");

@@ -8,6 +8,7 @@ mod back_end;
 mod bands;
 mod front_end;
 pub(crate) mod incremental;
+mod mask_layout;
 mod masks;
 pub(crate) mod mixer;
 pub(crate) mod split;

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`bundle`] | a model's folder: contract, files, impulse response, parity vectors, statistics; hostile input that is read and checked, nothing is loaded |
 //! | `loader` | where a bundle becomes a network, and what had to be done otherwise than asked |
+//! | `mask_meter` | how far a network's masks go, for people to see |
 //! | `model` | what a mix model is, and what one can do besides that learns a song |
 //! | `crafx2` | the network: front end, bands, mixer, back end; whole, split or incremental |
 //! | [`onnx`] | ONNX Runtime: the library, providers, graphs and their inspection; the only room that names it |
@@ -30,6 +31,7 @@ mod latency;
 mod learn;
 mod live;
 mod loader;
+mod mask_meter;
 mod model;
 pub mod offline;
 pub mod onnx;
@@ -60,10 +62,12 @@ pub use live::audio_thread::render_record::RenderReport;
 pub use live::audio_thread::settings::{DrySource, Settings};
 pub use live::audio_thread::time::Time;
 pub use live::engine::{Engine, EngineConfig, EngineHandle};
+pub use live::mask_history::MaskHistory;
 pub use live::model_source::ModelSource;
 pub use live::report::{ModelName, Report, StemReport};
 pub use live::telemetry::{EngineState, HEARD_THRESHOLD, OutputLevels, StemLevels, StemTelemetry, Telemetry};
 pub use loader::LoadedModel;
+pub use mask_meter::{MOST_BANDS, MaskLayout, MaskMeter, MaskReading, PARTS};
 pub use model::{MaskHold, MixHop, MixModel, SongLearner, SumModel};
 pub use offline::{OfflineMix, mix_song};
 pub use onnx::{OnnxLibrary, Provider};

@@ -8,6 +8,7 @@ use tributary_dsp::CHANNELS;
 use crate::bundle::contract::WindowGeometry;
 use crate::bundle::statistics::Statistics;
 use crate::error::ModelError;
+use crate::mask_meter::MaskMeter;
 use crate::pipeline::window::StemWindow;
 
 /// Where a model writes its result: planar stereo, `geometry.mix_frames()` = hop + crossfade frames each, the first of
@@ -61,6 +62,11 @@ pub trait MixModel: Send {
     /// evaluation: the watching allocates.
     fn hold_masks(&mut self, _hold: MaskHold) -> bool {
         false
+    }
+
+    /// Where the masks can be read, for a model that has some of which it is known whose they are.
+    fn mask_meter(&mut self) -> Option<&mut MaskMeter> {
+        None
     }
 
     /// Makes one hop. `window` holds context + hop + lookahead frames of all eight channels, and says by

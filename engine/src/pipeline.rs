@@ -18,8 +18,10 @@ pub(crate) mod normalize;
 pub(crate) mod output;
 mod sum;
 mod timeline;
+pub mod watch;
 pub(crate) mod window;
 
+use tributary_dsp::explain::Explanation;
 use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets, TonePortrait};
 
 pub use meters::{Loudness, MeterBank};
@@ -34,12 +36,14 @@ use network::NetworkShare;
 use normalize::{Normalize, StemListener, build_normalizer};
 use output::HostOutput;
 use sum::StemSum;
+use watch::MixWatch;
 
 use crate::bundle::contract::{ContractLimiter, WindowGeometry};
 use crate::bundle::statistics::Statistics;
 use crate::controls::Controls;
 use crate::error::{EngineError, ModelError};
 use crate::latency::{LatencyReport, pipeline_latency};
+use crate::mask_meter::MaskMeter;
 use crate::model::{MaskHold, MixHop, MixModel};
 
 /// Once a model's output has fallen below this (−120 dB full scale) and its window is silent, it rests.
@@ -81,6 +85,7 @@ pub struct Pipeline {
     sum: StemSum,
     sum_output: HostOutput,
     meters: Option<MeterBank>,
+    watch: Option<MixWatch>,
     window: StemWindow,
     model: Box<dyn MixModel>,
     network: NetworkShare,
@@ -124,6 +129,7 @@ impl Pipeline {
             sum: StemSum::default(),
             sum_output: HostOutput::new(model_rate_hz, host_rate_hz)?,
             meters: None,
+            watch: None,
             window: StemWindow::new(geometry),
             network: NetworkShare::new(geometry, model.mask_share()),
             model,
@@ -147,6 +153,12 @@ impl Pipeline {
     /// The same pipeline with meters of its stems only ([`Self::meters`]): whoever writes the mix to a file measures that.
     pub fn with_stem_meters(mut self) -> Self {
         self.meters = MeterBank::of_stems(self.geometry.sample_rate_hz);
+        self
+    }
+
+    /// The same pipeline with somebody who may watch what the mix does to the stems ([`Self::watch`]).
+    pub fn with_watch(mut self) -> Self {
+        self.watch = Some(MixWatch::new(f64::from(self.geometry.sample_rate_hz)));
         self
     }
 
@@ -187,6 +199,22 @@ impl Pipeline {
     pub(crate) fn normalizer_frames(&self) -> u64 {
         let samples = self.normalize.normalizer().latency_samples() as f64;
         (samples * self.host_rate_hz / f64::from(self.geometry.sample_rate_hz)).round() as u64
+    }
+
+    /// Watches from now on, or ceases to. The mix is the same to the bit.
+    pub fn watch(&mut self, on: bool) {
+        self.watch.iter_mut().for_each(|watch| watch.turn(on));
+    }
+
+    /// An estimate of what the mix does to the stems as they arrive ([`tributary_dsp::explain`]), of what was watched; takes
+    /// some milliseconds.
+    pub fn explain(&self) -> Option<Explanation> {
+        self.watch.as_ref()?.explain()
+    }
+
+    /// Where the network's masks can be read, if they can.
+    pub fn mask_meter(&mut self) -> Option<&mut MaskMeter> {
+        self.model.mask_meter()
     }
 
     /// The corrections the normalizer applies at present, in stem order.
@@ -295,6 +323,7 @@ impl Pipeline {
         self.faders.start();
         self.network.start();
         self.meters.iter_mut().for_each(MeterBank::reset);
+        self.watch.iter_mut().for_each(MixWatch::restart);
         self.take_stems(|intake, behind| intake.start_at(anchor, behind));
         self.model.reset();
         self.crossfade.reset();
@@ -336,10 +365,14 @@ impl Pipeline {
 
     /// Lets the intake take stems, and leads its blocks through what lies behind it, as far as the window.
     fn take_stems(&mut self, take: impl FnOnce(&mut Intake, &mut dyn FnMut(&mut Block, usize))) {
-        let Self { intake, normalize, faders, sum, sum_output, meters, window, .. } = self;
+        let Self { intake, normalize, faders, sum, sum_output, meters, watch, window, .. } = self;
         take(intake, &mut |block, lead_frames| {
+            let arrived = block.each_ref().map(|channel| &channel[lead_frames..]);
             if let Some(meters) = meters {
-                meters.add_stems_before(block.each_ref().map(|channel| &channel[lead_frames..]));
+                meters.add_stems_before(arrived);
+            }
+            if let Some(watch) = watch {
+                watch.take_stems(arrived);
             }
             let mut stems = normalize.process(block, lead_frames);
             if stems[0].is_empty() {
@@ -418,6 +451,9 @@ impl Pipeline {
         if let Some(meters) = &mut self.meters {
             meters.add_mix(made);
         }
+        if let Some(watch) = &mut self.watch {
+            watch.take_mix(made);
+        }
         self.mix_output.take(made);
         if precedes {
             self.window.advance_before_sound();
@@ -434,6 +470,7 @@ impl Pipeline {
             self.mix_peak = f32::INFINITY;
             let missing = self.geometry.hop_frames - std::mem::take(&mut self.lead_frames);
             self.network.advance(missing);
+            self.watch.iter_mut().for_each(|watch| watch.skip(missing));
             self.mix_output.take_missing(missing);
             self.window.advance(false);
         }

@@ -23,6 +23,7 @@ use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, Window
 use crate::bundle::parity::ParityVectors;
 use crate::bundle::statistics::{Prior, Statistics};
 use crate::error::ModelError;
+use crate::mask_meter::MaskMeter;
 use crate::model::{MaskHold, MixHop, MixModel, SongLearner};
 use crate::onnx::graph::{Graph, RunOptions, unlimited};
 use crate::pipeline::window::StemWindow;
@@ -128,8 +129,9 @@ impl IncrementalModel {
         parity: Option<&ParityVectors>,
     ) -> Result<(), ModelError> {
         self.front.learn_silence(options)?;
+        let rate_hz = f64::from(self.geometry.sample_rate_hz);
         let filters = self.mixer.sizes.filters;
-        self.masks = Masks::measure(options, filters, &mut self.front, &mut self.back)?;
+        self.masks = Masks::measure(options, filters, &mut self.front, &mut self.back, rate_hz)?;
         match parity {
             Some(parity) => parity.compare(&self.whole_signal(options, &parity.input, parity.frames)?)?,
             None => {
@@ -193,6 +195,7 @@ impl IncrementalModel {
             history.rows.fill(0.0);
         }
         self.previous_mask.fill(0.0);
+        self.masks.meter().into_iter().for_each(MaskMeter::restart);
         self.fresh = true;
     }
 
@@ -304,10 +307,15 @@ impl MixModel for IncrementalModel {
         true
     }
 
+    fn mask_meter(&mut self) -> Option<&mut MaskMeter> {
+        self.masks.meter()
+    }
+
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let now = self.hear(window)?;
         self.gather_mask(now);
-        self.masks.apply(&mut self.gathered, self.mixer.sizes.filters);
+        let hop_columns = self.geometry.hop_frames / FRAME_RATIO;
+        self.masks.apply(&mut self.gathered, self.mixer.sizes.filters, hop_columns);
         self.back.run(&self.options, &self.bands, &self.gathered, mix)
     }
 }

@@ -8,8 +8,10 @@
 use super::back_end::BackRun;
 use super::bands::History;
 use super::front_end::FrontRun;
+use super::mask_layout;
 use crate::bundle::contract::FRAME_RATIO;
 use crate::error::ModelError;
+use crate::mask_meter::MaskMeter;
 use crate::model::MaskHold;
 use crate::onnx::graph::RunOptions;
 use crate::test_support::Noise;
@@ -32,6 +34,8 @@ pub(super) struct Masks {
     /// For each frame of the mix; empty for all of the network.
     shares: Vec<f32>,
     held: Option<Held>,
+    /// Shows people what the masks do, where it is known what they are of.
+    meter: Option<MaskMeter>,
 }
 
 /// Means of the masks, watched or held.
@@ -60,37 +64,20 @@ impl Held {
 }
 
 impl Masks {
-    /// Finds the neutral mask of a network's ends.
+    /// Finds the neutral mask of a network's ends, and what its filters hear.
     pub(super) fn measure(
         options: &RunOptions,
         filters: usize,
         front: &mut FrontRun,
         back: &mut BackRun,
+        sample_rate_hz: f64,
     ) -> Result<Self, ModelError> {
-        let mut noise = Noise(1);
-        let stems: [Vec<f32>; tributary_dsp::CHANNELS] =
-            std::array::from_fn(|_| (0..MEASURED_FRAMES).map(|_| MEASURED_PEAK * noise.sample()).collect());
-        let made = front.run(options, stems.iter().map(Vec::as_slice))?;
-        let mut bands = History::new(filters, MEASURED_FRAMES + 2 * FRAME_RATIO);
-        bands.push(made.bands()?, MEASURED_FRAMES);
-        bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
-        let ones = vec![1.0; filters * (MEASURED_FRAMES / FRAME_RATIO + 2)];
-        let mix = back.run_whole(options, &bands.rows, &ones)?;
-        let inner = EDGE_FRAMES..MEASURED_FRAMES - EDGE_FRAMES;
-        let (mut with_sum, mut own, mut of_sum) = (0.0, 0.0, 0.0);
-        for (side, mix) in mix.chunks_exact(MEASURED_FRAMES).enumerate() {
-            for n in inner.clone() {
-                let sum: f32 = stems.iter().skip(side).step_by(2).map(|stem| stem[n]).sum();
-                let (sum, mix) = (f64::from(sum), f64::from(mix[n]));
-                with_sum += sum * mix;
-                own += mix * mix;
-                of_sum += sum * sum;
-            }
-        }
-        // Of the sum the least squares leave this.
-        let rest = of_sum - with_sum * with_sum / own;
-        let neutral = (with_sum > 0.0 && rest * LEAST_RATIO <= of_sum).then(|| (with_sum / own) as f32);
-        Ok(Self { neutral, shares: Vec::new(), held: None })
+        let neutral = measure_neutral(options, filters, front, back)?;
+        let layout = mask_layout::measure(options, filters, front, sample_rate_hz)?;
+        let columns_per_s = sample_rate_hz / FRAME_RATIO as f64;
+        let meter = neutral.zip(layout);
+        let meter = meter.map(|(neutral, layout)| MaskMeter::new(layout, neutral, columns_per_s));
+        Ok(Self { neutral, shares: Vec::new(), held: None, meter })
     }
 
     /// Whether there is a neutral mask.
@@ -110,11 +97,24 @@ impl Masks {
         self.shares.extend_from_slice(shares.unwrap_or(&[]));
     }
 
-    /// Brings the hop's mask to where it shall be: rows of columns of 64 frames, the first of which lies ahead of the hop.
-    pub(super) fn apply(&mut self, mask: &mut [f32], filters: usize) {
+    /// Where the masks can be read.
+    pub(super) fn meter(&mut self) -> Option<&mut MaskMeter> {
+        self.meter.as_mut()
+    }
+
+    /// Brings the hop's mask to where it shall be and shows it: rows of columns of 64 frames, the first of which lies ahead of
+    /// the hop, which is `hop_columns` long.
+    pub(super) fn apply(&mut self, mask: &mut [f32], filters: usize, hop_columns: usize) {
         if let Some(held) = &mut self.held {
             held.apply(mask, filters);
         }
+        self.interpolate(mask, filters);
+        if let Some(meter) = &mut self.meter {
+            meter.take(mask, 1..1 + hop_columns);
+        }
+    }
+
+    fn interpolate(&self, mask: &mut [f32], filters: usize) {
         let (Some(neutral), false) = (self.neutral, self.shares.is_empty()) else { return };
         let columns = mask.len() / filters;
         for (column, share) in shares_of_columns(&self.shares, columns).enumerate() {
@@ -123,6 +123,38 @@ impl Masks {
             }
         }
     }
+}
+
+/// The mask with which the mix is the sum of the stems; `None` when there is none.
+fn measure_neutral(
+    options: &RunOptions,
+    filters: usize,
+    front: &mut FrontRun,
+    back: &mut BackRun,
+) -> Result<Option<f32>, ModelError> {
+    let mut noise = Noise(1);
+    let stems: [Vec<f32>; tributary_dsp::CHANNELS] =
+        std::array::from_fn(|_| (0..MEASURED_FRAMES).map(|_| MEASURED_PEAK * noise.sample()).collect());
+    let made = front.run(options, stems.iter().map(Vec::as_slice))?;
+    let mut bands = History::new(filters, MEASURED_FRAMES + 2 * FRAME_RATIO);
+    bands.push(made.bands()?, MEASURED_FRAMES);
+    bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
+    let ones = vec![1.0; filters * (MEASURED_FRAMES / FRAME_RATIO + 2)];
+    let mix = back.run_whole(options, &bands.rows, &ones)?;
+    let inner = EDGE_FRAMES..MEASURED_FRAMES - EDGE_FRAMES;
+    let (mut with_sum, mut own, mut of_sum) = (0.0, 0.0, 0.0);
+    for (side, mix) in mix.chunks_exact(MEASURED_FRAMES).enumerate() {
+        for n in inner.clone() {
+            let sum: f32 = stems.iter().skip(side).step_by(2).map(|stem| stem[n]).sum();
+            let (sum, mix) = (f64::from(sum), f64::from(mix[n]));
+            with_sum += sum * mix;
+            own += mix * mix;
+            of_sum += sum * sum;
+        }
+    }
+    // Of the sum the least squares leave this.
+    let rest = of_sum - with_sum * with_sum / own;
+    Ok((with_sum > 0.0 && rest * LEAST_RATIO <= of_sum).then(|| (with_sum / own) as f32))
 }
 
 /// The share in the middle of each column.
@@ -162,11 +194,11 @@ mod tests {
         masks.hold(MaskHold::Watch);
         let moving = [1.0, 4.0, 0.5, 0.5];
         let mut heard = moving;
-        masks.apply(&mut heard, 2);
+        masks.apply(&mut heard, 2, 1);
         assert_eq!(heard, moving, "watching changes nothing");
         masks.hold(MaskHold::Mean);
         let mut held = [9.0, 9.0, 9.0, 7.0];
-        masks.apply(&mut held, 2);
+        masks.apply(&mut held, 2, 1);
         assert!(
             held.iter().zip([2.0, 2.0, 0.5, 0.5]).all(|(held, mean)| (held - mean).abs() < 1e-6),
             "{held:?}"

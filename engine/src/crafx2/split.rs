@@ -13,6 +13,7 @@ use super::masks::Masks;
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::bundle::parity::ParityVectors;
 use crate::error::ModelError;
+use crate::mask_meter::MaskMeter;
 use crate::model::{MaskHold, MixHop, MixModel, SongLearner};
 use crate::onnx::graph::{Graph, Input, Port, RunOptions, unlimited};
 use crate::pipeline::window::StemWindow;
@@ -80,7 +81,8 @@ impl SplitModel {
         parity: Option<&ParityVectors>,
     ) -> Result<(), ModelError> {
         self.front.learn_silence(options)?;
-        self.masks = Masks::measure(options, self.filters, &mut self.front, &mut self.back)?;
+        let rate_hz = f64::from(self.geometry.sample_rate_hz);
+        self.masks = Masks::measure(options, self.filters, &mut self.front, &mut self.back, rate_hz)?;
         self.reset();
         if let Some(parity) = parity {
             let mix = self.whole_signal(options, parity)?;
@@ -132,6 +134,7 @@ impl MixModel for SplitModel {
     fn reset(&mut self) {
         self.bands.clear();
         self.levels.rows.fill(0.0);
+        self.masks.meter().into_iter().for_each(MaskMeter::restart);
         let columns = self.latents.frames;
         self.front.place_silence(&mut self.latents.rows, columns, 0..columns);
     }
@@ -153,6 +156,10 @@ impl MixModel for SplitModel {
         true
     }
 
+    fn mask_meter(&mut self) -> Option<&mut MaskMeter> {
+        self.masks.meter()
+    }
+
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         self.advance(window)?;
         let filters = self.filters;
@@ -167,7 +174,7 @@ impl MixModel for SplitModel {
                 gathered.extend_from_slice(&row[first..first + mask_frames]);
             }
         })?;
-        masks.apply(gathered, filters);
+        masks.apply(gathered, filters, geometry.hop_frames / FRAME_RATIO);
         back.run(options, bands, gathered, mix)
     }
 }

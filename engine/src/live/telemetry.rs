@@ -9,11 +9,14 @@ use std::sync::atomic::{
 };
 
 use crossbeam_utils::atomic::AtomicCell;
+use tributary_dsp::explain::Explanation;
 use tributary_dsp::{Stem, StemReading, TonePortrait};
 
 use super::audio_thread::render_record::{RenderReport, SharedRecord};
+use super::mask_history::{MaskHistory, SharedMaskHistory};
 use super::report::{ModelName, Report, StemReport};
 use crate::latency::LatencyReport;
+use crate::mask_meter::MaskMeter;
 use crate::pipeline::image::StereoImage;
 use crate::pipeline::meters::{Loudness, SILENCE_DB};
 
@@ -180,6 +183,10 @@ pub struct Telemetry {
     portraits: AtomicCell<[TonePortrait; Stem::COUNT]>,
     /// Publications for which the last look is still good.
     looks: AtomicU32,
+    /// What the mix does to the stems, as far as that was looked at.
+    explanation: AtomicCell<Option<Explanation>>,
+    /// What the network's masks did, likewise.
+    masks: SharedMaskHistory,
     /// Largest output sample, linear, falling by 20 dB per second.
     pub output_peak: AtomicF32,
     /// Time the last hop took / time a hop lasts, smoothed over about ten hops. Above 1 the worker cannot keep up.
@@ -216,6 +223,8 @@ impl Default for Telemetry {
             output: AtomicCell::default(),
             portraits: AtomicCell::default(),
             looks: AtomicU32::new(0),
+            explanation: AtomicCell::default(),
+            masks: SharedMaskHistory::default(),
             output_peak: AtomicF32::new(0.0),
             load: AtomicF32::new(0.0),
             load_peak: AtomicF32::new(0.0),
@@ -307,6 +316,30 @@ impl Telemetry {
 
     pub(super) fn set_tone_portraits(&self, portraits: [TonePortrait; Stem::COUNT]) {
         self.portraits.store(portraits);
+    }
+
+    /// An estimate of what the mix does to the stems as they arrive, over the last half minute that somebody looked at;
+    /// renewed every other second of that. `None` before the first. Not for the audio thread.
+    pub fn explanation(&self) -> Option<Explanation> {
+        self.explanation.load()
+    }
+
+    pub(super) fn set_explanation(&self, explanation: Explanation) {
+        self.explanation.store(Some(explanation));
+    }
+
+    /// What the network's masks did in the last ten seconds that somebody looked at. Without readings for a network whose
+    /// masks nobody can read. Not for the audio thread.
+    pub fn masks(&self) -> MaskHistory {
+        self.masks.copy()
+    }
+
+    /// Takes the readings of a meter.
+    pub(super) fn add_masks(&self, meter: &mut MaskMeter) {
+        if !meter.is_empty() {
+            let bands_hz = meter.layout().bands_hz.clone();
+            self.masks.extend(&bands_hz, meter.drain());
+        }
     }
 
     pub(crate) fn set_loading(&self, progress: f32) {

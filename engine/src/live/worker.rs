@@ -15,6 +15,7 @@ use tributary_dsp::{CHANNELS, CorrectionSource};
 use super::control_ring::ControlReceiver;
 use super::fallback::Fallback;
 use super::model_source::ModelSource;
+use super::onlookers::Onlookers;
 use super::output_meter::OutputMeter;
 use super::output_ring::OutputRing;
 use super::protocol::{NO_STREAM, Shared};
@@ -79,6 +80,7 @@ pub(crate) struct Worker {
     /// The stream being worked on.
     stream: u64,
     publication: Publication,
+    onlookers: Onlookers,
     /// How long it has slept without finding a frame, in ms.
     waited_ms: f64,
 }
@@ -140,6 +142,7 @@ impl Worker {
         }
         telemetry.set_masks(pipeline.has_masks());
         let publication = Publication::new(Arc::clone(&telemetry));
+        let onlookers = Onlookers::new(Arc::clone(&telemetry));
         Ok(Self {
             shared,
             telemetry,
@@ -155,6 +158,7 @@ impl Worker {
             capture_end: None,
             stream: NO_STREAM,
             publication,
+            onlookers,
             waited_ms: 0.0,
         })
     }
@@ -201,6 +205,7 @@ impl Worker {
             if let Some(gain) = self.publication.publish(&self.pipeline) {
                 self.fallback.set_gain(gain);
             }
+            self.onlookers.follow(&mut self.pipeline);
         }
         self.publication.add_work(started.elapsed());
         if self.pipeline.hop_is_due() {
@@ -237,6 +242,7 @@ impl Worker {
         self.fallback.start();
         self.stream = stream;
         self.publication.restart();
+        self.onlookers.restart();
         self.shared.acknowledge(stream, self.mix.written(), self.sum.written());
     }
 
@@ -338,7 +344,7 @@ fn build_pipeline(
         }
     };
     progress(1.0);
-    built.map(|(pipeline, remark)| (pipeline.with_meters(), remark)).map_err(|e| e.to_string())
+    built.map(|(pipeline, remark)| (pipeline.with_meters().with_watch(), remark)).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

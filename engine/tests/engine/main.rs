@@ -25,3 +25,4 @@ mod realtime;
 mod rendering;
 mod seams;
 mod soak;
+mod watching;
