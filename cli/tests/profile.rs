@@ -53,6 +53,37 @@ fn a_profile_holds_what_a_stem_is_and_can_be_drawn() {
 }
 
 #[test]
+fn a_song_is_learned_into_a_file_that_the_plug_in_takes() {
+    use tributary_engine::{Engine, EngineConfig, LearnedSong, LearningPhase, ModelBundle, ModelSource};
+    let root = folder("profile-learned");
+    let song = support::song(&root.join("Song"), Wav::FLOAT);
+    let path = root.join("song.profile.json");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/sum");
+    let learn = ["profile", plain(&song), "--learned", "--model", plain(&model), "-o", plain(&path)];
+    let run = tributary(&learn).succeeds();
+    assert!(run.out.contains("vocals") && run.out.contains("song.profile.json"), "{}", run.out);
+    let learned = LearnedSong::read_file(&path).expect("its own format");
+    assert!((learned.length_s - 3.0).abs() < 0.01 && learned.profile.0.iter().all(Option::is_some));
+    // An engine of that model has it in force at once; one with other rules refuses it in a sentence.
+    let bundle = Box::new(ModelBundle::open(&model).expect("it ships"));
+    let config = EngineConfig {
+        model: ModelSource::Bundle { bundle, library: None },
+        corrections: tributary_dsp::CorrectionSource::Adaptive,
+        host_rate_hz: 48_000.0,
+        max_block: 512,
+    };
+    let (_audio, handle) = Engine::start(config);
+    handle.learning().restore(learned.clone()).expect("learned for this model");
+    assert_eq!(handle.learning().status().phase, LearningPhase::Learned);
+    let foreign = LearnedSong { normalization_sha256: "0".repeat(64), ..learned.clone() };
+    assert!(handle.learning().restore(foreign).is_err());
+    // Learned again it is the same, whenever that was.
+    tributary(&learn).succeeds();
+    let again = LearnedSong::read_file(&path).expect("its own format");
+    assert_eq!(again.profile, learned.profile);
+}
+
+#[test]
 fn what_is_neither_targets_nor_a_profile_is_refused() {
     let root = folder("targets-show");
     fs::write(root.join("x.json"), "{\"a\": 1}").expect("written");

@@ -8,5 +8,6 @@ pub(crate) mod learned;
 pub(crate) mod learning;
 mod learning_thread;
 pub(crate) mod song_averages;
+pub(crate) mod song_file;
 pub(crate) mod state;
 pub(crate) mod stem_file;

@@ -55,6 +55,7 @@ pub use learn::capture::{CaptureError, CaptureLimits};
 pub use learn::learned::{LearnedSong, LearnedStatistics, LearningPhase, LearningStatus, Normalization};
 pub use learn::learning::Learning;
 pub use learn::song_averages::{NormalizedStems, Progress};
+pub use learn::song_file::SongFileError;
 pub use learn::stem_file::{StemFile, StemFileError};
 pub use live::audio_thread::audio_side::AudioSide;
 pub use live::audio_thread::engine_player::{EnginePlayer, PlayerControl, Retired};

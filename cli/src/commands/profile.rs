@@ -2,6 +2,8 @@
 //! averages, at full resolution. What targets are to a set, this is to a song: `tributary targets show` draws both. Of a set
 //! every song gets a profile of its own.
 
+mod learned;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +51,12 @@ pub struct Args {
     /// and the compressor's gain reduction over time; for one song only
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// Write what the plug-in's Learn would find of the song instead: the corrections, and the network's averages. For one song
+    #[arg(long, conflicts_with_all = ["picture", "recipe"])]
+    learned: bool,
+    /// Model bundle to learn for: a folder or the name of a model that ships [default: the bundled model]
+    #[arg(long, value_name = "FOLDER|NAME", requires = "learned")]
+    model: Option<String>,
 }
 
 /// Measures a song, or every song of a set.
@@ -58,6 +66,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let normalization = NormalizationArgs::of_recipe(Some(args.recipe.clone())).resolve()?;
     match args.set.find(&args.song, &args.reading)? {
+        Found::Song(files) if args.learned => {
+            ensure!(
+                args.job.is_default(),
+                "--jobs and --shard are for sets; {} is one song",
+                args.song.display()
+            );
+            learned::run(&files, args.model.as_deref(), &args.output, args.reading.strict)
+        }
+        Found::Set(_) if args.learned => {
+            bail!("{} is no song but holds several: --learned is for one", args.song.display())
+        }
         Found::Song(files) => run_song(args, &files, &normalization),
         Found::Set(songs) => run_set(args, &songs, &normalization),
     }
