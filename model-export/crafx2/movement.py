@@ -118,7 +118,8 @@ def compare(found: Movement, moves: Moves, before: Audio, after: Audio) -> None:
             truth, moved = truth - np.mean(truth), moved - np.mean(moved)
             if np.sqrt(np.mean(truth**2)) >= LEAST_DB:
                 found.tallies.setdefault((stem, name), Tally()).pairs.append((truth, moved))
-    found.balance_db.append(float(np.mean(np.abs(np.array(means) - np.mean(means)))))
+    if means:
+        found.balance_db.append(float(np.mean(np.abs(np.array(means) - np.mean(means)))))
 
 
 def _db(power: Audio, reference: Audio | float) -> Audio:

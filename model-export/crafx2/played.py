@@ -79,7 +79,9 @@ class Played:
 def _words(value: object) -> str:
     """A value as a card says it; a table in brackets."""
     if isinstance(value, dict):
-        return "(" + ", ".join(f"{name} {_words(entry)}" for name, entry in value.items()) + ")"
+        # "generated" is a word for songs on a card.
+        said = {"generated": "room"}
+        return "(" + ", ".join(f"{said.get(name, name)} {_words(entry)}" for name, entry in value.items()) + ")"
     return str(value)
 
 

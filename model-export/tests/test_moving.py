@@ -284,6 +284,9 @@ def test_a_run_on_moves_becomes_a_bundle_whose_movement_is_told(remixed, tmp_pat
     assert main(["movement", str(tmp_path / "bundle"), str(tmp_path / "run")]) == 1
 
 
-def test_a_table_without_likeness_says_so():
-    found = Movement(balance_db=[0.5])
-    assert "Mean balance error 0.50 dB; 1 songs." in table(found)
+def test_what_is_silent_tells_nothing(heard):
+    moves, before = heard
+    found = found_in(moves, 0.0 * before, 0.0 * before)
+    assert found == Movement()
+    found.balance_db.append(0.5)
+    assert table(found).endswith("Mean balance error 0.50 dB; 1 songs.")
