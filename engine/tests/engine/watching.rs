@@ -7,7 +7,7 @@ use tributary_dsp::explain::{Explanation, Observer};
 use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Stem};
 use tributary_engine::pipeline::watch::watch;
 use tributary_engine::test_support::{SMALL_GEOMETRY, custom_source};
-use tributary_engine::{Controls, Engine, EngineConfig, ModelBundle, Pipeline, SumModel};
+use tributary_engine::{Controls, Engine, EngineConfig, MaskReading, ModelBundle, Pipeline, SumModel};
 
 use crate::common::{neutral_pipeline, noise_stems, part, repository};
 use crate::networks::library;
@@ -119,7 +119,7 @@ fn a_worker_measures_while_somebody_looks() {
 }
 
 /// The default network's masks at a share of the network: readings, and the bands they are of.
-fn masks(bundle: &ModelBundle, network: f32) -> (Vec<f32>, Vec<[[[f32; 16]; 2]; 4]>) {
+fn masks(bundle: &ModelBundle, network: f32) -> (Vec<f32>, Vec<MaskReading>) {
     let loaded = bundle.find_library_and_load(None).unwrap();
     let (targets, source) = (bundle.targets(), CorrectionSource::Adaptive);
     let mut pipeline =
@@ -129,7 +129,7 @@ fn masks(bundle: &ModelBundle, network: f32) -> (Vec<f32>, Vec<[[[f32; 16]; 2]; 
     push(&mut pipeline, &noise_stems(132_300, 73), 0..132_300);
     let meter = pipeline.mask_meter().unwrap();
     let bands_hz = meter.layout().bands_hz.clone();
-    (bands_hz, meter.drain().map(|reading| reading.gains_db).collect())
+    (bands_hz, meter.drain().collect())
 }
 
 #[test]
@@ -147,8 +147,8 @@ fn masks_are_read_per_stem_part_and_band_ten_times_a_second() {
     // Three seconds, less what the network waits for.
     assert!((18..=30).contains(&whole.len()), "{} readings", whole.len());
     let (_, half) = masks(&bundle, 0.5);
-    let flat = |readings: &[[[[f32; 16]; 2]; 4]]| -> Vec<f32> {
-        readings.iter().flatten().flatten().flatten().copied().collect()
+    let flat = |readings: &[MaskReading]| -> Vec<f32> {
+        readings.iter().flat_map(|reading| reading.gains_db).flatten().flatten().collect()
     };
     let (whole, half) = (flat(&whole), flat(&half));
     assert!(whole.iter().any(|gain_db| gain_db.abs() > 0.3), "the network does something");
