@@ -3,7 +3,7 @@
 
 use crate::amounts::{Amounts, Share};
 use crate::context::Context;
-use crate::effect::{Effect, Findings, Source};
+use crate::effect::{Effect, Source};
 use crate::effects::conditioning::Conditioning;
 use crate::effects::dynamics::Dynamics;
 use crate::effects::equalization::Equalization;
@@ -12,6 +12,7 @@ use crate::effects::panning::Panning;
 use crate::effects::panning::balance::Balance;
 use crate::effects::reverb::Reverb;
 use crate::effects::width::Width;
+use crate::findings::Findings;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::portrait::TonePortrait;
 use crate::profile::StemProfile;

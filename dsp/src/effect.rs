@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use crate::amounts::Share;
+use crate::findings::Findings;
 use crate::hop::Hop;
 use crate::portrait::TonePortrait;
 use crate::profile::StemProfile;
@@ -46,14 +47,6 @@ pub enum Feature {
     Phi(Vec<f64>),
     /// Integrated loudness in LUFS.
     Loudness(f64),
-}
-
-/// What effects find out about a stem as it came, for those that stand behind them.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Findings {
-    /// Whether it was recorded in mono: 1 for yes, 0 for a stem that somebody has given a side. `None` when nobody looks for
-    /// that, or not for long enough yet.
-    pub mono: Option<f32>,
 }
 
 /// One effect on one stem. A fresh one, or one that is switched off, changes nothing and only delays.

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::stem::Stem;
 
-pub use crate::effects::conditioning::ConditioningCorrection;
+pub use crate::effects::conditioning::correction::ConditioningCorrection;
 pub use crate::effects::dynamics::compressor::CompressorSetting;
 pub use crate::effects::dynamics::correction::DynamicsCorrection;
 pub use crate::effects::equalization::correction::EqualizationCorrection;
 pub use crate::effects::equalization::curve::CURVE_POINTS;
 pub use crate::effects::loudness::correction::LoudnessCorrection;
 pub use crate::effects::panning::correction::PanningCorrection;
-pub use crate::effects::reverb::missing::ReverbCorrection;
+pub use crate::effects::reverb::correction::ReverbCorrection;
 pub use crate::effects::width::correction::WidthCorrection;
 
 /// Frozen corrections of one stem; an absent effect leaves the stem alone.

@@ -6,7 +6,8 @@
 use crate::analysis::loudness::measure as measure_loudness;
 use crate::block::StereoBuffer;
 use crate::chain::{Chain, latency_hops};
-use crate::effect::{Effect, Feature, Findings, Source};
+use crate::effect::{Effect, Feature, Source};
+use crate::findings::Findings;
 use crate::hop::{HOP_FRAMES, Hop, sanitize};
 use crate::normalizer::{NormalizerError, check, context};
 use crate::padded::PaddedStem;

@@ -5,8 +5,9 @@
 //! and the released code's know nothing of it. A stem without an offset worth mentioning passes to the bit: a high pass would
 //! also turn what little a song has below 20 Hz, and with it the place of a stem as measures of panning see it.
 
-use serde::{Deserialize, Serialize};
+pub(crate) mod correction;
 
+use self::correction::ConditioningCorrection;
 use crate::analysis::estimates::{ESTIMATE_SECONDS, RunningWeight};
 use crate::context::Context;
 use crate::effect::{Effect, Source};
@@ -18,27 +19,8 @@ use crate::store::{StemStore, StoreError, for_each_hop};
 /// Corner of the high pass. Low, for the sake of phase: at 6 Hz a kick drum's peaks rise by a quarter of a decibel, and the distance
 /// of mixes to human ones in dynamics by a tenth.
 const CORNER_HZ: f64 = 1.5;
-/// An offset is taken off from the first of these levels on, and wholly from the second: −60 and −54 dBFS. The largest
-/// offset of ten real mixes is −64 dBFS.
-const OFFSET_LINEAR: [f64; 2] = [1e-3, 2e-3];
 /// Below this a decay has ended; it would go on in denormal numbers, which cost a hundredfold.
 const SILENCE_LINEAR: f64 = 1e-20;
-
-/// How much of the high pass a stem gets.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConditioningCorrection {
-    /// 0 for a stem without an offset, 1 for one that has one.
-    pub share: f64,
-}
-
-impl ConditioningCorrection {
-    fn of(offset: [f64; 2]) -> Self {
-        let [least, whole] = OFFSET_LINEAR;
-        let largest = offset[0].abs().max(offset[1].abs());
-        Self { share: ((largest - least) / (whole - least)).clamp(0.0, 1.0) }
-    }
-}
 
 /// The high pass of one stem, second-order Butterworth, let through as far as there is an offset. No latency.
 #[derive(Debug)]

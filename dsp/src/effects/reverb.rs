@@ -5,6 +5,7 @@
 //! measured, and a network learns to undo it. A recipe of kind [`Tributary`](crate::RecipeKind::Tributary) uses it as an
 //! engineer does. There it stands behind width, and only what is dry gets it ([`missing`]).
 
+pub(crate) mod correction;
 pub(crate) mod draw;
 pub(crate) mod falls;
 pub(crate) mod missing;
@@ -14,11 +15,13 @@ pub(crate) mod send;
 pub use draw::ReverbDraw;
 pub use room::{ImpulseResponse, ImpulseResponseError, LONGEST_SECONDS, Room, RoomName};
 
-use self::missing::{Following, ReverbCorrection};
+use self::correction::ReverbCorrection;
+use self::missing::Following;
 use self::send::ReverbSend;
 use crate::amounts::Share;
 use crate::context::Context;
-use crate::effect::{Effect, Findings, Source};
+use crate::effect::{Effect, Source};
+use crate::findings::Findings;
 use crate::hop::Hop;
 use crate::profile::StemProfile;
 use crate::reading::{ReverbReading, StemReading};

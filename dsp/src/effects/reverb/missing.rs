@@ -6,11 +6,10 @@
 //! of reverberation itself could not be measured well enough to be matched (`docs/fx-normalization.md`), so what is found here
 //! is a share of a careful send, never a send of its own.
 
-use serde::{Deserialize, Serialize};
-
 use crate::analysis::estimates::Glide;
-use crate::effect::Findings;
+use crate::effects::reverb::correction::ReverbCorrection;
 use crate::effects::reverb::falls::Falls;
+use crate::findings::Findings;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::stem::Stem;
 use crate::store::{StemStore, StoreError, for_each_hop};
@@ -21,14 +20,6 @@ const DRY_FALL_DB: f32 = -22.8;
 const WET_FALL_DB: f32 = -19.5;
 /// Hops between two looks at what is missing.
 const LOOK_HOPS: usize = 8;
-
-/// The reverb that one stem gets.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReverbCorrection {
-    /// Share of the recipe's send, 0 to 1.
-    pub share: f32,
-}
 
 /// How dry a voice is, 0 to 1. Not known yet: not at all, so that a room never comes too early and goes again.
 fn dryness(fall_db: Option<f32>) -> f32 {
