@@ -69,7 +69,7 @@ fn table(learned: &LearnedSong) -> Table {
     let mut table = Table::new(&["stem", "gain dB", "pan %"]);
     for (stem, profile) in Stem::ALL.into_iter().zip(&learned.profile.0) {
         let Some(profile) = profile else { continue };
-        let pan = profile.panning.map(|panning| 100.0 * f64::from(panning.side));
+        let pan = profile.panning.map(|panning| 100.0 * panning.side);
         table.row(vec![
             stem.name().into(),
             report::level(profile.loudness.map(|loudness| loudness.gain_db)),
