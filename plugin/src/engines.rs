@@ -6,6 +6,7 @@
 //! after the host has deactivated the plug-in still says how the run went.
 
 mod choice;
+mod learned_file;
 mod playing;
 mod run;
 mod steps;

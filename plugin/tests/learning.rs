@@ -84,6 +84,31 @@ fn learned_is_restored(plugin: &mut Tributary, saved: &str) {
     assert_eq!((learned_text(plugin).as_str(), changes(plugin)), (saved, before));
 }
 
+/// What was learned goes into a file and comes back from it, which can be undone; other files change nothing.
+fn learned_goes_through_a_file(plugin: &Tributary, folder: &std::path::Path) {
+    let (engines, before) = (plugin.engines(), learned_text(plugin));
+    let [path, foreign, damaged] = ["a.json", "b.json", "c.json"].map(|name| folder.join(name));
+    engines.save_learned(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut document: Value = serde_json::from_str(&text).unwrap();
+    document["learned"]["normalization_sha256"] = Value::String("0".repeat(64));
+    std::fs::write(&foreign, document.to_string()).unwrap();
+    std::fs::write(&damaged, &text[..text.len() / 2]).unwrap();
+    for (path, said) in [(&foreign, "normalizes otherwise"), (&damaged, "is no learned profile")] {
+        let error = engines.load_learned(path).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+        assert_eq!(learned_text(plugin), before, "what was in force stays in force");
+    }
+    press(plugin, LearningAction::Forget);
+    assert!(engines.save_learned(&path).unwrap_err().to_string().contains("Nothing has been learned"));
+    engines.load_learned(&path).unwrap();
+    assert_eq!(learned_text(plugin), before);
+    assert_eq!(engines.steps()[0].as_deref(), Some("Load profile"));
+    engines.undo();
+    assert!(is_adaptive(&copies(plugin).learning));
+    engines.load_learned(&path).unwrap();
+}
+
 fn is_adaptive(copy: &LearningCopy) -> bool {
     matches!(copy, LearningCopy::Adaptive { message: None })
 }
@@ -128,6 +153,7 @@ fn learn_save_restore_forget() {
     assert_eq!(copies(&plugin).toolbar.steps, [Some("Learn".into()), None]);
     another_mode_waits_for_a_song_that_is_learned(&mut plugin, &song);
     learned_is_restored(&mut plugin, &saved);
+    learned_goes_through_a_file(&plugin, &folder);
 
     // Deactivated and activated again; in another instance before and after activation.
     plugin.deactivate();
