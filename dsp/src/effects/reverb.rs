@@ -3,7 +3,7 @@
 //!
 //! By the paper's rules and the published ones it is an augmentation: it stands ahead of the chain, the same whatever is
 //! measured, and a network learns to undo it. A recipe of kind [`Tributary`](crate::RecipeKind::Tributary) uses it as an
-//! engineer does. There it stands behind width, and only what is dry gets it ([`missing`]).
+//! engineer does. There it stands behind width, and only what is dry gets it (`missing.rs`).
 
 pub(crate) mod correction;
 pub(crate) mod draw;

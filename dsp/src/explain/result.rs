@@ -58,7 +58,7 @@ pub struct StemInMix {
     pub pan: f32,
     /// Its polarity is the opposite.
     pub inverted: bool,
-    /// Gain per third octave ([`crate::effects::equalization::third_octaves`]); none where it is not heard in the mix.
+    /// Gain per third octave, upward from 20 Hz; none where it is not heard in the mix.
     #[serde(serialize_with = "points")]
     pub curve: [Option<BandGain>; THIRD_OCTAVES],
 }
