@@ -2,7 +2,8 @@
 
 The generator knows every move (`songs/moves.py`), so masks can be compared with the moves themselves instead of mixes
 with mixtures. With the filter bank of the transparent start held fixed, latents are computed once per song, and a step
-is a tenth of one that goes through audio. Only the movement is taught: songs are remixed, their moves have no mean.
+takes less than half of the time of one through audio. Only the movement is taught: songs are remixed, their moves have
+no mean.
 """
 
 from __future__ import annotations
