@@ -295,7 +295,8 @@ def test_a_configuration_differs_from_its_base_in_what_it_says():
     small, base = load_config("small"), load_config("default")
     narrow = replace(base.network, filters=64, lstm_hidden=32)
     train = replace(base.train, seed=2)
-    expected = replace(base, name="small", description=small.description, network=narrow, train=train)
+    played = replace(base.played, mask_share=0.06)
+    expected = replace(base, name="small", description=small.description, network=narrow, train=train, played=played)
     assert small == expected
 
 
