@@ -135,12 +135,11 @@ def test_the_loss_is_what_is_lacking_and_punishes_what_never_moves_most():
 
 
 def test_the_next_default_is_taught_on_stems_as_the_default_plays_them():
-    """Otherwise it would learn fixed filters again; levels may differ, all by as much."""
+    """Otherwise it would learn fixed filters again, or be limited where the default is not."""
     taught, shipped = load_config("movement"), load_config("default")
     assert taught.recipe == shipped.played.recipe_after(shipped.recipe)
     assert taught.played == Played()
-    louder_db = {round(taught.loudness_lufs[stem] - shipped.played.loudness_lufs[stem], 6) for stem in STEMS}
-    assert len(louder_db) == 1
+    assert taught.loudness_lufs == shipped.played.loudness_lufs
 
 
 def small(steps: int):
