@@ -62,7 +62,6 @@ pub(crate) struct Falls {
     usual: Vec<f32>,
     /// Of the hops of one fall: power near each bin, 0 where it does not count. The oldest is reused for the newest.
     past: VecDeque<Vec<f32>>,
-    lag_hops: usize,
     cells: [f32; CELLS],
     /// What is left of earlier counts after a hop.
     keep: f32,
@@ -93,7 +92,6 @@ impl Falls {
             around: vec![0.0; count],
             usual: vec![0.0; count],
             past: (0..lag_hops + 1).map(|_| vec![0.0; count]).collect(),
-            lag_hops,
             cells: [0.0; CELLS],
             keep: if forgets { (-hop_seconds / ESTIMATE_SECONDS).exp() as f32 } else { 1.0 },
             sounding_hops: 0,
@@ -136,7 +134,6 @@ impl Falls {
         let mut near = self.past.pop_front().unwrap_or_default();
         mean_around(&self.power, NEAR_BINS, &mut near);
         let before = &self.past[0];
-        debug_assert_eq!(self.past.len(), self.lag_hops);
         self.cells.iter_mut().for_each(|cell| *cell *= self.keep);
         for (bin, near) in near.iter_mut().enumerate() {
             let floor = FLOOR * self.usual[bin];
