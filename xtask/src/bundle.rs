@@ -1,8 +1,10 @@
 //! `cargo xtask bundle`: builds the plug-in and puts both bundles together in `target/bundled`.
 //!
 //! A bundle is complete by itself: the binary, ONNX Runtime, the default model and every license that must travel with
-//! them. It is made in a folder beside its place and exchanged as a whole, so that a host never meets half a bundle.
+//! them. It is made in a folder beside its place and exchanged as a whole, so that a host never meets half a bundle. What
+//! both bundles hold is on disk once, and debug information lies apart, in `target/shipped`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,9 +18,16 @@ use crate::places::{self, Places};
 use crate::process;
 use crate::setup;
 use crate::steps::Steps;
+use crate::symbols;
 
 /// The crate whose library is the plug-in.
 const PACKAGE: &str = "tributary";
+
+/// The crate whose program is the command line.
+const PROGRAM_PACKAGE: &str = "tributary-cli";
+
+/// The script that takes an installation away again, beside what it installed.
+pub const INSTALLER: (&str, &str) = ("install.sh", include_str!("install.sh"));
 
 /// Sets up, builds and bundles.
 pub fn run(places: &Places) -> Result<()> {
@@ -40,15 +49,18 @@ pub struct Built {
     library: PathBuf,
     /// The program that prints what the library's VST3 factory says of itself.
     describer: PathBuf,
+    /// The command line.
+    program: PathBuf,
 }
 
 /// The example that describes the VST3 factory.
 const DESCRIBER: &str = "module_info";
 
-/// Builds the plug-in, and the program that describes it.
+/// Builds the plug-in, the command line, and the program that describes the plug-in.
 pub fn build(places: &Places) -> Result<Built> {
-    let mut command =
-        places.cargo_build(&["--lib", "--example", DESCRIBER, "--message-format=json-render-diagnostics"]);
+    let targets = ["--lib", "--bin", PROGRAM, "--example", DESCRIBER];
+    let mut command = places.cargo_build(&targets);
+    command.arg("--message-format=json-render-diagnostics");
     let built =
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
     if !built.status.success() {
@@ -57,8 +69,11 @@ pub fn build(places: &Places) -> Result<Built> {
     let messages = String::from_utf8(built.stdout).context("cargo's messages are not UTF-8")?;
     let library = library_in(&messages).context("cargo built no library for the plug-in")?;
     let describer = describer_in(&messages).context("cargo built no description of the plug-in")?;
-    Ok(Built { library, describer })
+    Ok(Built { library, describer, program: places.program(PROGRAM) })
 }
+
+/// The command line's name.
+const PROGRAM: &str = "tributary";
 
 /// Finds the describing program among Cargo's messages.
 fn describer_in(messages: &str) -> Option<PathBuf> {
@@ -95,7 +110,13 @@ pub fn assemble(places: &Places, built: &Built) -> Result<()> {
     let module_info = process::capture(Command::new(&built.describer).arg(&presets))
         .context("the plug-in's factory cannot be described")?;
     let processor = std::env::consts::ARCH;
-    let mut entries = layout::entries(system, processor, &built.library, &module_info, &resources, version);
+    let (library, program) = ship(places, built)?;
+    let mut entries = layout::entries(system, processor, &library, &module_info, &resources, version);
+    entries.push((layout::program(system), Source::File(program)));
+    if system == System::Linux {
+        let (name, text) = INSTALLER;
+        entries.push((layout::clap_parts(system).join(name), Source::Text(text.into())));
+    }
     let preset_files: Vec<_> = files::below(&presets)?.into_iter().map(|file| presets.join(file)).collect();
     entries.extend(layout::preset_entries(system, &preset_files));
     exchange(&entries, &layout::top_level(system), &bundled)?;
@@ -103,6 +124,19 @@ pub fn assemble(places: &Places, built: &Built) -> Result<()> {
         println!("{}", places::display(places, &bundled.join(name)));
     }
     Ok(())
+}
+
+/// Where binaries lie as they ship, with their debug information beside them.
+pub fn shipped_folder(places: &Places) -> PathBuf {
+    places.target.join("shipped")
+}
+
+/// The plug-in's binary and the command line, as they ship.
+fn ship(places: &Places, built: &Built) -> Result<(PathBuf, PathBuf)> {
+    let folder = shipped_folder(places);
+    // Not "Tributary" and "tributary": some file systems take the two for one.
+    let library = symbols::split(&built.library, "Tributary.clap", &folder)?;
+    Ok((library, symbols::split(&built.program, PROGRAM, &folder)?))
 }
 
 /// The files that the plug-in needs beside itself: runtime, models, licenses.
@@ -124,20 +158,26 @@ fn resources(places: &Places) -> Result<Vec<Entry>> {
         let path = licenses.join(format!("ONNX-Runtime-{name}{ending}"));
         resources.push((path, Source::File(runtime.join(name))));
     }
-    let crates = licenses::of_crates(places, PACKAGE).context("cannot collect the licenses of the crates")?;
+    let crates = licenses::of_crates(places, &[PACKAGE, PROGRAM_PACKAGE])
+        .context("cannot collect the licenses of the crates")?;
     resources.push((licenses.join("Rust-crates.txt"), Source::Text(crates)));
     Ok(resources)
 }
 
-/// Writes `entries` into a folder beside `bundled`, then moves each of `names` into place.
+/// Writes `entries` into a folder beside `bundled`, then moves each of `names` into place. A file that goes to two places
+/// is on disk once.
 fn exchange(entries: &[Entry], names: &[String], bundled: &Path) -> Result<()> {
     let partial = files::suffixed(bundled, ".partial");
     files::remove(&partial)?;
+    let mut copies: BTreeMap<&Path, PathBuf> = BTreeMap::new();
     let written = entries.iter().try_for_each(|(path, source)| {
         let to = partial.join(path);
         match source {
-            Source::File(from) => files::copy(from, &to),
             Source::Text(text) => files::write(&to, text),
+            Source::File(from) => match copies.get(from.as_path()) {
+                Some(copy) => files::link_or_copy(copy, &to),
+                None => files::copy(from, &to).map(|()| drop(copies.insert(from.as_path(), to))),
+            },
         }
     });
     let put = written.and_then(|()| {

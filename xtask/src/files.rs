@@ -90,6 +90,31 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes `to` a second name of `there`, under a temporary name that is renamed: the same bytes once on disk. Where the
+/// file system has no such links, or the two places lie on different ones, it is a copy.
+pub fn link_or_copy(there: &Path, to: &Path) -> Result<()> {
+    create_folder(parent(to)?)?;
+    let partial = suffixed(to, ".partial");
+    remove(&partial)?;
+    if fs::hard_link(there, &partial).is_err() {
+        return copy(there, to);
+    }
+    rename(&partial, to)
+}
+
+/// Makes `to` a symbolic link to `target`, under a temporary name that is renamed. Unix alone has them without asking.
+pub fn symbolic_link(target: &Path, to: &Path) -> Result<()> {
+    create_folder(parent(to)?)?;
+    let partial = suffixed(to, ".partial");
+    remove(&partial)?;
+    #[cfg(unix)]
+    let linked = std::os::unix::fs::symlink(target, &partial);
+    #[cfg(not(unix))]
+    let linked = Err(io::Error::from(ErrorKind::Unsupported));
+    linked.with_context(|| format!("cannot link {} to {}", to.display(), target.display()))?;
+    rename(&partial, to)
+}
+
 /// Fails before the work when its result could not be written to `path` after it, or would replace what is no file.
 pub fn check_target(path: &Path) -> Result<()> {
     match fs::metadata(path) {
@@ -144,6 +169,11 @@ pub fn sha256(path: &Path) -> Result<String> {
     let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     io::copy(&mut file, &mut hasher).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// The SHA-256 of bytes in memory, in hexadecimal.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -217,6 +247,23 @@ mod tests {
         let scratch = Scratch::new();
         assert!(copy(&scratch.0.join("missing"), &scratch.0.join("to")).is_err());
         assert!(below(&scratch.0).unwrap().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_second_name_takes_no_room_and_what_replaces_one_leaves_the_other() {
+        use std::os::unix::fs::MetadataExt;
+        let scratch = Scratch::new();
+        let [from, one, two] = ["from", "one", "deep/two"].map(|name| scratch.0.join(name));
+        write(&from, "old").unwrap();
+        copy(&from, &one).unwrap();
+        link_or_copy(&one, &two).unwrap();
+        assert_eq!(one.metadata().unwrap().ino(), two.metadata().unwrap().ino());
+        write(&from, "new").unwrap();
+        copy(&from, &one).unwrap();
+        assert_eq!(fs::read_to_string(&two).unwrap(), "old", "a copy replaces the name, not the bytes");
+        link_or_copy(&one, &two).unwrap();
+        assert_eq!(fs::read_to_string(&two).unwrap(), "new");
     }
 
     #[test]

@@ -63,6 +63,20 @@ pub fn top_level(system: System) -> Vec<String> {
     names
 }
 
+/// Where the command line lies: among the CLAP's parts, beside the runtime and the models that it needs as well.
+pub fn program(system: System) -> PathBuf {
+    let name = NAME.to_lowercase();
+    clap_parts(system).join(if system == System::Windows { format!("{name}.exe") } else { name })
+}
+
+/// The folder of what the CLAP needs beside its binary.
+pub fn clap_parts(system: System) -> PathBuf {
+    match system {
+        System::MacOs => PathBuf::from(format!("{NAME}.clap/Contents/Resources")),
+        System::Linux | System::Windows => NAME.into(),
+    }
+}
+
 /// Presets' files where VST3 hosts look for them, below the folder of the vendor's name and the plug-in's.
 pub fn preset_entries(system: System, files: &[PathBuf]) -> Vec<Entry> {
     let place = |file: &PathBuf| {
@@ -105,11 +119,7 @@ pub fn entries(
             }
         }
     }
-    let clap_resources = match system {
-        System::MacOs => PathBuf::from(format!("{NAME}.clap/Contents/Resources")),
-        System::Linux | System::Windows => NAME.into(),
-    };
-    for folder in [clap_resources, vst3.join("Resources")] {
+    for folder in [clap_parts(system), vst3.join("Resources")] {
         entries.extend(resources.iter().map(|(path, source)| (folder.join(path), source.clone())));
     }
     entries.push((vst3.join("Resources/moduleinfo.json"), Source::Text(module_info.into())));

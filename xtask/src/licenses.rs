@@ -1,4 +1,4 @@
-//! The licenses of the crates inside the plug-in: one text that travels with it.
+//! The licenses of the crates inside what ships: one text that travels with it.
 //!
 //! MIT, ISC, BSD and Apache licenses ask that their text go along with a binary. The text is gathered from the sources
 //! that Cargo has just built from; a license text that many crates share word for word is printed once.
@@ -13,13 +13,16 @@ use serde_json::Value;
 use crate::places::Places;
 use crate::process;
 
-/// The license texts of all foreign crates that `package` is built from, on this platform.
-pub fn of_crates(places: &Places, package: &str) -> Result<String> {
+/// The license texts of all foreign crates that any of `packages` is built from, on this platform.
+pub fn of_crates(places: &Places, packages: &[&str]) -> Result<String> {
     let platform = host_platform()?;
     let mut command = places.cargo();
     command.args(["metadata", "--format-version=1", "--filter-platform", &platform]);
     let metadata: Value = serde_json::from_str(&process::capture(&mut command)?)?;
-    let used = used_by(&metadata, package).context("cargo metadata has no dependency graph")?;
+    let mut used = BTreeSet::new();
+    for package in packages {
+        used.extend(used_by(&metadata, package).context("cargo metadata has no dependency graph")?);
+    }
     let mut by_text: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for entry in array(&metadata["packages"]) {
         // Our own crates have no source; they are under the repository's own license.

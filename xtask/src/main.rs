@@ -9,17 +9,20 @@
 mod against;
 mod bench;
 mod bundle;
+mod contents;
 mod demo;
 mod files;
 mod install;
 mod layout;
 mod licenses;
 mod onnx_runtime;
+mod package;
 mod places;
 mod process;
 mod python;
 mod setup;
 mod steps;
+mod symbols;
 mod system;
 mod test;
 mod train;
@@ -44,10 +47,12 @@ enum Command {
     Setup,
     /// Build Tributary.clap and Tributary.vst3, with the runtime and the default model, into target/bundled
     Bundle,
-    /// Build the bundles and copy them into your CLAP and VST3 folders
+    /// Build the bundles and the command line and put them into your own folders
     Install,
-    /// Remove exactly what `install` put into your plug-in folders
+    /// Remove exactly what `install` put into your folders
     Uninstall,
+    /// Make what a user downloads: bundles, command line, models, licenses and an installer, in target/package
+    Package,
     /// Build everything and hear it: the built CLAP mixes four stems in a small host
     Demo(demo::DemoArguments),
     /// Check formatting, lints, documentation, every test, the bundles in hosts, and the training code
@@ -75,6 +80,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bundle => bundle::run(&places),
         Command::Install => install::install(&places),
         Command::Uninstall => install::uninstall(&places),
+        Command::Package => package::run(&places),
         Command::Demo(arguments) => demo::run(&places, &arguments),
         Command::Test(arguments) => test::run(&places, &arguments),
         Command::Bench(arguments) => bench::run(&places, &arguments),

@@ -130,6 +130,11 @@ pub fn plugin_homes(environment: Environment<'_>) -> Result<(PathBuf, PathBuf)> 
     Ok((known_folder(environment, variable, clap)?, known_folder(environment, variable, vst3)?))
 }
 
+/// The user's folder of programs. The XDG base directory specification names it for Linux; elsewhere nothing is put there.
+pub fn programs_home(environment: Environment<'_>) -> Result<PathBuf> {
+    known_folder(environment, if cfg!(windows) { "LOCALAPPDATA" } else { "HOME" }, ".local/bin")
+}
+
 fn absolute(environment: Environment<'_>, variable: &str) -> Option<PathBuf> {
     environment(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
