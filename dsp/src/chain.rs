@@ -52,63 +52,78 @@ fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Vec<Box<
 
 /// Effects of one stem, one after the other.
 #[derive(Debug)]
-pub struct Chain(Vec<Box<dyn Effect>>);
+pub struct Chain {
+    effects: Vec<Box<dyn Effect>>,
+    /// Corrections follow running estimates.
+    adapts: bool,
+}
 
 impl Chain {
     /// What stands ahead of everything that is measured.
     pub fn ahead(context: &Context, recipe: &Recipe) -> Self {
-        Self(ahead(context, recipe)).started()
+        Self { effects: ahead(context, recipe), adapts: false }.started()
     }
 
     /// What is measured and corrected.
     pub fn corrected(context: &Context, recipe: &Recipe, source: Source<'_>) -> Self {
-        Self(corrected(context, recipe, source)).started()
+        let adapts = matches!(source, Source::Adaptive);
+        Self { effects: corrected(context, recipe, source), adapts }.started()
     }
 
     /// Adds an effect at the end.
     pub fn push(&mut self, effect: Box<dyn Effect>) {
-        self.0.push(effect);
+        self.effects.push(effect);
         self.start_at(0);
     }
 
     /// The effects in their order.
     pub fn effects(&self) -> &[Box<dyn Effect>] {
-        &self.0
+        &self.effects
     }
 
     /// The same for work on each of them.
     pub fn effects_mut(&mut self) -> &mut [Box<dyn Effect>] {
-        &mut self.0
+        &mut self.effects
     }
 
     /// Hops between an input and its output.
     pub fn latency_hops(&self) -> usize {
-        self.0.iter().map(|effect| latency_hops(&**effect)).sum()
+        self.effects.iter().map(|effect| latency_hops(&**effect)).sum()
     }
 
     /// The same as a sum of named parts, in frames.
     pub fn latency_parts(&self) -> impl Iterator<Item = (&'static str, usize)> {
-        let parts = self.0.iter().flat_map(|effect| effect.latency());
+        let parts = self.effects.iter().flat_map(|effect| effect.latency());
         parts.map(|(name, hops)| (*name, hops * HOP_FRAMES))
     }
 
     /// Tells which hop of the stem comes next at the input; effects further on hear it later.
     pub fn start_at(&mut self, hop: i64) {
         let mut hop = hop;
-        for effect in &mut self.0 {
+        for effect in &mut self.effects {
             effect.start_at(hop);
             hop -= latency_hops(&**effect) as i64;
         }
     }
 
+    /// Whether corrections follow running estimates.
+    pub(crate) fn adapts(&self) -> bool {
+        self.adapts
+    }
+
+    /// Keeps the corrections as they are, or lets them follow running estimates again. Real-time safe.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.effects.iter_mut().for_each(|effect| effect.hold(held));
+    }
+
     /// Tells every effect how the stem stands to the others of its session. Real-time safe.
     pub fn stand(&mut self, standing: Standing) {
-        self.0.iter_mut().for_each(|effect| effect.stand(standing));
+        self.effects.iter_mut().for_each(|effect| effect.stand(standing));
     }
 
     /// Tells every effect how much of it is let through over the next hop, in the order of [`Amounts::NAMES`].
     pub(crate) fn let_through(&mut self, shares: &[Share; 6]) {
-        for effect in &mut self.0 {
+        for effect in &mut self.effects {
             if let Some(index) = Amounts::NAMES.iter().position(|name| *name == effect.name()) {
                 effect.let_through(shares[index]);
             }
@@ -118,7 +133,7 @@ impl Chain {
     /// Corrects one hop in place. Real-time safe.
     pub fn process(&mut self, hop: &mut Hop) {
         let mut findings = Findings::default();
-        for effect in &mut self.0 {
+        for effect in &mut self.effects {
             effect.heed(&findings);
             effect.process(hop);
             effect.tell(&mut findings);
@@ -127,38 +142,38 @@ impl Chain {
 
     /// Whether silence leaves every effect as it is.
     pub fn may_rest(&self) -> bool {
-        self.0.iter().all(|effect| effect.may_rest())
+        self.effects.iter().all(|effect| effect.may_rest())
     }
 
     /// A silent hop passes while the chain rests.
     pub fn pass_silence(&mut self) {
-        self.0.iter_mut().for_each(|effect| effect.pass_silence());
+        self.effects.iter_mut().for_each(|effect| effect.pass_silence());
     }
 
     /// What is done at this moment.
     pub fn reading(&self) -> StemReading {
         let mut reading = StemReading::default();
-        self.0.iter().for_each(|effect| effect.read(&mut reading));
+        self.effects.iter().for_each(|effect| effect.read(&mut reading));
         reading
     }
 
     /// What is known of the stem's tone.
     pub fn portrait(&self) -> TonePortrait {
         let mut portrait = TonePortrait::default();
-        self.0.iter().for_each(|effect| effect.portray(&mut portrait));
+        self.effects.iter().for_each(|effect| effect.portray(&mut portrait));
         portrait
     }
 
     /// The corrections in force.
     pub fn profile(&self) -> StemProfile {
         let mut profile = StemProfile::default();
-        self.0.iter().for_each(|effect| effect.keep(&mut profile));
+        self.effects.iter().for_each(|effect| effect.keep(&mut profile));
         profile
     }
 
     /// Back to the start of a stream.
     pub fn reset(&mut self) {
-        self.0.iter_mut().for_each(|effect| effect.reset());
+        self.effects.iter_mut().for_each(|effect| effect.reset());
         self.start_at(0);
     }
 

@@ -90,6 +90,11 @@ pub trait Effect: Debug + Send {
     /// no bit. Real-time safe.
     fn let_through(&mut self, _share: Share) {}
 
+    /// Keeps the correction in force as it is from the next hop on, or lets it follow the running estimates again, which go on
+    /// listening meanwhile. A correction that is held outlives [`Self::reset`]; one that was decided beforehand is held anyway.
+    /// Real-time safe.
+    fn hold(&mut self, _held: bool) {}
+
     /// Finds the full correction of a complete stem, as the effects before it left it, and puts it in force for good.
     ///
     /// # Errors
@@ -98,7 +103,7 @@ pub trait Effect: Debug + Send {
         Ok(())
     }
 
-    /// Writes the correction in force into the profile, if there is one.
+    /// Writes the correction in force into the profile, if there is one: an effect that is built with it does the same.
     fn keep(&self, _profile: &mut StemProfile) {}
 
     /// Tells which hop of the stem comes next: 0 is its first, negative ones are silence ahead of it. For what counts hops
@@ -123,6 +128,6 @@ pub trait Effect: Debug + Send {
     /// Adds what is known of the stem's tone. Takes longer than a reading, and allocates nothing.
     fn portray(&self, _portrait: &mut TonePortrait) {}
 
-    /// Back to the state after construction, without allocating.
+    /// Back to the state after construction, without allocating. A correction that is held stays.
     fn reset(&mut self);
 }

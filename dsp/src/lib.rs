@@ -43,6 +43,7 @@ pub mod recipe;
 mod rules;
 mod session;
 mod stem;
+mod stem_chain;
 mod store;
 pub mod targets;
 mod targets_builder;
@@ -60,7 +61,7 @@ pub use effects::reverb;
 pub use filters::{biquad as filter, transform as stft};
 pub use findings::Findings;
 pub use hop::{HOP_FRAMES, Hop};
-pub use normalizer::{Corrections, FxNormalizer, NormalizerError};
+pub use normalizer::{Corrections, FxNormalizer, LockedCorrections, NormalizerError};
 pub use portrait::TonePortrait;
 pub use profile::{CorrectionSource, SongProfile, StemProfile};
 pub use reading::{

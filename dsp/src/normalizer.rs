@@ -3,26 +3,26 @@
 
 use std::sync::Arc;
 
-use crate::amounts::{Amounts, Following, Share};
+use crate::amounts::Amounts;
 use crate::block::StemsBlock;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::effect::{Effect, Source};
-use crate::effects::loudness::estimator::LoudnessEstimator;
-use crate::filters::delay::HopDelay;
-use crate::hop::{Hop, sanitize};
+use crate::hop::Hop;
 use crate::portrait::TonePortrait;
-use crate::profile::{CorrectionSource, ProfileError};
+use crate::profile::{CorrectionSource, ProfileError, SongProfile};
 use crate::reading::StemReading;
 use crate::recipe::{Recipe, RecipeError};
 use crate::rules::RecipeKind;
 use crate::session::Session;
 use crate::stem::Stem;
+use crate::stem_chain::StemChain;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
 use crate::transition::Transition;
 
 pub use crate::hop::{HOP_FRAMES, TURNS_HOPS};
+pub use crate::stem_chain::{LOCK_SECONDS, REST_SECONDS};
 pub use crate::transition::{FADE_SECONDS, LISTEN_SECONDS};
 
 /// Why a normalizer cannot be built.
@@ -65,6 +65,14 @@ pub(crate) fn context(stem: Stem, recipe: &Recipe, targets: &Targets, sample_rat
     Context { stem, kind: recipe.kind, target, tolerance: recipe.tolerance, sample_rate_hz }
 }
 
+/// Where the corrections of one stem come from.
+fn of_stem(source: &CorrectionSource, stem: Stem) -> Source<'_> {
+    match source {
+        CorrectionSource::Adaptive => Source::Adaptive,
+        CorrectionSource::Fixed(profile) => Source::Fixed(profile.stem(stem)),
+    }
+}
+
 /// The corrections of all four stems, ready to take over in a running normalizer
 /// ([`FxNormalizer::glide_to`]). Building them allocates and designs filters, which takes milliseconds: it can be done
 /// on another thread than the one that processes.
@@ -98,12 +106,8 @@ impl Corrections {
             profile.validate()?;
         }
         Ok(Self(Stem::ALL.map(|stem| {
-            let source = match source {
-                CorrectionSource::Adaptive => Source::Adaptive,
-                CorrectionSource::Fixed(profile) => Source::Fixed(profile.stem(stem)),
-            };
             let context = context(stem, recipe, targets, sample_rate_hz);
-            Box::new(Chain::corrected(&context, recipe, source))
+            Box::new(Chain::corrected(&context, recipe, of_stem(source, stem)))
         })))
     }
 
@@ -115,117 +119,42 @@ impl Corrections {
     }
 }
 
-/// Silence at input and output after which a chain rests: longer than any impulse response and its blocks
-/// ([`crate::effects::reverb::LONGEST_SECONDS`]), and long enough for every glide to arrive (e^−20 of its way is left).
-pub const REST_SECONDS: f64 = 11.0;
-
-/// One stem's chain, hop by hop.
-///
-/// A chain that has nothing to do rests: before the first sound, and after [`REST_SECONDS`] of digital silence at both
-/// ends, once the compressor has let go, silent hops pass untouched until the next sound. With fixed corrections not a
-/// bit depends on it. For running estimates time stands still meanwhile: they neither forget nor glide, and how many times
-/// [`TURNS_HOPS`] of silence precede a song changes nothing.
+/// Corrections that were kept when a stem was locked, ready to take over in a normalizer ([`FxNormalizer::lock_at`]) and to
+/// stay. Building them takes as long as building [`Corrections`].
 #[derive(Debug)]
-struct StemChain {
-    /// Not corrected, so a change of corrections does not interrupt it.
-    ahead: Chain,
-    corrections: Transition,
-    steering: Steering,
-    /// How loud the stem came in, for rules that compare the stems of a session.
-    level: Option<LoudnessEstimator>,
-    /// A sound has come since the start of the stream.
-    heard: bool,
-    /// Hops for which input and output have been silent.
-    silent_hops: usize,
-    rest_hops: usize,
-}
+pub struct LockedCorrections([Option<KeptChain>; Stem::COUNT]);
 
-impl StemChain {
-    /// Normalizes one hop in place; the result is that of an earlier one, by the latency of the effects.
-    fn process(&mut self, hop: &mut Hop) {
-        // What is not silent may still become so: denormals, NaN.
-        let silent = hop.is_silent() || {
-            sanitize(hop);
-            hop.is_silent()
-        };
-        self.heard |= !silent;
-        if silent && self.is_resting() {
-            self.ahead.pass_silence();
-            self.corrections.pass_silence();
-            return;
-        }
-        self.level.iter_mut().for_each(|level| level.listen(hop));
-        let shares = self.steering.amounts.each_mut().map(Following::advance);
-        self.ahead.let_through(&shares);
-        self.corrections.let_through(&shares);
-        let corrected = self.steering.corrected.advance();
-        self.steering.hold(hop);
-        self.ahead.process(hop);
-        self.corrections.process(hop);
-        self.steering.leave_alone(hop, corrected);
-        self.silent_hops = if silent && hop.is_silent() { self.silent_hops + 1 } else { 0 };
-    }
-
-    /// Whether silent hops pass untouched.
-    fn is_resting(&self) -> bool {
-        (self.silent_hops >= self.rest_hops || !self.heard) && self.corrections.may_rest()
-    }
-
-    /// Back to the state after construction.
-    fn reset(&mut self) {
-        self.ahead.reset();
-        self.corrections.reset();
-        self.steering.reset();
-        self.level.iter_mut().for_each(LoudnessEstimator::reset);
-        self.heard = false;
-        self.silent_hops = 0;
-    }
-}
-
-/// What an engineer lets through of one stem's chain.
 #[derive(Debug)]
-struct Steering {
-    /// In the order of [`Amounts::NAMES`].
-    amounts: [Following; 6],
-    /// 0 where the stem is left alone.
-    corrected: Following,
-    /// The stem as it came in, delayed as the chain delays it.
-    delays: Vec<HopDelay>,
-    plain: Box<Hop>,
+struct KeptChain {
+    kept: Box<Chain>,
+    /// What takes over once the stem is let go.
+    after: Box<Chain>,
 }
 
-impl Steering {
-    /// Everything comes through.
-    fn new(latency_hops: usize) -> Self {
-        Self {
-            amounts: [Following::FULL; 6],
-            corrected: Following::FULL,
-            delays: vec![HopDelay::new(); latency_hops],
-            plain: Box::new(Hop::SILENT),
+impl LockedCorrections {
+    /// Builds them for the stems of which `kept` has a profile; `source` is what takes over once they are let go. The rest as
+    /// in [`Corrections::new`].
+    ///
+    /// # Errors
+    /// A rate, recipe, targets or profile out of range.
+    pub fn new(
+        recipe: &Recipe,
+        targets: &Targets,
+        source: &CorrectionSource,
+        kept: &SongProfile,
+        sample_rate_hz: f64,
+    ) -> Result<Self, NormalizerError> {
+        check(recipe, targets, sample_rate_hz)?;
+        kept.validate()?;
+        if let CorrectionSource::Fixed(profile) = source {
+            profile.validate()?;
         }
-    }
-
-    /// Takes a hop on its way in.
-    fn hold(&mut self, hop: &Hop) {
-        self.plain.left = hop.left;
-        self.plain.right = hop.right;
-        self.delays.iter_mut().for_each(|delay| delay.process(&mut self.plain));
-    }
-
-    /// Puts the plain stem in the place of the corrected one, as far as it is left alone.
-    fn leave_alone(&self, hop: &mut Hop, corrected: Share) {
-        if corrected == (Share { start: 0.0, end: 0.0 }) {
-            hop.left = self.plain.left;
-            hop.right = self.plain.right;
-        } else if !corrected.is_full() {
-            corrected.blend(hop, &self.plain);
-        }
-    }
-
-    fn reset(&mut self) {
-        self.amounts.iter_mut().for_each(Following::arrive);
-        self.corrected.arrive();
-        self.delays.iter_mut().for_each(HopDelay::reset);
+        Ok(Self(Stem::ALL.map(|stem| {
+            let profile = kept.stem(stem)?;
+            let context = context(stem, recipe, targets, sample_rate_hz);
+            let chain = |source| Box::new(Chain::corrected(&context, recipe, source));
+            Some(KeptChain { kept: chain(Source::Fixed(Some(profile))), after: chain(of_stem(source, stem)) })
+        })))
     }
 }
 
@@ -283,18 +212,10 @@ impl FxNormalizer {
         let corrected: Vec<_> = corrections.0[0].latency_parts().collect();
         let chains = corrections.0.map(|chain| {
             let ahead = Chain::ahead(&stems.next().expect("one for each stem"), recipe);
-            let steering = Steering::new(ahead.latency_hops() + chain.latency_hops());
-            StemChain {
-                ahead,
-                corrections: Transition::new(chain, sample_rate_hz),
-                steering,
-                level: (recipe.kind == RecipeKind::Tributary).then(|| LoudnessEstimator::new(sample_rate_hz)),
-                heard: false,
-                silent_hops: 0,
-                rest_hops: (REST_SECONDS * sample_rate_hz / HOP_FRAMES as f64).ceil() as usize,
-            }
+            let corrections = Transition::new(chain, sample_rate_hz);
+            StemChain::new(ahead, corrections, recipe.kind == RecipeKind::Tributary, sample_rate_hz)
         });
-        let ahead = chains[0].ahead.latency_parts();
+        let ahead = chains[0].ahead().latency_parts();
         let latency_parts =
             [("normalizer hop", HOP_FRAMES)].into_iter().chain(ahead).chain(corrected).collect();
         Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0, latency_parts })
@@ -331,33 +252,53 @@ impl FxNormalizer {
     fn compare_stems(&mut self) {
         let session = self.session();
         for (chain, stem) in self.chains.iter_mut().zip(Stem::ALL) {
-            if chain.level.is_some() {
-                chain.corrections.stand(session.standing(stem));
-            }
+            chain.stand(session.standing(stem));
         }
     }
 
     /// How loud the stems came in so far, by running estimates; nothing by rules that do not compare them.
     pub fn session(&self) -> Session {
-        let level = |chain: &StemChain| chain.level.as_ref()?.loudness_lufs();
-        Session { loudness_lufs: self.chains.each_ref().map(level) }
+        Session { loudness_lufs: self.chains.each_ref().map(StemChain::loudness_lufs) }
     }
 
     /// How much of each effect is let through of a stem's chain, on top of what the recipe says, or whether the stem is left
     /// alone altogether: then it is what came in, to the bit, and only delayed. Glides there in a third of a second from
     /// the hop on that is being gathered; a [reset](Self::reset) arrives at once. Real-time safe.
     pub fn steer(&mut self, stem: Stem, amounts: &Amounts, leave_alone: bool) {
-        let steering = &mut self.chains[stem.index()].steering;
-        steering.amounts.iter_mut().zip(amounts.each()).for_each(|(following, share)| following.set(share));
-        steering.corrected.set(if leave_alone { 0.0 } else { 1.0 });
+        self.chains[stem.index()].steer(amounts, leave_alone);
+    }
+
+    /// Whether a stem's corrections are kept as they are, from the hop on that is being gathered: running estimates go on
+    /// listening, and other corrections that are to take over ([`Self::glide_to`]) wait. A stem of which less than
+    /// [`LOCK_SECONDS`] have been heard is followed until then, because nothing worth keeping is known of it. A correction that
+    /// is kept outlives a [reset](Self::reset). Let go, it glides back. Real-time safe.
+    pub fn lock(&mut self, stem: Stem, lock: bool) {
+        self.chains[stem.index()].lock(lock);
+    }
+
+    /// Lets corrections that were kept before take over for the stems that have some, as [`Self::glide_to`] does, and keeps
+    /// them until the stem is [let go](Self::lock).
+    pub fn lock_at(&mut self, kept: LockedCorrections) {
+        for (chain, kept) in self.chains.iter_mut().zip(kept.0) {
+            if let Some(KeptChain { kept, after }) = kept {
+                chain.lock_at(kept, after);
+            }
+        }
+    }
+
+    /// The corrections that are kept; none of a stem that is not locked. Allocates.
+    pub fn locked(&self) -> SongProfile {
+        SongProfile(self.chains.each_ref().map(StemChain::locked))
+    }
+
+    /// How often corrections have begun to be kept, or have been let go: whether [`Self::locked`] may have changed.
+    pub fn lock_changes(&self) -> u64 {
+        self.chains.iter().map(StemChain::lock_changes).sum()
     }
 
     /// What was asked of [`Self::steer`] last is in force at once.
     pub fn arrive(&mut self) {
-        for chain in &mut self.chains {
-            chain.steering.amounts.iter_mut().for_each(Following::arrive);
-            chain.steering.corrected.arrive();
-        }
+        self.chains.iter_mut().for_each(StemChain::arrive);
     }
 
     /// Lets other corrections take over in [`LISTEN_SECONDS`] + [`FADE_SECONDS`], without a click, or at once when the
@@ -365,13 +306,13 @@ impl FxNormalizer {
     /// the processing thread between blocks: it moves pointers and may release what was replaced earlier.
     pub fn glide_to(&mut self, next: Corrections) {
         for (chain, next) in self.chains.iter_mut().zip(next.0) {
-            chain.corrections.glide_to(next);
+            chain.glide_to(next);
         }
     }
 
     /// Whether corrections are being replaced.
     pub fn is_gliding(&self) -> bool {
-        self.chains.iter().any(|chain| chain.corrections.is_gliding())
+        self.chains.iter().any(StemChain::is_gliding)
     }
 
     /// Whether every stem's chain rests (after [`REST_SECONDS`] of digital silence).
@@ -398,14 +339,11 @@ impl FxNormalizer {
 
     /// What is done to each stem at this moment: nothing to one that is left alone.
     pub fn normalize_readings(&self) -> [StemReading; Stem::COUNT] {
-        self.chains.each_ref().map(|chain| match chain.steering.corrected.is_nothing() {
-            true => StemReading::default(),
-            false => chain.corrections.reading(),
-        })
+        self.chains.each_ref().map(StemChain::reading)
     }
 
     /// What is known of the tone of each stem. Takes longer than the readings: for somebody who looks.
     pub fn tone_portraits(&self) -> [TonePortrait; Stem::COUNT] {
-        self.chains.each_ref().map(|chain| chain.corrections.portrait())
+        self.chains.each_ref().map(StemChain::portrait)
     }
 }

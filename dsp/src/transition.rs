@@ -1,11 +1,15 @@
 //! From one stem's corrections to another's without a click: the new ones first listen along in silence, until what they
 //! remember of the stem (compressor, filters, running estimates) no longer depends on where they began, and then fade in.
 //! After the fade the output is that of the new corrections, as if they had been in force from the stream's start.
+//!
+//! Corrections can be locked. Those in force stay then, whatever is heard, and others that come wait until they are let go;
+//! a fade that has begun goes on.
 
 use crate::amounts::Share;
 use crate::chain::Chain;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::portrait::TonePortrait;
+use crate::profile::StemProfile;
 use crate::reading::StemReading;
 use crate::session::Standing;
 
@@ -26,6 +30,11 @@ pub(crate) struct Transition {
     /// What takes over when the present transition is over.
     waiting: Option<Box<Chain>>,
     is_waiting: bool,
+    /// What takes over once the corrections are let go.
+    parked: Option<Box<Chain>>,
+    is_parked: bool,
+    locked: bool,
+    lock_changes: u64,
     /// Hops since the start of the stream.
     stream_hops: u64,
     listen_hops: usize,
@@ -43,6 +52,10 @@ impl Transition {
             age_hops: None,
             waiting: None,
             is_waiting: false,
+            parked: None,
+            is_parked: false,
+            locked: false,
+            lock_changes: 0,
             stream_hops: 0,
             listen_hops: hops(LISTEN_SECONDS),
             fade_hops: hops(FADE_SECONDS),
@@ -50,15 +63,101 @@ impl Transition {
         }
     }
 
-    /// Begins a transition, or queues it behind the one under way; of several that wait only the last one counts. May
-    /// release what was replaced earlier.
+    /// Begins a transition, or queues it behind the one under way, or behind the lock; of several that wait only the last one
+    /// counts. May release what was replaced earlier.
     pub(crate) fn glide_to(&mut self, next: Box<Chain>) {
+        if self.locked {
+            self.park(next);
+        } else {
+            self.take(next);
+        }
+    }
+
+    fn park(&mut self, next: Box<Chain>) {
+        self.parked = Some(next);
+        self.is_parked = true;
+    }
+
+    fn take(&mut self, next: Box<Chain>) {
         if self.age_hops.is_some() {
             self.waiting = Some(next);
             self.is_waiting = true;
         } else {
             self.begin(next);
         }
+    }
+
+    /// Hops between an input and its output.
+    pub(crate) fn latency_hops(&self) -> usize {
+        self.current.latency_hops()
+    }
+
+    /// Whether the corrections in force follow running estimates.
+    pub(crate) fn adapts(&self) -> bool {
+        self.current.adapts()
+    }
+
+    /// Keeps the corrections in force. What only listens along yet, or waits, takes over once they are let go.
+    pub(crate) fn lock(&mut self) {
+        if std::mem::replace(&mut self.locked, true) {
+            return;
+        }
+        self.lock_changes += 1;
+        self.current.hold(true);
+        let listens = self.age_hops.is_some_and(|age| age <= self.listen_hops);
+        if let (false, Some(next)) = (listens, &mut self.next) {
+            next.hold(true);
+        }
+        // The newest of them counts.
+        if self.is_waiting {
+            std::mem::swap(&mut self.parked, &mut self.waiting);
+            (self.is_parked, self.is_waiting) = (true, false);
+        } else if listens {
+            std::mem::swap(&mut self.parked, &mut self.next);
+            self.is_parked = true;
+        }
+        if listens {
+            self.age_hops = None;
+        }
+    }
+
+    /// Lets these take over and keeps them; `after` takes over once they are let go.
+    pub(crate) fn lock_at(&mut self, kept: Box<Chain>, after: Box<Chain>) {
+        self.current.hold(true);
+        self.take(kept);
+        self.park(after);
+        self.locked = true;
+        self.lock_changes += 1;
+    }
+
+    /// Lets the corrections follow again.
+    pub(crate) fn unlock(&mut self) {
+        if !std::mem::replace(&mut self.locked, false) {
+            return;
+        }
+        self.lock_changes += 1;
+        self.current.hold(false);
+        self.next.iter_mut().for_each(|next| next.hold(false));
+        if std::mem::take(&mut self.is_parked)
+            && let Some(mut parked) = self.parked.take()
+        {
+            parked.hold(false);
+            // It may have listened for a while before the lock.
+            parked.reset();
+            self.take(parked);
+        }
+    }
+
+    /// The corrections that are kept, or are about to take over and be kept. Allocates.
+    pub(crate) fn locked(&self) -> Option<StemProfile> {
+        let coming = self.waiting.as_ref().filter(|_| self.is_waiting);
+        let coming = coming.or_else(|| self.next.as_ref().filter(|_| self.is_gliding()));
+        self.locked.then(|| coming.unwrap_or(&self.current).profile())
+    }
+
+    /// How often [`Self::locked`] may have changed.
+    pub(crate) fn lock_changes(&self) -> u64 {
+        self.lock_changes
     }
 
     /// Tells the corrections how the stem stands to the others of its session.

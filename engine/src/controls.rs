@@ -18,14 +18,22 @@ pub struct StemControls {
     pub solo: bool,
     /// The stem is not normalized: what goes into the mix is what came in, to the bit, only delayed (and trimmed).
     pub leave_alone: bool,
+    /// The stem's corrections stay as they are, whatever is heard of it and whatever else would take over.
+    pub lock: bool,
     /// How much of each effect's correction is let through, on top of [`Controls::amounts`].
     pub amounts: Amounts,
 }
 
 impl StemControls {
     /// Nothing is asked.
-    pub const NEUTRAL: Self =
-        Self { trim_db: 0.0, mute: false, solo: false, leave_alone: false, amounts: Amounts::FULL };
+    pub const NEUTRAL: Self = Self {
+        trim_db: 0.0,
+        mute: false,
+        solo: false,
+        leave_alone: false,
+        lock: false,
+        amounts: Amounts::FULL,
+    };
 }
 
 /// What is asked of the mix. [`Controls::NEUTRAL`] changes no bit.

@@ -22,7 +22,10 @@ pub mod watch;
 pub(crate) mod window;
 
 use tributary_dsp::explain::Explanation;
-use tributary_dsp::{CHANNELS, CorrectionSource, Corrections, Recipe, StemReading, Targets, TonePortrait};
+use tributary_dsp::{
+    CHANNELS, CorrectionSource, Corrections, LockedCorrections, Recipe, SongProfile, StemReading, Targets,
+    TonePortrait,
+};
 
 pub use meters::{Loudness, MeterBank};
 pub use normalize::ReadyStems;
@@ -236,6 +239,25 @@ impl Pipeline {
         }
     }
 
+    /// Lets corrections that were kept take over, as [`Self::glide_to`], and keeps them until their stems' lock
+    /// ([`crate::StemControls::lock`]) is let go.
+    pub fn lock_at(&mut self, kept: LockedCorrections) {
+        self.normalize.normalizer_mut().lock_at(kept);
+        if self.intake.pushed_frames() == 0 {
+            self.start_at(self.song_frame);
+        }
+    }
+
+    /// The corrections of the stems that are locked. Allocates.
+    pub fn locked(&self) -> SongProfile {
+        self.normalize.normalizer().locked()
+    }
+
+    /// How often [`Self::locked`] may have changed.
+    pub(crate) fn lock_changes(&self) -> u64 {
+        self.normalize.normalizer().lock_changes()
+    }
+
     /// Whether a share of the network ([`Controls::network`]) is a share of its masks, and not a plain crossfade with the sum.
     pub fn has_masks(&self) -> bool {
         self.model.mask_share().is_some()
@@ -257,9 +279,14 @@ impl Pipeline {
             timeline.set(from_frame, controls);
         }
         if self.intake.pushed_frames() == 0 {
+            let locks = self.lock_changes();
             self.normalize.arrive();
             self.faders.start();
             self.network.start();
+            // What is let go ahead of the first frame has nothing to glide from.
+            if self.lock_changes() != locks {
+                self.start_at(self.song_frame);
+            }
         }
     }
 

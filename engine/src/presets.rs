@@ -3,7 +3,7 @@
 //!
 //! A preset sets the network's part, every amount and every trim, those it does not name to their defaults: choosing one
 //! after another is choosing the last. It leaves alone what belongs to the song or to listening: mute, solo, leave alone,
-//! Mix, the output gain.
+//! lock, Mix, the output gain.
 
 use tributary_dsp::{Amounts, Stem};
 

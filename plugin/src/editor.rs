@@ -173,10 +173,12 @@ mod tests {
     #[test]
     fn a_strip_is_pressed_pulled_reset_and_typed_into() {
         const TRIM: Pos2 = pos2(85.0, 507.0);
-        const MUTE: Pos2 = pos2(160.0, 507.0);
+        const MUTE: Pos2 = pos2(136.0, 507.0);
+        const LOCK: Pos2 = pos2(184.0, 507.0);
         let (none, command) = (egui::Modifiers::NONE, egui::Modifiers::COMMAND);
         let of = |control| Control::Stem(Stem::Vocals, control);
         assert_eq!(edits(&click(MUTE, none)), Edit::once(of(StemControl::Mute), 1.0));
+        assert_eq!(edits(&click(LOCK, none)), Edit::once(of(StemControl::Lock), 1.0));
         let trim = of(StemControl::Trim);
         assert_eq!(edits(&click(TRIM, command)), Edit::once(trim, 0.5), "the default");
         let to = TRIM + vec2(22.0, 0.0);

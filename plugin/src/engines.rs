@@ -21,7 +21,9 @@ use crate::host::HostLink;
 use crate::instance::{Activation, Chosen, Files, Instance, ModelFacts};
 use crate::models::ModelField;
 use crate::params::TributaryParams;
-use crate::saved::{Learned, LearnedField, Learner, SettingField, SnapshotsField, Source};
+use crate::saved::{
+    Learned, LearnedField, Learner, LockedField, Locker, SettingField, SnapshotsField, Source,
+};
 use crate::targets::TargetsField;
 use nice_plug::prelude::{BufferConfig, ProcessMode};
 use playing::{Playing, Settled};
@@ -29,6 +31,7 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
+use tributary_dsp::{SongProfile, Stem};
 use tributary_engine::{
     EngineHandle, EnginePlayer, LatencyMode, LearnedSong, Learning, RenderReport, Report,
 };
@@ -45,6 +48,8 @@ pub struct Engines {
     targets: Arc<TargetsField>,
     /// What the project has learned.
     learned: Arc<LearnedField>,
+    /// What stems of the project are locked at.
+    locked: Arc<LockedField>,
     /// The snapshots of the project.
     snapshots: Arc<SnapshotsField>,
     /// Never held together with the state.
@@ -94,12 +99,14 @@ impl Engines {
             model: Arc::clone(&params.model),
             targets: Arc::clone(&params.targets),
             learned: Arc::clone(&params.learned),
+            locked: Arc::clone(&params.locked),
             snapshots: Arc::clone(&params.snapshots),
             ..Self::default()
         });
         let known: Weak<Self> = Arc::downgrade(&engines);
         params.session.attach(known.clone());
-        params.learned.attach(known);
+        params.learned.attach(known.clone());
+        params.locked.attach(known);
         engines
     }
 
@@ -112,9 +119,14 @@ impl Engines {
         &self.host
     }
 
-    /// Starts an engine with the chosen model and latency mode, and puts in force what was learned before it. Returns what
-    /// the audio thread plays; nothing after an internal error, and the main input passes then.
-    pub(crate) fn activate(self: &Arc<Self>, config: &BufferConfig) -> Option<EnginePlayer> {
+    /// Starts an engine with the chosen model and latency mode, and puts in force what was learned before it and what stems are
+    /// locked at, of those that `locks` names. Returns what the audio thread plays; nothing after an internal error, and the
+    /// main input passes then.
+    pub(crate) fn activate(
+        self: &Arc<Self>,
+        config: &BufferConfig,
+        locks: [bool; Stem::COUNT],
+    ) -> Option<EnginePlayer> {
         let activation = Activation::new(config, self.latency.activate());
         let chosen = Chosen { model: self.model.activate(), targets: self.targets.activate() };
         self.host.says_offline(config.process_mode == ProcessMode::Offline);
@@ -125,6 +137,7 @@ impl Engines {
         self.host.latency_is(audio.latency_frames() as u32);
         let refused = self.learned.take_over().and_then(|song| handle.learning().restore(song).err());
         self.learned.set_notice(refused);
+        handle.lock_at(self.locked.take_over(locks));
         self.list_choices();
         let (player, control) = EnginePlayer::new(audio, activation.sample_rate_hz, activation.max_block);
         let run = self.run(handle, facts);
@@ -336,6 +349,20 @@ impl Learner for Engines {
     fn load(&self, song: Option<LearnedSong>) -> Option<String> {
         self.forget_steps();
         self.restore(song)
+    }
+}
+
+impl Locker for Engines {
+    fn locked(&self) -> Option<SongProfile> {
+        self.settle();
+        Some(self.lock().run.as_ref()?.telemetry.locked())
+    }
+
+    fn load(&self, locked: SongProfile) {
+        self.settle();
+        if let Some(run) = &self.lock().run {
+            run.lock_at(locked);
+        }
     }
 }
 

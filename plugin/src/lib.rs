@@ -138,7 +138,7 @@ impl Plugin for Tributary {
         context: &mut impl ActivateContext<Self>,
     ) -> bool {
         self.deactivate();
-        self.player = self.engines.activate(config);
+        self.player = self.engines.activate(config, self.params.locks());
         if let Some(player) = &self.player {
             context.set_latency_samples(player.latency_frames() as u32);
         }

@@ -14,7 +14,8 @@ use crate::editor::appearance::Appearance;
 use crate::editor::size::EditorSize;
 use crate::models::{ModelChoice, ModelField};
 use crate::saved::{
-    self, Learned, LearnedField, Session, SessionField, SettingField, Snapshots, SnapshotsField,
+    self, Learned, LearnedField, Locked, LockedField, Session, SessionField, SettingField, Snapshots,
+    SnapshotsField,
 };
 use crate::targets::{TargetsChoice, TargetsField};
 use crate::text;
@@ -86,6 +87,9 @@ pub struct TributaryParams {
     /// The learned profile.
     #[persist = "learned"]
     pub learned: Arc<LearnedField>,
+    /// What stems are locked at.
+    #[persist = "locked"]
+    pub locked: Arc<LockedField>,
     /// The snapshots.
     #[persist = "snapshots"]
     pub snapshots: Arc<SnapshotsField>,
@@ -126,6 +130,7 @@ impl Default for TributaryParams {
             other: StemParams::new(Stem::Other),
             session: Arc::default(),
             learned: Arc::default(),
+            locked: Arc::default(),
             snapshots: Arc::default(),
             latency: Arc::default(),
             model: Arc::default(),
@@ -145,6 +150,11 @@ impl TributaryParams {
             Stem::Drums => &self.drums,
             Stem::Other => &self.other,
         }
+    }
+
+    /// Which stems are locked, in stem order.
+    pub fn locks(&self) -> [bool; Stem::COUNT] {
+        Stem::ALL.map(|stem| self.stem(stem).lock.value())
     }
 
     fn controls(&self) -> Controls {
@@ -180,6 +190,8 @@ pub(crate) fn mend(state: &mut PluginState) {
     mend_values(state);
     saved::mend::<Session>(state);
     saved::mend::<Learned>(state);
+    saved::mend::<Locked>(state);
+    saved::unlock_unasked(state);
     saved::mend::<Snapshots>(state);
     saved::mend::<LatencyMode>(state);
     saved::mend::<ModelChoice>(state);
@@ -234,7 +246,7 @@ mod tests {
         let params = TributaryParams::default();
         let ids: Vec<String> = params.param_map().into_iter().map(|(id, _, _)| id).collect();
         let effects = ["reverb", "equalization", "dynamics", "panning", "width", "loudness"];
-        let of_stem = ["trim", "mute", "solo", "leave_alone"].into_iter().chain(effects);
+        let of_stem = ["trim", "mute", "solo", "leave_alone", "lock"].into_iter().chain(effects);
         let stems =
             Stem::ALL.into_iter().flat_map(|stem| of_stem.clone().map(move |id| format!("{stem}_{id}")));
         let of_mix = ["mix", "gain", "bypass", "dry_source", "network", "match_loudness", "delta"];

@@ -5,17 +5,20 @@
 //! |---|---|---|
 //! | `session` | `session.rs` | which model made the mix, and how the last run went |
 //! | `learned` | `learned.rs` | what was learned from the song |
+//! | `locked` | `locked.rs` | what stems are locked at |
 //! | `snapshots` | `snapshots.rs` | what the parameters were when the user stored them |
 //! | `latency`, `model`, `targets`, `window` | `setting.rs` | settings that a host must not automate |
 
 mod document;
 mod learned;
+mod locked;
 mod session;
 mod setting;
 mod snapshots;
 
 pub use document::mend;
 pub use learned::{Learned, LearnedField, Learner};
+pub use locked::{Locked, LockedField, Locker, unlock_unasked};
 pub use session::{Session, SessionField, Source};
 pub use setting::{Setting, SettingField};
 pub use snapshots::{Slot, Snapshots, SnapshotsField};

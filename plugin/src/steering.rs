@@ -1,5 +1,5 @@
 //! All parameters that steer the mix as one list: what a snapshot holds, a preset asks for and the history puts back. That
-//! is every parameter but the bypass, which is the host's. The editor sets them through the host, as if by hand; a format
+//! is every parameter but the bypass, which is the host's, and the locks, which belong to a decision that no snapshot holds. The editor sets them through the host, as if by hand; a format
 //! that loads a preset sets them at once and tells the host itself.
 
 use crate::params::{AmountParams, DrySource, StemParams, TributaryParams};
@@ -232,11 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_but_the_bypass_steers_the_mix() {
+    fn every_parameter_but_the_bypass_and_the_locks_steers_the_mix() {
         let params = TributaryParams::default();
         let all: Vec<String> = params.param_map().into_iter().map(|(id, ..)| id).collect();
         let listed: Vec<String> = params.steering().into_iter().map(|(id, _)| id).collect();
-        assert_eq!(listed, all.into_iter().filter(|id| id != "bypass").collect::<Vec<_>>());
+        let steers = |id: &String| id != "bypass" && !id.ends_with("_lock");
+        assert_eq!(listed, all.into_iter().filter(steers).collect::<Vec<_>>());
         assert!(
             params.are_at(&params.completed(&Values::default())),
             "a fresh instance stands at the defaults"

@@ -94,6 +94,7 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         params.targets.notice(),
         params.window.notice(),
         params.appearance.notice(),
+        params.locked.notice(),
         params.snapshots.notice(),
         run.and_then(|run| run.facts.notice.clone()),
         run.and_then(|run| run.telemetry.remark().map(str::to_owned)),

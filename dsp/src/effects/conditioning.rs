@@ -28,6 +28,8 @@ pub(crate) struct Conditioning {
     filter: StereoBiquad,
     correction: Option<ConditioningCorrection>,
     running: Option<Running>,
+    /// The share stays, whatever is heard.
+    held: bool,
     /// A sound has come since the start.
     started: bool,
     /// Share of the filter at the end of the last hop.
@@ -60,6 +62,7 @@ impl Conditioning {
             correction: source.profile().and_then(|profile| profile.conditioning),
             running: matches!(source, Source::Adaptive)
                 .then(|| Running { weight: weight(), means: [0.0; 2] }),
+            held: false,
             started: false,
             share: 0.0,
         }
@@ -104,14 +107,22 @@ impl Effect for Conditioning {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.conditioning = self.correction.filter(|found| found.share > 0.0);
+        let followed = self.running.is_some().then_some(ConditioningCorrection { share: self.share });
+        profile.conditioning = self.correction.or(followed).filter(|found| found.share > 0.0);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     fn process(&mut self, hop: &mut Hop) {
         let Some(mut first) = first_sound(hop).or(self.started.then_some(0)) else { return };
         let means = means(hop, first);
         let end = match &mut self.running {
-            Some(running) => running.follow(means),
+            Some(running) => {
+                let followed = running.follow(means);
+                if self.held { self.share } else { followed }
+            }
             None => self.correction.map_or(0.0, |correction| correction.share),
         };
         let before = std::mem::replace(&mut self.share, end);
@@ -144,7 +155,7 @@ impl Effect for Conditioning {
             running.means = [0.0; 2];
         }
         self.started = false;
-        self.share = 0.0;
+        self.share = if self.held { self.share } else { 0.0 };
     }
 }
 

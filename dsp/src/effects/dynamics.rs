@@ -68,11 +68,15 @@ impl Effect for Dynamics {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.dynamics = self.correction;
+        profile.dynamics = self.correction.or_else(|| self.matcher.followed());
     }
 
     fn let_through(&mut self, share: Share) {
         self.matcher.let_through(share);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.matcher.hold(held);
     }
 
     fn process(&mut self, hop: &mut Hop) {

@@ -95,11 +95,15 @@ impl Effect for Equalization {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.equalization = self.correction.clone();
+        profile.equalization = self.correction.clone().or_else(|| self.matcher.followed());
     }
 
     fn let_through(&mut self, share: Share) {
         self.matcher.let_through(share);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.matcher.hold(held);
     }
 
     fn process(&mut self, hop: &mut Hop) {

@@ -64,6 +64,10 @@ impl Effect for Loudness {
         self.matcher.let_through(share);
     }
 
+    fn hold(&mut self, held: bool) {
+        self.matcher.hold(held);
+    }
+
     fn stand(&mut self, standing: Standing) {
         self.standing = standing;
         self.matcher.stand(standing);
@@ -79,7 +83,7 @@ impl Effect for Loudness {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.loudness = self.correction;
+        profile.loudness = self.correction.or_else(|| self.matcher.followed());
     }
 
     fn process(&mut self, hop: &mut Hop) {

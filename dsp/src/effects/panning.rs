@@ -85,7 +85,7 @@ impl Effect for Panning {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.panning = self.correction;
+        profile.panning = self.correction.or_else(|| self.matcher.followed());
     }
 
     fn start_at(&mut self, hop: i64) {
@@ -94,6 +94,10 @@ impl Effect for Panning {
 
     fn let_through(&mut self, share: Share) {
         self.matcher.let_through(share);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.matcher.hold(held);
     }
 
     fn process(&mut self, hop: &mut Hop) {

@@ -16,7 +16,7 @@ pub use draw::ReverbDraw;
 pub use room::{ImpulseResponse, ImpulseResponseError, LONGEST_SECONDS, Room, RoomName};
 
 use self::correction::ReverbCorrection;
-use self::missing::Following;
+use self::missing::Missing;
 use self::send::ReverbSend;
 use crate::amounts::Share;
 use crate::context::Context;
@@ -39,6 +39,8 @@ pub(crate) struct Reverb {
     gain: f32,
     send: Option<ReverbSend>,
     how_much: HowMuch,
+    /// The share stays, whatever is heard.
+    held: bool,
     findings: Findings,
     standing: Standing,
     /// Of the send, at the end of the last hop.
@@ -55,7 +57,7 @@ enum HowMuch {
     /// What was found on the complete stem; nothing until then.
     Fixed(Option<ReverbCorrection>),
     /// What is found while it plays.
-    Followed(Box<Following>),
+    Followed(Box<Missing>),
 }
 
 impl Reverb {
@@ -69,7 +71,7 @@ impl Reverb {
         let how_much = match source {
             Source::Fixed(profile) => HowMuch::Fixed(profile.and_then(|profile| profile.reverb)),
             Source::Adaptive => {
-                HowMuch::Followed(Box::new(Following::new(context.stem, context.sample_rate_hz)))
+                HowMuch::Followed(Box::new(Missing::new(context.stem, context.sample_rate_hz)))
             }
         };
         Self::new(context, setting, how_much)
@@ -82,6 +84,7 @@ impl Reverb {
             gain: setting.gain(context.stem).unwrap_or(0.0) as f32,
             send: ReverbSend::of(context.stem, setting, context.sample_rate_hz),
             how_much,
+            held: false,
             findings: Findings::default(),
             standing: Standing::ALONE,
             share: 0.0,
@@ -127,9 +130,11 @@ impl Effect for Reverb {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        if let HowMuch::Fixed(correction) = self.how_much {
-            profile.reverb = correction;
-        }
+        profile.reverb = match self.how_much {
+            HowMuch::Everything => None,
+            HowMuch::Fixed(correction) => correction,
+            HowMuch::Followed(_) => Some(ReverbCorrection { share: self.share }),
+        };
     }
 
     fn start_at(&mut self, hop: i64) {
@@ -140,12 +145,19 @@ impl Effect for Reverb {
         self.amount = share;
     }
 
+    fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     fn process(&mut self, hop: &mut Hop) {
         let Some(send) = &mut self.send else { return };
         let before = self.share;
         match &mut self.how_much {
-            HowMuch::Followed(following) => {
-                self.share = following.listen(hop, &self.findings, self.standing.music() as f32);
+            HowMuch::Followed(missing) => {
+                missing.listen(hop);
+                if !self.held {
+                    self.share = missing.follow(&self.findings, self.standing.music() as f32);
+                }
             }
             // Nothing will ever be sent.
             HowMuch::Fixed(_) if self.share == 0.0 => return,
@@ -166,10 +178,13 @@ impl Effect for Reverb {
 
     fn reset(&mut self) {
         self.send.iter_mut().for_each(ReverbSend::reset);
-        if let HowMuch::Followed(following) = &mut self.how_much {
-            following.reset();
+        if let HowMuch::Followed(missing) = &mut self.how_much {
+            missing.forget();
+            if !self.held {
+                missing.let_go();
+            }
         }
         self.findings = Findings::default();
-        self.share = self.first_share();
+        self.share = if self.held { self.share } else { self.first_share() };
     }
 }

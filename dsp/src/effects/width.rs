@@ -89,11 +89,15 @@ impl Effect for Width {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.width = self.correction;
+        profile.width = self.correction.or_else(|| self.matcher.followed());
     }
 
     fn let_through(&mut self, share: Share) {
         self.matcher.let_through(share);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.matcher.hold(held);
     }
 
     fn process(&mut self, hop: &mut Hop) {

@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use tributary_dsp::{CorrectionSource, Corrections};
+use tributary_dsp::{CorrectionSource, Corrections, LockedCorrections, SongProfile};
 
 use super::analysis::LearnedNetwork;
 use super::capture::CaptureLimits;
@@ -160,6 +160,24 @@ impl Learning {
         }
         state.rest(None);
         Ok(())
+    }
+
+    /// Puts in force what was kept of stems when they were locked, and keeps it: at once when no frame of the stream has been
+    /// heard yet, with a glide otherwise. It need not have been found for the same targets; what it stands above – the learned
+    /// profile, or running estimates – takes over once a stem is let go. What cannot be used is left out.
+    pub(crate) fn lock_at(&self, kept: &SongProfile) {
+        let Some(Normalization { recipe, targets, sample_rate_hz }) = self.normalization.as_deref() else {
+            return;
+        };
+        let state = lock(&self.state);
+        let source = match &state.status.song {
+            Some(song) => CorrectionSource::Fixed(song.profile.clone()),
+            None => CorrectionSource::Adaptive,
+        };
+        let rate_hz = f64::from(*sample_rate_hz);
+        if let Ok(kept) = LockedCorrections::new(recipe, targets, &source, kept, rate_hz) {
+            self.send(Command::Lock(kept));
+        }
     }
 
     fn check(&self, learned: &LearnedSong) -> Result<(), String> {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tributary_dsp::Corrections;
+use tributary_dsp::{Corrections, LockedCorrections};
 
 use super::chunk_channel::ChunkSender;
 use super::learned::{LearningPhase, LearningStatus};
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     EndCapture,
     /// Let these corrections take over, and hold these statistics of the network or let them run.
     Glide(Corrections, Option<Statistics>),
+    /// Let these take over for their stems, and keep them.
+    Lock(LockedCorrections),
 }
 
 /// The state that the handle and the learning thread share. Neither audio thread nor worker ever locks it.

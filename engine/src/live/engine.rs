@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rtrb::{Consumer, RingBuffer};
-use tributary_dsp::{CHANNELS, CorrectionSource};
+use tributary_dsp::{CHANNELS, CorrectionSource, SongProfile};
 
 use super::audio_thread::audio_side::{AudioRings, AudioSide};
 use super::audio_thread::parts::MAX_BLOCK_LIMIT;
@@ -142,6 +142,14 @@ impl EngineHandle {
     /// Learns profiles; clone the `Arc` for the editor. Without effect once the engine is gone.
     pub fn learning(&self) -> &Arc<Learning> {
         &self.learning
+    }
+
+    /// Puts in force what was kept of stems when they were locked ([`Telemetry::locked`]), and keeps it while their
+    /// [lock](crate::StemControls::lock) is asked for: at once before the first frame of a stream, with a glide otherwise. For the
+    /// main thread; takes milliseconds.
+    pub fn lock_at(&self, kept: SongProfile) {
+        self.learning.lock_at(&kept);
+        self.telemetry.set_locked(kept);
     }
 
     /// The run so far in figures. Allocates: for the main thread.

@@ -35,13 +35,22 @@ pub(super) struct Publication {
     published_rest: bool,
     /// Time worked since the last hop.
     busy: Duration,
+    /// Changes of locks that are out.
+    lock_changes: u64,
 }
 
 impl Publication {
     /// Nothing has been published.
     pub(super) fn new(telemetry: Arc<Telemetry>) -> Self {
         let arrived = VecDeque::with_capacity(ARRIVED + 1);
-        Self { telemetry, published_frames: 0, arrived, published_rest: false, busy: Duration::ZERO }
+        Self {
+            telemetry,
+            published_frames: 0,
+            arrived,
+            published_rest: false,
+            busy: Duration::ZERO,
+            lock_changes: 0,
+        }
     }
 
     /// Another stream begins.
@@ -67,6 +76,14 @@ impl Publication {
         let weight = if first { 1.0 } else { LOAD_WEIGHT };
         self.telemetry.load.set(smoothed + weight * (load - smoothed));
         self.telemetry.load_peak.set(self.telemetry.load_peak.get().max(load));
+    }
+
+    /// Publishes which corrections are locked, whenever that has changed.
+    pub(super) fn publish_locks(&mut self, pipeline: &Pipeline) {
+        let changes = pipeline.lock_changes();
+        if std::mem::replace(&mut self.lock_changes, changes) != changes {
+            self.telemetry.set_locked(pipeline.locked());
+        }
     }
 
     /// Publishes what the pipeline measures, now and then. Returns the gain that brings the normalized sum to the mix's

@@ -3,14 +3,14 @@
 //! struct at a time: such a cell is too large for an atomic and may hold up one of its two sides for a moment, so the audio
 //! thread touches none. [`Report`] is the same as plain data, built on the main thread for the plug-in's state and for tests.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crossbeam_utils::atomic::AtomicCell;
 use tributary_dsp::explain::Explanation;
-use tributary_dsp::{Stem, StemReading, TonePortrait};
+use tributary_dsp::{SongProfile, Stem, StemReading, TonePortrait};
 
 use super::audio_thread::render_record::{RenderReport, SharedRecord};
 use super::mask_history::{MaskHistory, SharedMaskHistory};
@@ -175,6 +175,8 @@ pub struct Telemetry {
     /// Why the engine has given up: that there is a reason is the state, so neither is ever seen without the other.
     failure: OnceLock<String>,
     remark: OnceLock<String>,
+    /// Corrections of locked stems. Main thread and worker only.
+    locked: Mutex<SongProfile>,
     /// Per stem, in stem order.
     pub stems: [StemTelemetry; 4],
     /// What was measured last, published whole.
@@ -218,6 +220,7 @@ impl Default for Telemetry {
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
             remark: OnceLock::new(),
+            locked: Mutex::default(),
             stems: std::array::from_fn(stem),
             levels: AtomicCell::default(),
             output: AtomicCell::default(),
@@ -282,6 +285,17 @@ impl Telemetry {
 
     pub(super) fn set_levels(&self, levels: [StemLevels; Stem::COUNT]) {
         self.levels.store(levels);
+    }
+
+    /// The corrections of the stems that are locked ([`crate::StemControls::lock`]): what a project saves, so that it sounds
+    /// the same when it is opened again. Not for the audio thread.
+    pub fn locked(&self) -> SongProfile {
+        self.locked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes them. Not for the audio thread.
+    pub fn set_locked(&self, locked: SongProfile) {
+        *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = locked;
     }
 
     /// What was measured of the output last. Not for the audio thread.

@@ -198,6 +198,7 @@ impl Worker {
         if filled > 0 {
             self.shared.advance();
         }
+        self.publication.publish_locks(&self.pipeline);
         if fresh > 0 {
             let Self { fallback, pipeline, sum, .. } = self;
             fallback.pass(|out| pipeline.pull_sum(out), |piece| sum.write(piece));
@@ -233,6 +234,7 @@ impl Worker {
                     // The monitor path has no network that could hold them.
                     let _ = self.pipeline.freeze_statistics(statistics);
                 }
+                Command::Lock(kept) => self.pipeline.lock_at(kept),
             }
         }
     }

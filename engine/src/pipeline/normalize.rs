@@ -147,6 +147,7 @@ impl Normalize {
 fn steer(normalizer: &mut FxNormalizer, controls: &Controls) {
     for (stem, asked) in Stem::ALL.into_iter().zip(&controls.stems) {
         normalizer.steer(stem, &asked.amounts.times(controls.amounts), asked.leave_alone);
+        normalizer.lock(stem, asked.lock);
     }
 }
 

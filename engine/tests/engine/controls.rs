@@ -194,6 +194,7 @@ fn the_engine_and_the_pipeline_make_the_same_bits() {
                 for stem in &mut controls.stems {
                     stem.trim_db = 12.0 * noise.sample();
                     (stem.mute, stem.solo) = (noise.below(9) == 0, noise.below(9) == 0);
+                    stem.lock = noise.below(2) == 0;
                 }
             })
         }

@@ -40,6 +40,8 @@ pub enum StemControl {
     Solo,
     /// Leave alone.
     LeaveAlone,
+    /// Lock.
+    Lock,
     /// How much of an effect is let through, by its place in
     /// [`AmountParams::each`](crate::params::AmountParams::each).
     Amount(usize),

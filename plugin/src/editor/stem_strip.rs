@@ -124,19 +124,21 @@ fn magnifier(painter: &Painter, rect: Rect, color: Color32) {
     painter.line_segment([center + vec2(2.7, 2.7), center + vec2(6.0, 6.0)], stroke);
 }
 
-/// Trim, mute and solo.
+/// Trim, mute, solo and lock.
 fn steering(ui: &Ui, row: Rect, stem: Stem, params: &StemParams, edits: &mut Vec<Edit>) {
     let colors = theme::colors(ui.ctx());
-    let trim = Rect::from_min_max(row.min, row.max - vec2(2.0 * (BUTTON + 4.0), 0.0));
+    let trim = Rect::from_min_max(row.min, row.max - vec2(3.0 * (BUTTON + 4.0), 0.0));
     let turning = Turning::new(Control::Stem(stem, StemControl::Trim), &params.trim_db);
     let turning = turning
         .sideways()
         .explained("Trim: a gain of the stem on its way into the mix, ahead of the network.");
     Field { turning, neutral: 0.5, color: colors.stem(stem), name: "Trim" }.draw(ui, trim, edits);
-    let (mute, solo) = (params.mute.value(), params.solo.value());
+    let (mute, solo, lock) = (params.mute.value(), params.solo.value(), params.lock.value());
+    let keep = "Lock: the stem's corrections stay as they are, whatever comes.";
     let switches = [
         (StemControl::Mute, "M", "Mute: the stem is left out of the mix.", mute, colors.bad),
         (StemControl::Solo, "S", "Solo: stems that are not soloed are left out.", solo, colors.wait),
+        (StemControl::Lock, "L", keep, lock, colors.accent),
     ];
     for (index, (control, name, help, on, lit)) in switches.into_iter().enumerate() {
         let left = trim.right() + 4.0 + index as f32 * (BUTTON + 4.0);
@@ -175,6 +177,8 @@ fn decision(ui: &Ui, rect: Rect, stem: Stem, params: &StemParams, copy: &StemCop
     let colors = theme::colors(ui.ctx());
     let words = if params.leave_alone.value() {
         "Left alone, as you ask: only trimmed.".to_owned()
+    } else if params.lock.value() && !copy.decision.is_empty() {
+        format!("Locked. {}", copy.decision)
     } else {
         copy.decision.clone()
     };

@@ -293,6 +293,7 @@ impl Window {
                         StemControl::Solo => pass(setter, &params.solo, edit),
                         StemControl::Amount(effect) => pass(setter, params.amounts.each()[effect], edit),
                         StemControl::LeaveAlone => pass(setter, &params.leave_alone, edit),
+                        StemControl::Lock => pass(setter, &params.lock, edit),
                     }
                 }
             },

@@ -10,6 +10,7 @@ use crate::models::ModelChoice;
 use crate::targets::TargetsChoice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use tributary_dsp::SongProfile;
 use tributary_engine::{AudioSide, EngineHandle, LearnedSong};
 
 /// A change that is to be prepared on a thread of its own.
@@ -24,6 +25,8 @@ struct Order {
     latency_frames: usize,
     /// What was learned before.
     song: Option<LearnedSong>,
+    /// What stems are locked at.
+    locked: SongProfile,
 }
 
 /// An engine that is not needed, to be dropped without the lock.
@@ -86,8 +89,9 @@ impl Engines {
         playing.change = Some(Change::Opening(words.clone()));
         let (activation, number) = (playing.activation, *activations);
         let latency_frames = playing.control.latency_frames();
+        let locked = run.telemetry.locked();
         drop(state);
-        self.prepare_beside(Some(Order { chosen, words, activation, number, latency_frames, song }));
+        self.prepare_beside(Some(Order { chosen, words, activation, number, latency_frames, song, locked }));
     }
 
     fn prepare_beside(self: &Arc<Self>, order: Option<Order>) {
@@ -131,7 +135,8 @@ impl Engines {
         }
         let (activation, number) = (playing.activation, *activations);
         let latency_frames = playing.control.latency_frames();
-        Some(Order { chosen: chosen.clone(), words, activation, number, latency_frames, song })
+        let locked = run.as_ref().map(|run| run.telemetry.locked()).unwrap_or_default();
+        Some(Order { chosen: chosen.clone(), words, activation, number, latency_frames, song, locked })
     }
 
     /// The choice counts with the next activation. What stays as it is may be unreadable here, and is not given up.
@@ -146,7 +151,7 @@ impl Engines {
 
     /// Opens what was chosen and offers it to the player, on the thread.
     fn prepare(self: &Arc<Self>, order: Order) -> Option<Unneeded> {
-        let Order { chosen, words, activation, number, latency_frames, song } = order;
+        let Order { chosen, words, activation, number, latency_frames, song, locked } = order;
         let start = || Instance::start_beside(&activation, &self.files, &chosen, latency_frames);
         let broken = |_| Err("An internal error stopped it.".to_owned());
         let opened = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(broken);
@@ -158,6 +163,7 @@ impl Engines {
         match opened {
             Ok(Instance { audio, handle, facts }) => {
                 let refused = song.and_then(|song| handle.learning().restore(song).err());
+                handle.lock_at(locked);
                 match playing.control.offer(audio) {
                     Ok(()) => {
                         playing.change = Some(Change::Coming(words, Box::new(self.run(handle, facts))));

@@ -3,6 +3,7 @@
 use crate::instance::ModelFacts;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use tributary_dsp::SongProfile;
 use tributary_engine::{
     EngineHandle, LatencyReport, Learning, LearningPhase, ModelName, RenderReport, Report, Telemetry,
 };
@@ -43,6 +44,14 @@ impl Run {
     /// The engine, to be ended by dropping it.
     pub(super) fn end(&mut self) -> Option<EngineHandle> {
         self.handle.take()
+    }
+
+    /// Puts in force what stems are locked at, if the engine runs; it is what a save writes in either case.
+    pub(super) fn lock_at(&self, locked: SongProfile) {
+        match &self.handle {
+            Some(handle) => handle.lock_at(locked),
+            None => self.telemetry.set_locked(locked),
+        }
     }
 
     /// Whether the engine runs.

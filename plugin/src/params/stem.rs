@@ -22,6 +22,9 @@ pub struct StemParams {
     /// Leaves the stem as it comes in.
     #[id = "leave_alone"]
     pub leave_alone: BoolParam,
+    /// Keeps the stem's corrections as they are.
+    #[id = "lock"]
+    pub lock: BoolParam,
     /// How much of the recipe's corrections of this stem is let through.
     #[nested]
     pub amounts: AmountParams,
@@ -36,6 +39,7 @@ impl StemParams {
             mute: switch(format!("{name} mute")),
             solo: switch(format!("{name} solo")),
             leave_alone: switch(format!("{name} leave alone")),
+            lock: switch(format!("{name} lock")),
             amounts: AmountParams::new(&name),
         }
     }
@@ -46,6 +50,7 @@ impl StemParams {
             mute: self.mute.value(),
             solo: self.solo.value(),
             leave_alone: self.leave_alone.value(),
+            lock: self.lock.value(),
             amounts: self.amounts.values(),
         }
     }
@@ -54,7 +59,7 @@ impl StemParams {
 /// The parameters of a fresh instance, as a state holds them.
 pub(super) fn defaults(stem: Stem) -> impl Iterator<Item = (String, ParamValue)> {
     let trim = (format!("{stem}_trim"), ParamValue::F32(0.0));
-    let switches = ["mute", "solo", "leave_alone"];
+    let switches = ["mute", "solo", "leave_alone", "lock"];
     let switches = switches.map(|id| (format!("{stem}_{id}"), ParamValue::Bool(false)));
     let amounts = Amounts::NAMES.map(|id| (format!("{stem}_{id}"), ParamValue::F32(1.0)));
     [trim].into_iter().chain(switches).chain(amounts)

@@ -21,7 +21,10 @@ use crate::units::{fast_db, fast_gain, gain_from_db};
 #[derive(Debug)]
 pub struct DynamicsMatcher {
     amount: f64,
+    /// A correction was given, or has been found.
     is_corrected: bool,
+    /// Gain and threshold stay where they are, whatever is heard.
+    held: bool,
     linked: bool,
     coefficients: [f64; 2],
     start: [SideSetting; 2],
@@ -70,6 +73,7 @@ impl DynamicsMatcher {
         Self {
             amount,
             is_corrected: correction.is_some(),
+            held: false,
             linked: !kind.is_published(),
             coefficients: Ballistics::of(stem).coefficients(sample_rate_hz),
             start,
@@ -105,6 +109,22 @@ impl DynamicsMatcher {
         self.share = share;
     }
 
+    /// Gain and threshold stay where they are, or follow the estimate again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The correction that was found while listening, if one was.
+    pub fn followed(&self) -> Option<DynamicsCorrection> {
+        let found = self.adaptive.is_some() && self.is_corrected;
+        found.then(|| DynamicsCorrection {
+            gain_db: self.current.map(|side| side.gain_db),
+            compressor: self.current.map(|SideSetting { threshold_db, ratio, .. }| {
+                Some(CompressorSetting { ratio, threshold_db })
+            }),
+        })
+    }
+
     /// Compresses one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         if self.amount == 0.0 || (self.adaptive.is_none() && self.start == [UNTOUCHED; 2]) {
@@ -122,7 +142,10 @@ impl DynamicsMatcher {
             first_db.iter_mut().zip(second_db).for_each(|(first, second)| *first = first.max(*second));
         }
         if let Some(adaptive) = &mut self.adaptive {
-            adaptive.follow(hop, &self.levels_db[0], &mut self.current);
+            adaptive.listen(hop, &self.levels_db[0]);
+            if !self.held {
+                self.is_corrected = adaptive.follow(&mut self.current);
+            }
         }
         self.largest_db = 0.0;
         if self.linked {
@@ -171,35 +194,38 @@ impl DynamicsMatcher {
 
     /// What is done: nothing without a correction, or live before the first material.
     pub fn reading(&self) -> Option<DynamicsReading> {
-        let decided = self.adaptive.as_ref().map_or(self.is_corrected, |adaptive| adaptive.has_material());
-        (self.amount > 0.0 && decided).then(|| {
+        (self.amount > 0.0 && self.is_corrected).then(|| {
             let SideSetting { threshold_db, ratio, .. } = self.current[0];
             let ratio = if threshold_db < 0.0 { ratio as f32 } else { 1.0 };
             DynamicsReading { gain_reduction_db: self.largest_db, threshold_db: threshold_db as f32, ratio }
         })
     }
 
-    /// Back to the state after construction.
+    /// Back to the state after construction; a setting that is held stays.
     pub fn reset(&mut self) {
-        self.current = self.start;
         self.reduction_db = [0.0; 2];
         self.largest_db = 0.0;
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.estimator.reset();
-            adaptive.gain_db.set(0.0);
-            adaptive.threshold_db.set(0.0);
+            if !self.held {
+                adaptive.gain_db.set(0.0);
+                adaptive.threshold_db.set(0.0);
+                self.is_corrected = false;
+                self.current = self.start;
+            }
         }
     }
 }
 
 impl Adaptive {
-    fn has_material(&self) -> bool {
-        self.estimator.gain_db().is_some()
+    fn listen(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES]) {
+        self.estimator.listen(hop, levels_db, self.gain_db.value() as f32);
     }
 
-    fn follow(&mut self, hop: &Hop, levels_db: &[f32; HOP_FRAMES], current: &mut [SideSetting; 2]) {
-        self.estimator.listen(hop, levels_db, self.gain_db.value() as f32);
-        if let Some(goal_db) = self.estimator.gain_db() {
+    /// Glides after the estimate; whether there is one.
+    fn follow(&mut self, current: &mut [SideSetting; 2]) -> bool {
+        let goal_db = self.estimator.gain_db();
+        if let Some(goal_db) = goal_db {
             self.gain_db.advance(goal_db);
             self.threshold_db.advance(self.estimator.threshold_db());
         }
@@ -207,6 +233,7 @@ impl Adaptive {
             side.gain_db = self.gain_db.value();
             side.threshold_db = self.threshold_db.value();
         }
+        goal_db.is_some()
     }
 }
 

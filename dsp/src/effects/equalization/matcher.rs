@@ -38,6 +38,9 @@ pub struct EqualizationMatcher {
     adaptive: Option<Adaptive>,
     filtering: bool,
     starts_filtering: bool,
+    /// The filter in force stays, whatever is heard.
+    held: bool,
+    /// Ahead of the filter in force, before the recipe's amount.
     gain_db: f64,
     kernels: [Kernel; 2],
     convolvers: [Convolver; 2],
@@ -45,8 +48,9 @@ pub struct EqualizationMatcher {
     /// As late as the filters; `None` where they do not delay.
     dry: Option<HopDelay>,
     fault: Option<Fault>,
+    /// Of the curve in force, likewise.
     range_db: [f32; 2],
-    /// The curve in force, after the recipe's amount.
+    /// The curve in force, before the recipe's amount.
     curve_db: Vec<f32>,
     share: Share,
     plain: Box<Hop>,
@@ -84,12 +88,11 @@ impl EqualizationMatcher {
             }
             matcher.starts_filtering = true;
             matcher.filtering = true;
-            matcher.gain_db = 0.5 * (correction.gain_db[0] + correction.gain_db[1]) * amount;
+            matcher.gain_db = 0.5 * (correction.gain_db[0] + correction.gain_db[1]);
             matcher.fault = correction.fault;
             let curves = correction.curves_db.iter();
-            let range_db = curves.fold([0.0; 2], |range_db, curve| widened(range_db, curve));
-            matcher.range_db = range_db.map(|db| db * amount as f32);
-            let share = amount as f32 / correction.curves_db.len() as f32;
+            matcher.range_db = curves.fold([0.0; 2], |range_db, curve| widened(range_db, curve));
+            let share = 1.0 / correction.curves_db.len() as f32;
             for curve in &correction.curves_db {
                 matcher.curve_db.iter_mut().zip(curve).for_each(|(sum, point)| *sum += share * point);
             }
@@ -125,6 +128,7 @@ impl EqualizationMatcher {
             adaptive: None,
             filtering: false,
             starts_filtering: false,
+            held: false,
             gain_db: 0.0,
             kernels: [Kernel::new(taps), Kernel::new(taps)],
             convolvers: [Convolver::new(taps), Convolver::new(taps)],
@@ -143,12 +147,27 @@ impl EqualizationMatcher {
         self.share = share;
     }
 
+    /// The filter in force stays, or follows the estimate again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The correction that was found while listening, if one was. Allocates.
+    pub fn followed(&self) -> Option<EqualizationCorrection> {
+        let found = self.adaptive.is_some() && self.filtering;
+        found.then(|| EqualizationCorrection {
+            gain_db: [self.gain_db; 2],
+            curves_db: vec![self.curve_db.clone()],
+            fault: self.fault,
+        })
+    }
+
     /// Filters one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         let fades = self
             .adaptive
             .as_mut()
-            .is_some_and(|adaptive| adaptive.redesign(hop, self.amount, &mut self.transform));
+            .is_some_and(|adaptive| adaptive.redesign(hop, self.amount, self.held, &mut self.transform));
         if self.filtering || self.adaptive.is_some() {
             for (convolver, side) in self.convolvers.iter_mut().zip(hop.sides()) {
                 convolver.push(side, &mut self.transform);
@@ -195,12 +214,10 @@ impl EqualizationMatcher {
         let [left, right] = &mut self.kernels;
         right.clone_from_kernel(left);
         self.filtering = true;
-        self.gain_db = adaptive.gain_db.value() * self.amount;
+        self.gain_db = adaptive.gain_db.value();
         self.fault = adaptive.estimator.fault();
-        self.range_db = widened([0.0; 2], &adaptive.curve_db).map(|db| db * self.amount as f32);
-        for (point, now) in self.curve_db.iter_mut().zip(&adaptive.curve_db) {
-            *point = now * self.amount as f32;
-        }
+        self.range_db = widened([0.0; 2], &adaptive.curve_db);
+        self.curve_db.copy_from_slice(&adaptive.curve_db);
     }
 
     /// How much of a correction the stem gets, of one that is estimated: nothing is mended in bleed.
@@ -212,10 +229,11 @@ impl EqualizationMatcher {
 
     /// What the filter in force does.
     pub fn reading(&self) -> Option<EqualizationReading> {
+        let share = self.amount as f32 * self.share.end;
         self.filtering.then_some(EqualizationReading {
-            gain_db: self.gain_db as f32 * self.share.end,
+            gain_db: self.gain_db as f32 * share,
             fault: self.fault,
-            range_db: self.range_db.map(|db| db * self.share.end),
+            range_db: self.range_db.map(|db| db * share),
         })
     }
 
@@ -227,7 +245,7 @@ impl EqualizationMatcher {
     /// What the filter in force does per third octave, in dB.
     pub fn applied_db(&self, sample_rate_hz: f64) -> [f32; THIRD_OCTAVES] {
         let step_hz = 0.5 * sample_rate_hz / (CURVE_POINTS - 1) as f64;
-        let share = if self.filtering { self.share.end } else { 0.0 };
+        let share = if self.filtering { self.amount as f32 * self.share.end } else { 0.0 };
         std::array::from_fn(|band| {
             let position = (center_hz(band) / step_hz).min((CURVE_POINTS - 1) as f64);
             let point = (position as usize).min(CURVE_POINTS - 2);
@@ -236,30 +254,33 @@ impl EqualizationMatcher {
         })
     }
 
-    /// Back to the state after construction.
+    /// Back to the state after construction; a filter that is held stays.
     pub fn reset(&mut self) {
-        self.filtering = self.starts_filtering;
         self.convolvers.iter_mut().for_each(Convolver::reset);
         self.dry.iter_mut().for_each(HopDelay::reset);
         if let Some(adaptive) = &mut self.adaptive {
             adaptive.estimator.reset();
-            adaptive.curve_db.fill(0.0);
-            adaptive.gain_db.set(0.0);
             adaptive.hops = adaptive.first_hop;
             adaptive.music = 1.0;
-            self.gain_db = 0.0;
-            self.fault = None;
-            self.range_db = [0.0; 2];
+            if !self.held {
+                adaptive.curve_db.fill(0.0);
+                adaptive.gain_db.set(0.0);
+                self.filtering = self.starts_filtering;
+                self.gain_db = 0.0;
+                self.fault = None;
+                self.range_db = [0.0; 2];
+            }
         }
     }
 }
 
 impl Adaptive {
-    /// Listens to a hop; moves the filter toward the estimate now and then. True when `next` holds a new filter.
-    fn redesign(&mut self, hop: &Hop, amount: f64, transform: &mut RealTransform) -> bool {
+    /// Listens to a hop; moves the filter toward the estimate now and then, unless it is held. True when `next` holds a new
+    /// filter.
+    fn redesign(&mut self, hop: &Hop, amount: f64, held: bool, transform: &mut RealTransform) -> bool {
         self.estimator.listen(hop);
         self.hops = (self.hops + 1) % REDESIGN_HOPS;
-        if self.hops != 0 || !self.estimator.has_material() {
+        if held || self.hops != 0 || !self.estimator.has_material() {
             return false;
         }
         let mut largest_db = (self.estimator.gain_db() - self.gain_db.value()).abs() as f32;

@@ -14,7 +14,10 @@ use crate::units::gain_from_db;
 #[derive(Debug)]
 pub struct LoudnessMatcher {
     amount: f64,
+    /// A correction was given, or has been found.
     is_corrected: bool,
+    /// The gain stays where it is, whatever is heard.
+    held: bool,
     target_lufs: f64,
     standing: Standing,
     limit: Option<GainLimit>,
@@ -35,6 +38,7 @@ impl LoudnessMatcher {
         Self {
             amount,
             is_corrected: correction.is_some(),
+            held: false,
             target_lufs: 0.0,
             standing: Standing::ALONE,
             limit: correction.and_then(|found| found.limit),
@@ -52,6 +56,7 @@ impl LoudnessMatcher {
         Self {
             amount,
             is_corrected: false,
+            held: false,
             target_lufs,
             standing: Standing::ALONE,
             limit: None,
@@ -74,14 +79,26 @@ impl LoudnessMatcher {
         self.share = share;
     }
 
+    /// The gain stays where it is, or follows the estimate again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The correction that was found while listening, if one was.
+    pub fn followed(&self) -> Option<LoudnessCorrection> {
+        let found = self.estimator.is_some() && self.is_corrected;
+        found.then(|| LoudnessCorrection { gain_db: self.glide.value() / self.amount, limit: self.limit })
+    }
+
     /// Scales one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         if let Some(estimator) = &mut self.estimator {
             estimator.listen(hop);
-            if let Some(loudness_lufs) = estimator.loudness_lufs() {
+            if let Some(loudness_lufs) = estimator.loudness_lufs().filter(|_| !self.held) {
                 let wanted_db = short_of_clipping_db(self.target_lufs - loudness_lufs, estimator.peak());
                 let (wanted_db, limit) = self.standing.gain_db(wanted_db);
                 self.limit = limit;
+                self.is_corrected = true;
                 let gain_db = self.glide.advance(wanted_db * self.amount);
                 self.gain = gain_from_db(gain_db) as f32;
             }
@@ -95,25 +112,24 @@ impl LoudnessMatcher {
 
     /// The gain in force: none without a correction, or live before the first estimate.
     pub fn reading(&self) -> Option<LoudnessReading> {
-        let decided = match &self.estimator {
-            Some(estimator) => estimator.loudness_lufs().is_some(),
-            None => self.is_corrected,
-        };
-        (self.amount > 0.0 && decided).then_some(LoudnessReading {
+        (self.amount > 0.0 && self.is_corrected).then_some(LoudnessReading {
             gain_db: self.glide.value() as f32 * self.share.end,
             limit: self.limit,
         })
     }
 
-    /// Back to the state after construction.
+    /// Back to the state after construction; a gain that is held stays.
     pub fn reset(&mut self) {
-        self.glide.set(self.start_gain_db);
-        self.gain = gain_from_db(self.start_gain_db) as f32;
         self.applied = None;
         if let Some(estimator) = &mut self.estimator {
             estimator.reset();
             self.standing = Standing::ALONE;
-            self.limit = None;
+            if !self.held {
+                self.glide.set(self.start_gain_db);
+                self.gain = gain_from_db(self.start_gain_db) as f32;
+                self.limit = None;
+                self.is_corrected = false;
+            }
         }
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Balance {
     edge_db: f64,
     correction: Option<PanningCorrection>,
     running: Option<Running>,
+    /// The balance stays, whatever is heard.
+    held: bool,
     standing: Standing,
     share: Share,
     /// What the last hop ended with.
@@ -74,6 +76,8 @@ struct Running {
     heard: usize,
     first_decision: usize,
     balance_db: Glide,
+    /// The balance was decided on.
+    is_found: bool,
 }
 
 impl Balance {
@@ -85,6 +89,7 @@ impl Balance {
             edge_db: context.tolerance * SPREAD_DB[context.stem.index()],
             correction: source.profile().and_then(|profile| profile.panning),
             running: None,
+            held: false,
             standing: Standing::ALONE,
             share: Share::FULL,
             applied: [1.0; 2],
@@ -136,7 +141,13 @@ impl Effect for Balance {
     }
 
     fn keep(&self, profile: &mut StemProfile) {
-        profile.panning = self.correction;
+        let followed = self.running.as_ref().filter(|running| running.is_found);
+        let followed = || Some(PanningCorrection { side: 0.0, balance_db: followed?.balance_db.value() });
+        profile.panning = self.correction.or_else(followed);
+    }
+
+    fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     fn let_through(&mut self, share: Share) {
@@ -145,7 +156,10 @@ impl Effect for Balance {
 
     fn process(&mut self, hop: &mut Hop) {
         if let Some(running) = &mut self.running {
-            running.listen(hop, self.edge_db, self.standing.music());
+            running.listen(hop);
+            if !self.held {
+                running.follow(self.edge_db, self.standing.music());
+            }
         }
         let asked_db = self.asked_db();
         if asked_db == 0.0 && self.applied == [1.0; 2] {
@@ -158,7 +172,7 @@ impl Effect for Balance {
 
     fn read(&self, reading: &mut StemReading) {
         let decided = match &self.running {
-            Some(running) => running.has_decided(),
+            Some(running) => running.is_found,
             None => self.correction.is_some(),
         };
         let balance_db = (self.asked_db() * f64::from(self.share.end)) as f32;
@@ -166,7 +180,13 @@ impl Effect for Balance {
     }
 
     fn reset(&mut self) {
-        self.running.iter_mut().for_each(Running::reset);
+        if let Some(running) = &mut self.running {
+            running.forget();
+            if !self.held {
+                running.balance_db.set(0.0);
+                running.is_found = false;
+            }
+        }
         self.applied = gains(self.asked_db());
         if self.running.is_some() {
             self.standing = Standing::ALONE;
@@ -184,14 +204,11 @@ impl Running {
             heard: 0,
             first_decision: (FIRST_DECISION_SECONDS / hop_seconds) as usize,
             balance_db: Glide::new(0.0, hop_seconds),
+            is_found: false,
         }
     }
 
-    fn has_decided(&self) -> bool {
-        self.heard >= self.first_decision
-    }
-
-    fn listen(&mut self, hop: &Hop, edge_db: f64, music: f64) {
+    fn listen(&mut self, hop: &Hop) {
         if self.gate.is_material(hop.mean_square()) {
             let weight = self.weight.next_weight();
             for (mean, power) in self.powers.iter_mut().zip(powers(hop)) {
@@ -199,7 +216,12 @@ impl Running {
             }
             self.heard += 1;
         }
-        if self.has_decided() {
+    }
+
+    /// Moves the balance toward what the powers ask for, once enough was heard.
+    fn follow(&mut self, edge_db: f64, music: f64) {
+        if self.heard >= self.first_decision {
+            self.is_found = true;
             let goal_db = music * balance_db(self.powers, edge_db);
             // What is on its way to nothing arrives there, so that a stem that leans no further passes to the bit.
             match goal_db == 0.0 && self.balance_db.value().abs() < NOTHING_DB {
@@ -209,12 +231,12 @@ impl Running {
         }
     }
 
-    fn reset(&mut self) {
+    /// Nothing has been heard.
+    fn forget(&mut self) {
         self.gate.reset();
         self.weight.reset();
         self.powers = [0.0; 2];
         self.heard = 0;
-        self.balance_db.set(0.0);
     }
 }
 

@@ -75,6 +75,8 @@ pub struct PanningMatcher {
     limits: Limits,
     gains: Vec<f32>,
     adaptive: Option<SideEstimator>,
+    /// The side stays, whatever is heard.
+    held: bool,
     start_side: f32,
     side: f32,
     frame: u64,
@@ -100,6 +102,7 @@ impl PanningMatcher {
             limits,
             gains: target_gains(target, sample_rate_hz),
             adaptive: None,
+            held: false,
             start_side: side,
             side,
             frame: FIRST_FRAME,
@@ -134,6 +137,17 @@ impl PanningMatcher {
         self.share = share;
     }
 
+    /// The side stays, or follows the estimate again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The correction that was found while listening, if one was.
+    pub fn followed(&self) -> Option<PanningCorrection> {
+        let found = self.adaptive.is_some() && self.side != 0.0;
+        found.then(|| PanningCorrection { side: f64::from(self.side), balance_db: 0.0 })
+    }
+
     /// Pans one hop in place.
     pub fn process(&mut self, hop: &mut Hop) {
         if self.amount == 0.0 {
@@ -142,7 +156,8 @@ impl PanningMatcher {
         }
         self.analysis.run(hop);
         if let Some(estimator) = &mut self.adaptive {
-            self.side = estimator.listen(hop, &self.analysis.left, &self.analysis.right) as f32;
+            let heard = estimator.listen(hop, &self.analysis.left, &self.analysis.right) as f32;
+            self.side = if self.held { self.side } else { heard };
         }
         self.scale_bins();
         self.frame += 1;
@@ -202,14 +217,14 @@ impl PanningMatcher {
 
     /// Where the stem is moved: nowhere without a correction, or live before the first decision.
     pub fn reading(&self) -> Option<PanningReading> {
-        let decided = self.adaptive.as_ref().is_none_or(SideEstimator::has_decided);
+        let decided = self.adaptive.as_ref().is_none_or(SideEstimator::has_decided) || self.side != 0.0;
         (self.amount > 0.0 && decided)
             .then_some(PanningReading { side: self.side * self.share.end, balance_db: 0.0 })
     }
 
-    /// Back to the state after construction.
+    /// Back to the state after construction; a side that is held stays.
     pub fn reset(&mut self) {
-        self.side = self.start_side;
+        self.side = if self.held { self.side } else { self.start_side };
         self.frame = FIRST_FRAME;
         self.analysis.reset();
         *self.overlap = Hop::SILENT;

@@ -58,36 +58,44 @@ pub(crate) fn correction(
 
 /// The same, followed while the stem plays.
 #[derive(Debug)]
-pub(crate) struct Following {
+pub(crate) struct Missing {
     falls: Option<Falls>,
     share: Glide,
     hops: usize,
 }
 
-impl Following {
+impl Missing {
     /// Nothing heard: no reverb.
     pub fn new(stem: Stem, sample_rate_hz: f64) -> Self {
         let look_seconds = (LOOK_HOPS * HOP_FRAMES) as f64 / sample_rate_hz;
         Self { falls: falls(stem, sample_rate_hz, true), share: Glide::new(0.0, look_seconds), hops: 0 }
     }
 
-    /// Listens to a hop; `music` is 0 for bleed. Returns the share at the hop's end.
-    pub fn listen(&mut self, hop: &Hop, findings: &Findings, music: f32) -> f32 {
+    /// Listens to a hop.
+    pub fn listen(&mut self, hop: &Hop) {
         if let Some(falls) = &mut self.falls {
             falls.listen(hop);
         }
         self.hops = (self.hops + 1) % LOOK_HOPS;
+    }
+
+    /// Moves the share toward what is lacking; `music` is 0 for bleed. Returns the share at the hop's end.
+    pub fn follow(&mut self, findings: &Findings, music: f32) -> f32 {
         if self.hops == 0 {
             self.share.advance(f64::from(music * lacking(findings, self.falls.as_ref())));
         }
         self.share.value() as f32
     }
 
-    /// Back to the state after construction.
-    pub fn reset(&mut self) {
+    /// Nothing has been heard.
+    pub fn forget(&mut self) {
         self.falls.iter_mut().for_each(Falls::reset);
-        self.share.set(0.0);
         self.hops = 0;
+    }
+
+    /// Nothing is lacking.
+    pub fn let_go(&mut self) {
+        self.share.set(0.0);
     }
 }
 

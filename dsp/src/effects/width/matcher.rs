@@ -26,11 +26,15 @@ const FIRST_DECISION_SECONDS: f64 = 1.0;
 #[derive(Debug)]
 pub struct WidthMatcher {
     amount: f32,
+    /// A correction was given, or has been decided on.
     is_corrected: bool,
+    /// The filter in force stays, whatever is heard.
+    held: bool,
     adaptive: Option<Adaptive>,
     /// A filter is in force.
     widening: bool,
     starts_widening: bool,
+    /// Of the filter in force, before the recipe's amount.
     gains: [f32; BANDS],
     kernel: Kernel,
     convolver: Convolver,
@@ -70,7 +74,7 @@ impl WidthMatcher {
             let mut decorrelator = Decorrelator::new(stem, sample_rate_hz);
             let scaled = correction.gains.map(|gain| gain * matcher.amount);
             matcher.kernel.load(decorrelator.taps(scaled.into_iter()), &mut matcher.transform);
-            matcher.gains = scaled;
+            matcher.gains = correction.gains;
             matcher.starts_widening = true;
             matcher.widening = true;
         }
@@ -108,6 +112,7 @@ impl WidthMatcher {
         Self {
             amount: amount as f32,
             is_corrected: false,
+            held: false,
             adaptive: None,
             widening: false,
             starts_widening: false,
@@ -126,12 +131,25 @@ impl WidthMatcher {
         self.share = share;
     }
 
+    /// The filter in force stays, or follows the estimate again.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
+    /// The correction that was decided on while listening, if one was.
+    pub fn followed(&self) -> Option<WidthCorrection> {
+        (self.adaptive.is_some() && self.is_corrected).then_some(WidthCorrection { gains: self.gains })
+    }
+
     /// Widens one hop in place. Never allocates.
     pub fn process(&mut self, hop: &mut Hop) {
         let fades = self
             .adaptive
             .as_mut()
-            .is_some_and(|adaptive| adaptive.redesign(hop, self.amount, &mut self.transform));
+            .is_some_and(|adaptive| adaptive.redesign(hop, self.amount, self.held, &mut self.transform));
+        if !self.held {
+            self.is_corrected |= self.adaptive.as_ref().is_some_and(Adaptive::has_decided);
+        }
         if !self.widening && self.adaptive.is_none() {
             return;
         }
@@ -186,25 +204,28 @@ impl WidthMatcher {
         fade(&mut self.side, &adaptive.faded);
         std::mem::swap(&mut self.kernel, &mut adaptive.next);
         self.widening = true;
-        self.gains = std::array::from_fn(|band| adaptive.gains[band].value() as f32 * self.amount);
+        self.gains = std::array::from_fn(|band| adaptive.gains[band].value() as f32);
     }
 
     /// Added side against the middle, root of the mean power over the bands: none without a correction, or live before the
     /// first decision.
     pub fn reading(&self) -> Option<WidthReading> {
-        let decided = self.adaptive.as_ref().map_or(self.is_corrected, Adaptive::has_decided);
         let added_side = (self.gains.iter().map(|gain| gain * gain).sum::<f32>() / BANDS as f32).sqrt();
-        let added_side = added_side * self.share.end;
-        (self.amount > 0.0 && decided).then_some(WidthReading { added_side })
+        let added_side = added_side * self.amount * self.share.end;
+        (self.amount > 0.0 && self.is_corrected).then_some(WidthReading { added_side })
     }
 
-    /// Back to the state after construction.
+    /// Back to the state after construction; a filter that is held stays.
     pub fn reset(&mut self) {
-        self.widening = self.starts_widening;
         self.convolver.reset();
         if let Some(adaptive) = &mut self.adaptive {
-            self.gains = [0.0; BANDS];
             adaptive.reset();
+            if !self.held {
+                adaptive.gains.iter_mut().for_each(|gain| gain.set(0.0));
+                self.gains = [0.0; BANDS];
+                self.widening = self.starts_widening;
+                self.is_corrected = false;
+            }
         }
     }
 }
@@ -214,14 +235,15 @@ impl Adaptive {
         self.heard >= self.first_decision
     }
 
-    /// Listens to a hop; moves the filter toward the estimate now and then. True when `next` holds a new filter.
-    fn redesign(&mut self, hop: &Hop, amount: f32, transform: &mut RealTransform) -> bool {
+    /// Listens to a hop; moves the filter toward the estimate now and then, unless it is held. True when `next` holds a new
+    /// filter.
+    fn redesign(&mut self, hop: &Hop, amount: f32, held: bool, transform: &mut RealTransform) -> bool {
         self.hops = (self.hops + 1) % REDESIGN_HOPS;
         let listens = self.gate.is_material(hop.mean_square()) && self.hops.is_multiple_of(LISTEN_HOPS);
         let weight = listens.then(|| self.weight.next_weight());
         self.meter.add(hop, weight);
         self.heard += usize::from(listens);
-        if self.hops != 0 || !self.has_decided() {
+        if held || self.hops != 0 || !self.has_decided() {
             return false;
         }
         let goals = self.target.missing_gains(self.meter.powers()).map(|gain| gain * self.music);
@@ -243,7 +265,6 @@ impl Adaptive {
         self.meter.reset();
         self.gate.reset();
         self.weight.reset();
-        self.gains.iter_mut().for_each(|gain| gain.set(0.0));
         self.heard = 0;
         self.music = 1.0;
         self.hops = self.first_hop;
