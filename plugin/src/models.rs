@@ -3,9 +3,9 @@
 //! A model is a folder with a bundle. Those that ship with the plug-in lie beside it, those of the user in a folder of the
 //! user's; a project names one by its folder's name, never by a path, so that it opens on another machine.
 
+use crate::named::{Kind, Named};
 use crate::places;
-use crate::saved::{Setting, SettingField};
-use serde::{Deserialize, Serialize};
+use crate::saved::SettingField;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tributary_engine::bundle::MODEL_VARIABLE;
@@ -16,52 +16,21 @@ pub const DEFAULT: &str = "default";
 /// More models than this are not listed.
 const LISTED_MAX: usize = 40;
 
-/// The model that a project has chosen, by name: [`DEFAULT`] unless another one was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ModelChoice(String);
+/// The kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfModels;
+
+impl Kind for OfModels {
+    const DEFAULT: &'static str = DEFAULT;
+    const FIELD: &'static str = "model";
+    const UNKNOWN: &'static str = "The model that this project chose cannot be read by this version of Tributary; the default one is used.";
+}
+
+/// The model that a project has chosen, by its folder's name: [`DEFAULT`] unless another one was.
+pub type ModelChoice = Named<OfModels>;
 
 /// The persisted choice.
 pub type ModelField = SettingField<ModelChoice>;
-
-impl ModelChoice {
-    /// A choice; `None` unless the name can be that of a folder, and of no other place than a folder of models.
-    pub fn new(name: impl Into<String>) -> Option<Self> {
-        let name = name.into();
-        places::is_name(&name).then_some(Self(name))
-    }
-
-    /// The folder's name.
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Default for ModelChoice {
-    fn default() -> Self {
-        Self(DEFAULT.into())
-    }
-}
-
-impl TryFrom<String> for ModelChoice {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::new(name).ok_or("not the name of a model")
-    }
-}
-
-impl From<ModelChoice> for String {
-    fn from(choice: ModelChoice) -> Self {
-        choice.0
-    }
-}
-
-impl Setting for ModelChoice {
-    const FIELD: &'static str = "model";
-    const KEY: &'static str = "name";
-    const UNKNOWN: &'static str = "The model that this project chose cannot be read by this version of Tributary; the default one is used.";
-}
 
 /// Where models are looked for.
 #[derive(Debug, Clone, Default)]
@@ -125,15 +94,6 @@ impl Models {
 mod tests {
     use super::*;
     use std::fs;
-
-    #[test]
-    fn a_name_is_no_way_to_another_place() {
-        assert_eq!(ModelChoice::new("ours_S_Lb").expect("a name").name(), "ours_S_Lb");
-        for name in ["", "../x", "a/b", ".hidden"] {
-            assert!(ModelChoice::new(name).is_none(), "{name:?}");
-            assert!(serde_json::from_value::<ModelChoice>(name.into()).is_err());
-        }
-    }
 
     #[test]
     fn models_are_found_in_all_places_and_the_variable_is_the_default() {

@@ -2,9 +2,9 @@
 //! `tributary analyze` has made of a data set or of one reference song. Files lie where models do, in `targets` instead of
 //! `models`, and a project names one by its name without the ending.
 
+use crate::named::{Kind, Named};
 use crate::places;
-use crate::saved::{Setting, SettingField};
-use serde::{Deserialize, Serialize};
+use crate::saved::SettingField;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tributary_dsp::Targets;
@@ -18,56 +18,27 @@ const ENDING: &str = "json";
 /// More files than this are not listed.
 const LISTED_MAX: usize = 40;
 
-/// The targets that a project has chosen, by name: [`OF_MODEL`] unless others were.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TargetsChoice(String);
+/// The kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OfTargets;
+
+impl Kind for OfTargets {
+    const DEFAULT: &'static str = OF_MODEL;
+    const FIELD: &'static str = "targets";
+    const UNKNOWN: &'static str = "The targets that this project chose cannot be read by this version of Tributary; those of the model are used.";
+}
+
+/// The targets that a project has chosen, by their file's name without its ending: [`OF_MODEL`] unless others were.
+pub type TargetsChoice = Named<OfTargets>;
 
 /// The persisted choice.
 pub type TargetsField = SettingField<TargetsChoice>;
 
 impl TargetsChoice {
-    /// A choice; `None` unless the name can be that of a file, and of no other place than a folder of targets.
-    pub fn new(name: impl Into<String>) -> Option<Self> {
-        let name = name.into();
-        places::is_name(&name).then_some(Self(name))
-    }
-
-    /// The file's name without its ending.
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-
     /// Whether the model's own are meant.
     pub fn is_of_model(&self) -> bool {
-        self.0 == OF_MODEL
+        self.name() == OF_MODEL
     }
-}
-
-impl Default for TargetsChoice {
-    fn default() -> Self {
-        Self(OF_MODEL.into())
-    }
-}
-
-impl TryFrom<String> for TargetsChoice {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::new(name).ok_or("not the name of targets")
-    }
-}
-
-impl From<TargetsChoice> for String {
-    fn from(choice: TargetsChoice) -> Self {
-        choice.0
-    }
-}
-
-impl Setting for TargetsChoice {
-    const FIELD: &'static str = "targets";
-    const KEY: &'static str = "name";
-    const UNKNOWN: &'static str = "The targets that this project chose cannot be read by this version of Tributary; those of the model are used.";
 }
 
 /// Where targets are looked for.
@@ -163,13 +134,5 @@ mod tests {
         fs::write(mine.join("late.json"), named("Late")).expect("a file");
         assert!(files.is_there(&choice));
         fs::remove_dir_all(root).expect("removed");
-    }
-
-    #[test]
-    fn a_choice_is_no_way_to_another_place() {
-        for name in ["../x", "a/b", "", ".x"] {
-            assert!(TargetsChoice::new(name).is_none());
-            assert!(serde_json::from_value::<TargetsChoice>(name.into()).is_err());
-        }
     }
 }

@@ -226,7 +226,10 @@ fn corrections(reading: &StemReading) -> [CorrectionCopy; Amounts::NAMES.len()] 
         false => "as it is".to_owned(),
     });
     let placed = panning.map(|now| match (now.side, is_heard(now.balance_db)) {
-        (_, true) => format!("{} dB right", signed(now.balance_db)),
+        (_, true) => {
+            let side = if now.balance_db > 0.0 { "right" } else { "left" };
+            format!("{} dB {side}", decimal(Some(now.balance_db.abs())))
+        }
         (0.0, false) => "as it is".to_owned(),
         (side, false) => place(side),
     });
@@ -332,6 +335,15 @@ mod tests {
         };
         assert_eq!(values(&idle), ["–", "–", "as it is", "–", "as it is", "0.0 dB"]);
         assert!(corrections(&idle).iter().all(|correction| !correction.in_force));
+    }
+
+    #[test]
+    fn a_balance_says_its_side() {
+        let of = |balance_db| {
+            let panning = Some(PanningReading { side: 0.0, balance_db });
+            values(&StemReading { panning, ..StemReading::default() })[3].clone()
+        };
+        assert_eq!([of(-3.0), of(0.0), of(1.25)], ["3.0 dB left", "as it is", "1.2 dB right"]);
     }
 
     #[test]

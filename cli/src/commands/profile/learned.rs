@@ -66,7 +66,7 @@ pub fn run(files: &SongFiles, model: Option<&str>, output: &Path, strict: bool) 
 
 /// What was found, stem by stem.
 fn table(learned: &LearnedSong) -> Table {
-    let mut table = Table::new(&["stem", "gain dB", "pan %"]);
+    let mut table = Table::new(&["stem", "gain dB", "pan %", "right over left dB"]);
     for (stem, profile) in Stem::ALL.into_iter().zip(&learned.profile.0) {
         let Some(profile) = profile else { continue };
         let pan = profile.panning.map(|panning| 100.0 * panning.side);
@@ -74,6 +74,7 @@ fn table(learned: &LearnedSong) -> Table {
             stem.name().into(),
             report::level(profile.loudness.map(|loudness| loudness.gain_db)),
             report::level(pan),
+            report::level(profile.panning.map(|panning| panning.balance_db)),
         ]);
     }
     table
