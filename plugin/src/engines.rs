@@ -73,7 +73,9 @@ pub(crate) struct State {
     pub(crate) listed: Vec<String>,
     /// Names of the targets to choose from.
     pub(crate) listed_targets: Vec<String>,
-    /// What has come of the last change of model.
+    /// Names of the learned profiles to choose from.
+    pub(crate) listed_learned: Vec<String>,
+    /// What has come of the last change of model, or of the last file.
     pub(crate) notice: Option<String>,
     /// How the last render went, if the present run has not rendered.
     last_render: Option<RenderReport>,
@@ -240,10 +242,12 @@ impl Engines {
         }
     }
 
-    /// Looks which models and targets there are now. Reads folders.
+    /// Looks which models, targets and learned profiles there are now. Reads folders.
     pub(crate) fn list_choices(&self) {
         let (models, targets) = (self.files.models.names(), self.files.targets.names());
+        let learned = self.files.learned.names();
         let mut state = self.lock();
+        state.listed_learned = learned;
         state.listed = models;
         state.listed_targets = targets;
     }

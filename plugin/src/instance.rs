@@ -4,6 +4,7 @@
 //! the runtime library are loaded by the engine's worker. Nothing is looked for before activation, so that scanning stays
 //! quick.
 
+use crate::learned_files::LearnedFiles;
 use crate::models::{ModelChoice, Models};
 use crate::targets::{TargetFiles, TargetsChoice};
 use nice_plug::prelude::BufferConfig;
@@ -26,12 +27,18 @@ pub struct Files {
     pub models: Models,
     /// Targets.
     pub targets: TargetFiles,
+    /// Learned profiles.
+    pub learned: LearnedFiles,
 }
 
 impl Files {
     /// Those of this installation and this user.
     pub fn installed() -> Self {
-        Self { models: Models::installed(), targets: TargetFiles::installed() }
+        Self {
+            models: Models::installed(),
+            targets: TargetFiles::installed(),
+            learned: LearnedFiles::of_user(),
+        }
     }
 
     /// Whether everything that was chosen is there. Looks at folders.

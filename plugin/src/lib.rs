@@ -8,6 +8,7 @@
 //! | `values.rs`, `history.rs` | values of parameters by their identifiers; steps that can be undone |
 //! | `saved/` | what a project keeps beside the parameters |
 //! | `places.rs`, [`named`], [`models`], [`targets`] | where files lie that are chosen by name; the choice; which models and targets there are, and which a project has chosen |
+//! | `learned_files.rs` | where learned profiles lie that belong to no project |
 //! | [`params`], [`steering`] | what a host can automate; the part of it that snapshots and presets set |
 //! | `host.rs` | what the plug-in tells its host |
 //! | `instance.rs`, `engines.rs` | one engine; the life of all of them, and the change from one to another |
@@ -22,6 +23,7 @@ mod engines;
 mod history;
 mod host;
 mod instance;
+mod learned_files;
 pub mod models;
 pub mod named;
 pub mod params;

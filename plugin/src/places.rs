@@ -22,8 +22,13 @@ pub fn installed(kind: &str) -> Vec<PathBuf> {
     if let Some(home) = own_binary().as_deref().and_then(Path::parent) {
         places.extend(["../Resources", "Tributary"].map(|folder| home.join(folder).join(kind)));
     }
-    places.extend(user_folder(|name| std::env::var_os(name)).map(|folder| folder.join(kind)));
+    places.extend(of_user(kind));
     places
+}
+
+/// The folder of one kind of this user's files.
+pub fn of_user(kind: &str) -> Option<PathBuf> {
+    Some(user_folder(|name| std::env::var_os(name))?.join(kind))
 }
 
 /// Places as a sentence names them.

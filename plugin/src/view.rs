@@ -54,7 +54,11 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
         enlarged,
         plain_crossfade: telemetry.is_ready() && !telemetry.has_masks(),
         notices,
-        learning: if run.is_running() { learning(&run.learning) } else { LearningCopy::Unavailable },
+        learning: match run.is_running() {
+            true => learning(&run.learning, &levels),
+            false => LearningCopy::Unavailable,
+        },
+        learned_files: state.listed_learned.clone(),
         ..Copies::default()
     }
 }
@@ -163,14 +167,16 @@ fn mix(telemetry: &Telemetry) -> MixCopy {
     }
 }
 
-fn learning(learning: &Learning) -> LearningCopy {
+fn learning(learning: &Learning, levels: &[StemLevels; Stem::COUNT]) -> LearningCopy {
     let status = learning.status();
     match (status.phase, status.song) {
         _ if learning.normalization().is_none() => LearningCopy::Unavailable,
-        (LearningPhase::Listening, _) => LearningCopy::Listening {
+        (LearningPhase::Listening, learned) => LearningCopy::Listening {
             captured_s: status.captured_s,
             kept_s: status.kept_s,
             heard: status.heard,
+            // What was learned before is in force meanwhile: nothing else is decided while it is.
+            so_far: if learned.is_none() { so_far(levels, status.heard) } else { String::new() },
         },
         (LearningPhase::Analyzing, _) => {
             LearningCopy::Analyzing { progress: status.progress, heard: status.heard }
@@ -184,6 +190,20 @@ fn learning(learning: &Learning) -> LearningCopy {
         },
         _ => LearningCopy::Adaptive { message: status.message },
     }
+}
+
+/// How loud each stem is that was heard, and what would be done about that: the running estimates come to it sooner or later.
+fn so_far(levels: &[StemLevels; Stem::COUNT], heard: [bool; Stem::COUNT]) -> String {
+    let of = |stem: Stem| {
+        let StemLevels { before_integrated_lufs, correction, .. } = &levels[stem.index()];
+        let lufs = audible(*before_integrated_lufs).filter(|_| heard[stem.index()])?;
+        let loudness = correction.loudness?;
+        let fault = correction.equalization.and_then(|now| now.fault);
+        let fault = fault.map_or(String::new(), |fault| format!(", {}", fault.name()));
+        let why = if loudness.limit == Some(GainLimit::Bleed) { ", bleed" } else { "" };
+        Some(format!("{stem} {} LUFS {} dB{fault}{why}", decimal(Some(lufs)), signed(loudness.gain_db)))
+    };
+    Stem::ALL.into_iter().filter_map(of).collect::<Vec<_>>().join("; ")
 }
 
 fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
@@ -335,6 +355,30 @@ mod tests {
         };
         assert_eq!(values(&idle), ["–", "–", "as it is", "–", "as it is", "0.0 dB"]);
         assert!(corrections(&idle).iter().all(|correction| !correction.in_force));
+    }
+
+    #[test]
+    fn what_learning_would_find_is_said_of_the_stems_that_are_heard() {
+        let with = |gain_db, limit| StemLevels {
+            before_integrated_lufs: -18.25,
+            correction: StemReading {
+                loudness: Some(LoudnessReading { gain_db, limit }),
+                equalization: Some(EqualizationReading {
+                    gain_db: 0.0,
+                    fault: Some(Fault::Muffled),
+                    range_db: [-1.0, 14.0],
+                }),
+                ..StemReading::default()
+            },
+            ..StemLevels::default()
+        };
+        let levels =
+            [with(3.0, None), with(9.0, None), StemLevels::default(), with(-6.0, Some(GainLimit::Bleed))];
+        assert_eq!(
+            so_far(&levels, [true, false, true, true]),
+            "vocals −18.2 LUFS +3.0 dB, muffled; other −18.2 LUFS −6.0 dB, muffled, bleed"
+        );
+        assert_eq!(so_far(&Default::default(), [true; 4]), "");
     }
 
     #[test]

@@ -99,6 +99,17 @@ fn learned_goes_through_a_file(plugin: &Tributary, folder: &std::path::Path) {
         assert!(error.contains(said), "{error}");
         assert_eq!(learned_text(plugin), before, "what was in force stays in force");
     }
+    // The same among the user's own files, under a name.
+    engines.keep_learned();
+    let shown = copies(plugin);
+    assert_eq!(shown.learned_files, ["Song of 0 min 05 s"], "{:?}", shown.notices);
+    assert!(shown.notices.iter().any(|notice| notice.contains("is kept as “Song of 0 min 05 s”")));
+    press(plugin, LearningAction::Forget);
+    engines.fetch_learned("Song of 0 min 05 s");
+    assert_eq!(learned_text(plugin), before);
+    engines.fetch_learned("no such song");
+    assert!(copies(plugin).notices.iter().any(|notice| notice.contains("cannot be read")));
+    engines.fetch_learned("../elsewhere");
     press(plugin, LearningAction::Forget);
     assert!(engines.save_learned(&path).unwrap_err().to_string().contains("Nothing has been learned"));
     engines.load_learned(&path).unwrap();
@@ -119,7 +130,10 @@ fn learn_save_restore_forget() {
     // Every effect at full amount.
     stage_sum(&folder, |contract| contract["recipe"] = serde_json::to_value(Recipe::default()).unwrap());
     // SAFETY: this process has one test, and no other thread reads the environment yet.
-    unsafe { std::env::set_var("TRIBUTARY_MODEL", &folder) };
+    unsafe {
+        std::env::set_var("TRIBUTARY_MODEL", &folder);
+        std::env::set_var("XDG_DATA_HOME", folder.join("of user"));
+    }
     let targets = Targets::from_json(&std::fs::read_to_string(folder.join("targets.json")).unwrap()).unwrap();
     let song = song();
     let mut wanted = vec![0.0; song[0].frames()];
@@ -141,7 +155,11 @@ fn learn_save_restore_forget() {
     press(&plugin, LearningAction::Learn);
     let adaptive = play(&mut plugin, &song);
     assert!(distance(&adaptive, &plugin) > 1e-2, "adapting is something else");
-    wait_for(&plugin, |copy| matches!(copy, LearningCopy::Listening { heard: [true, true, true, true], .. }));
+    let heard = wait_for(&plugin, |copy| {
+        matches!(copy, LearningCopy::Listening { heard: [true, true, true, true], .. })
+    });
+    let LearningCopy::Listening { so_far, .. } = heard else { unreachable!() };
+    assert!(Stem::ALL.iter().all(|stem| so_far.contains(&format!("{stem} −"))), "{so_far}");
     press(&plugin, LearningAction::Analyze);
     wait_for(&plugin, |copy| matches!(copy, LearningCopy::Learned { stems: [true, true, true, true], .. }));
     plugin.reset();

@@ -157,6 +157,8 @@ pub enum LearningCopy {
         kept_s: f64,
         /// Stems loud enough to be measured, in stem order.
         heard: [bool; Stem::COUNT],
+        /// What it would find so far, in a few words; empty before there is anything.
+        so_far: String,
     },
     /// The song is being measured.
     Analyzing {
@@ -231,6 +233,8 @@ pub struct Copies {
     pub latency: LatencyCopy,
     /// Where the corrections come from.
     pub learning: LearningCopy,
+    /// Names of learned profiles to choose from.
+    pub learned_files: Vec<String>,
     /// What acts on everything at once.
     pub toolbar: ToolbarCopy,
     /// Time the worker used over the time it had.

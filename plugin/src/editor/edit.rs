@@ -60,6 +60,10 @@ pub enum Edit {
     ResetUnderruns,
     /// Learn a profile, or stop.
     Learning(LearningAction),
+    /// Keep what was learned as a file.
+    KeepLearned,
+    /// Put a file in force, by its place in [`Copies::learned_files`](super::copies::Copies::learned_files).
+    FetchLearned(usize),
     /// Another latency mode.
     Latency(LatencyMode),
     /// Show a stem in full, or none.

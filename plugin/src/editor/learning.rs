@@ -6,15 +6,16 @@ use super::controls;
 use super::copies::{Copies, LearningCopy};
 use super::edit::{Edit, LearningAction};
 use super::theme::{self, Palette};
-use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Ui, pos2, vec2};
+use egui::{Align2, Color32, CornerRadius, Id, Painter, Popup, Rect, Sense, Ui, pos2, vec2};
 use tributary_dsp::Stem;
 
 /// Height of the row, in points.
 pub const HEIGHT: f32 = 38.0;
 
 const BUTTON: f32 = 26.0;
-/// Widths of the two buttons' places.
+/// Widths of the two buttons' places, and of the menu of files.
 const SLOTS: [f32; 2] = [68.0, 124.0];
+const FILES: f32 = 58.0;
 
 /// Draws the row into `rect` and appends what the user did.
 pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
@@ -34,6 +35,11 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
         }
         right = button.left() - 6.0;
     }
+    if copies.learning != LearningCopy::Unavailable {
+        let button = Rect::from_min_max(pos2(right - FILES, y - BUTTON / 2.0), pos2(right, y + BUTTON / 2.0));
+        files(ui, button, copies, edits);
+        right = button.left() - 6.0;
+    }
     let (color, words, stems) = words(&copies.learning, colors);
     let mut left = name.right() + 24.0;
     painter.circle_filled(pos2(left, y), 4.0, color);
@@ -48,6 +54,28 @@ pub fn draw(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
     let text = Rect::from_min_max(pos2(left, rect.top()), pos2(right - 8.0, rect.bottom()));
     painter.with_clip_rect(text).galley(pos2(left, y - galley.size().y / 2.0), galley, colors.text);
     ui.interact(text, Id::unique("learning"), Sense::hover()).on_hover_text(words);
+}
+
+/// Keeps what was learned as a file that belongs to no project, and lists those there are.
+fn files(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
+    let accent = theme::colors(ui.ctx()).accent;
+    let response = controls::button(ui, rect, Id::unique("learned files"), "Files", false, accent);
+    Popup::menu(&response).show(|ui| {
+        let is_learned = matches!(copies.learning, LearningCopy::Learned { .. });
+        if ui.add_enabled(is_learned, egui::Button::new("Keep what was learned as a file")).clicked() {
+            edits.push(Edit::KeepLearned);
+            ui.close();
+        }
+        for (index, name) in copies.learned_files.iter().enumerate() {
+            if ui.button(format!("Load “{name}”")).clicked() {
+                edits.push(Edit::FetchLearned(index));
+                ui.close();
+            }
+        }
+    });
+    response.on_hover_text(
+        "Learned profiles as files that belong to no project, as tributary profile --learned makes them.",
+    );
 }
 
 /// What gives up, and what goes on, each in a place of its own: who clicks twice gives nothing up.
@@ -77,13 +105,14 @@ fn words(copy: &LearningCopy, colors: &Palette) -> Words {
             let (color, text) = or(message, usual.into());
             (color.unwrap_or(colors.accent), text, None)
         }
-        LearningCopy::Listening { captured_s, kept_s, heard } => {
+        LearningCopy::Listening { captured_s, kept_s, heard, so_far } => {
             let kept = if *kept_s > 0.0 {
                 format!(" \u{2013} the longest stretch counts, so far {}", minutes(kept_s.max(*captured_s)))
             } else {
                 " \u{2013} play the song from start to end".into()
             };
-            (colors.wait, format!("Listening {}{kept}", minutes(*captured_s)), Some(*heard))
+            let found = if so_far.is_empty() { String::new() } else { format!("; so far {so_far}") };
+            (colors.wait, format!("Listening {}{kept}{found}", minutes(*captured_s)), Some(*heard))
         }
         LearningCopy::Analyzing { progress, heard } => {
             (colors.wait, format!("Analyzing {:.0} %", progress * 100.0), Some(*heard))
@@ -167,12 +196,19 @@ mod tests {
             message: message.map(str::to_owned),
         };
         let heard = [true, false, true, false];
+        let listening = |captured_s, kept_s, so_far: &str| LearningCopy::Listening {
+            captured_s,
+            kept_s,
+            heard,
+            so_far: so_far.to_owned(),
+        };
         for (copy, said, offered) in [
             (LearningCopy::Unavailable, "Adaptive", 0),
             (LearningCopy::Adaptive { message: None }, "follow the song", 1),
             (LearningCopy::Adaptive { message: Some("No room.".into()) }, "No room.", 1),
-            (LearningCopy::Listening { captured_s: 61.0, kept_s: 0.0, heard }, "Listening 1:01", 2),
-            (LearningCopy::Listening { captured_s: 1.0, kept_s: 125.0, heard }, "so far 2:05", 2),
+            (listening(61.0, 0.0, ""), "Listening 1:01", 2),
+            (listening(1.0, 125.0, ""), "so far 2:05", 2),
+            (listening(61.0, 0.0, "bass +1.0 dB"), "end; so far bass +1.0 dB", 2),
             (LearningCopy::Analyzing { progress: 0.5, heard }, "Analyzing 50 %", 1),
             (learned(None), "Learned on 1970-01-01 from 1:05, with the network's averages", 2),
             (learned(Some("Nothing heard.")), "Nothing heard.", 2),

@@ -268,6 +268,12 @@ impl Window {
             Edit::Learning(LearningAction::Analyze) => self.engines.analyze(),
             Edit::Learning(LearningAction::Cancel) => self.engines.cancel_learning(),
             Edit::Learning(LearningAction::Forget) => self.engines.forget(),
+            Edit::KeepLearned => self.engines.keep_learned(),
+            Edit::FetchLearned(index) => {
+                if let Some(name) = copies.learned_files.get(index) {
+                    self.engines.fetch_learned(name);
+                }
+            }
             Edit::Latency(mode) => self.engines.choose_latency(mode),
             Edit::Model(index) => {
                 let name = copies.model.choices.get(index).cloned();

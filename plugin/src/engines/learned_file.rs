@@ -45,6 +45,12 @@ impl From<SongFileError> for LearnedFileError {
     }
 }
 
+/// What a profile of a song of that length is called.
+fn name_of(length_s: f64) -> String {
+    let seconds = length_s.clamp(0.0, 1e6) as u64;
+    format!("Song of {} min {:02} s", seconds / 60, seconds % 60)
+}
+
 impl Engines {
     /// Writes what is in force to a file.
     ///
@@ -54,6 +60,24 @@ impl Engines {
         let learning = self.current_learning().ok_or(LearnedFileError::Nothing)?;
         let song = learning.status().song.ok_or(LearnedFileError::Nothing)?;
         Ok(song.write_file(path)?)
+    }
+
+    /// Keeps what is in force among the user's files, under a name of its own, and says so or why not.
+    pub fn keep_learned(&self) {
+        let length_s = self.song().map_or(0.0, |song| song.length_s);
+        let kept = self.files.learned.free(&name_of(length_s)).and_then(|(name, path)| {
+            self.save_learned(&path).map_err(|error| error.to_string())?;
+            Ok(format!("What was learned is kept as “{name}”, in {}.", path.display()))
+        });
+        self.list_choices();
+        self.lock().notice = Some(kept.unwrap_or_else(|reason| reason));
+    }
+
+    /// Puts in force what the user's file of that name holds, or says why not.
+    pub fn fetch_learned(&self, name: &str) {
+        let Some(path) = self.files.learned.path(name) else { return };
+        let failed = self.load_learned(&path).err();
+        self.lock().notice = failed.map(|error| error.to_string());
     }
 
     /// Puts in force what a file holds; that can be undone.

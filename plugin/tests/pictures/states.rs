@@ -188,7 +188,12 @@ fn failed() -> Copies {
     with(ModelState::Failed(reason.into()))
 }
 fn listening() -> LearningCopy {
-    LearningCopy::Listening { captured_s: 83.0, kept_s: 12.0, heard: [true, true, false, true] }
+    LearningCopy::Listening {
+        captured_s: 83.0,
+        kept_s: 12.0,
+        heard: [true, true, false, true],
+        so_far: String::new(),
+    }
 }
 
 fn analyzing() -> LearningCopy {
