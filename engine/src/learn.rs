@@ -10,4 +10,5 @@ mod learning_thread;
 pub(crate) mod song_averages;
 pub(crate) mod song_file;
 pub(crate) mod state;
+pub(crate) mod stem_export;
 pub(crate) mod stem_file;

@@ -6,8 +6,10 @@
 
 use crate::learned_files::LearnedFiles;
 use crate::models::{ModelChoice, Models};
+use crate::places;
 use crate::targets::{TargetFiles, TargetsChoice};
 use nice_plug::prelude::BufferConfig;
+use std::path::PathBuf;
 use tributary_dsp::{CorrectionSource, Targets};
 use tributary_engine::{AudioSide, Engine, EngineConfig, EngineHandle, LatencyMode, ModelSource};
 
@@ -29,6 +31,8 @@ pub struct Files {
     pub targets: TargetFiles,
     /// Learned profiles.
     pub learned: LearnedFiles,
+    /// The folder of exported stems.
+    pub exports: Option<PathBuf>,
 }
 
 impl Files {
@@ -38,6 +42,7 @@ impl Files {
             models: Models::installed(),
             targets: TargetFiles::installed(),
             learned: LearnedFiles::of_user(),
+            exports: places::of_user("stems"),
         }
     }
 

@@ -59,6 +59,7 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
             false => LearningCopy::Unavailable,
         },
         learned_files: state.listed_learned.clone(),
+        exports_next: run.is_running() && run.learning.exports(),
         ..Copies::default()
     }
 }
@@ -101,6 +102,7 @@ fn notices(state: &State, params: &TributaryParams, learned: Option<String>) -> 
         params.locked.notice(),
         params.snapshots.notice(),
         run.and_then(|run| run.facts.notice.clone()),
+        run.and_then(|run| run.learning.status().exported),
         run.and_then(|run| run.telemetry.remark().map(str::to_owned)),
     ];
     loaded.into_iter().chain(others.into_iter().flatten()).collect()

@@ -89,6 +89,8 @@ pub struct LearningStatus {
     pub message: Option<String>,
     /// What is in force, or in force again when listening is cancelled.
     pub song: Option<Arc<LearnedSong>>,
+    /// What has become of the normalized stems that were to be written, one plain sentence; gone with the next action.
+    pub exported: Option<String>,
     /// The song's statistics are this network's, and held.
     pub holds_statistics: bool,
 }

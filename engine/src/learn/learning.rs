@@ -8,6 +8,7 @@
 //!                         └── cancel, an error ──┴─▶ back to Adaptive, or to the profile learned before
 //! ```
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -63,6 +64,17 @@ impl Learning {
     /// What a profile is learned for; `None` without a model.
     pub fn normalization(&self) -> Option<&Normalization> {
         self.normalization.as_deref()
+    }
+
+    /// Where the next song that is learned is also written, as its normalized stems in a new folder; `None` for nowhere. Holds
+    /// for one song.
+    pub fn export_to(&self, folder: Option<PathBuf>) {
+        lock(&self.state).export = folder;
+    }
+
+    /// Whether the next song is written.
+    pub fn exports(&self) -> bool {
+        lock(&self.state).export.is_some()
     }
 
     /// Begins to listen, with the usual limits.

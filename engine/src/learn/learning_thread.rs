@@ -13,9 +13,12 @@ use super::capture::{Capture, CaptureError, CaptureLimits, Take};
 use super::chunk_channel::{Captured, ChunkReceiver};
 use super::learned::{LearnedSong, LearningPhase, Normalization};
 use super::state::{Command, LearningObserver, Run, State, lock};
+use super::stem_export::write_stems;
 
 /// How often a thread that waits for frames looks whether it is still wanted.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Share of the analysis when the normalized stems are written as well.
+const ANALYSIS_SHARE: f32 = 0.9;
 /// Share of the measuring in the whole analysis when a network is run over the song as well.
 const MEASURING_SHARE: f32 = 0.15;
 
@@ -97,8 +100,10 @@ impl LearningThread {
 
     /// Measures the stretch, averages over it, and puts the result in force.
     fn analyze(&self, mut take: Take, limits: &CaptureLimits) -> Result<(), String> {
-        let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
+        let sample_rate_hz = &self.normalization.sample_rate_hz;
         let heard = take.heard();
+        let folder = lock(&self.state).export.clone();
+        let analysis = if folder.is_some() { ANALYSIS_SHARE } else { 1.0 };
         let watch = |share: f32| {
             self.update(|State { status, .. }| {
                 status.progress = share;
@@ -111,16 +116,29 @@ impl LearningThread {
             limits.check_space().map_err(|error| error.to_string())
         };
         let measuring = if self.network.is_some() { MEASURING_SHARE } else { 1.0 };
-        let profile = analyze(&mut take, &self.normalization, &mut |share| watch(measuring * share))?;
+        let profile =
+            analyze(&mut take, &self.normalization, &mut |share| watch(analysis * measuring * share))?;
         if profile.0.iter().all(Option::is_none) {
             return Err(NOTHING_HEARD.into());
         }
         let averaged = match &self.network {
             Some(network) => {
-                network.average(&mut take, &mut |share| watch(measuring + (1.0 - measuring) * share))
+                let share_of = |share| analysis * (measuring + (1.0 - measuring) * share);
+                network.average(&mut take, &mut |share| watch(share_of(share)))
             }
             None => Ok(None),
         };
+        if self.is_cancelled() {
+            return Err(CaptureError::Cancelled.to_string());
+        }
+        let exported = folder.map(|folder| {
+            let mut watch = |share| watch(ANALYSIS_SHARE + (1.0 - ANALYSIS_SHARE) * share);
+            let written = write_stems(&mut take, *sample_rate_hz, &folder, &mut watch);
+            written.map_or_else(
+                |reason| reason,
+                |made| format!("The normalized stems are in {}.", made.display()),
+            )
+        });
         if self.is_cancelled() {
             return Err(CaptureError::Cancelled.to_string());
         }
@@ -136,6 +154,17 @@ impl LearningThread {
             profile,
             statistics,
         };
+        self.put_in_force(learned, message, exported)
+    }
+
+    /// Lets the worker glide to what was learned, and shows it.
+    fn put_in_force(
+        &self,
+        learned: LearnedSong,
+        message: Option<String>,
+        exported: Option<String>,
+    ) -> Result<(), String> {
+        let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
         let source = CorrectionSource::Fixed(learned.profile.clone());
         let corrections = Corrections::new(recipe, targets, &source, f64::from(*sample_rate_hz))
             .map_err(|error| format!("The song cannot be measured: {error}."))?;
@@ -146,6 +175,10 @@ impl LearningThread {
             state.run = None;
             state.status.song = Some(Arc::new(learned));
             state.rest(message);
+            if exported.is_some() {
+                state.export = None;
+            }
+            state.status.exported = exported;
         });
         Ok(())
     }

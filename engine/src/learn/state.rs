@@ -1,6 +1,7 @@
 //! What the handle, its thread and the worker share while a song is learned: the state that an editor is shown, the run that
 //! may still change it, and what the worker is told.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +34,8 @@ pub(super) struct State {
     /// Threads that were cancelled, and the present one.
     pub(super) threads: Vec<PatientThread>,
     pub(super) closed: bool,
+    /// Where the next analysis is to write the normalized stems.
+    pub(super) export: Option<PathBuf>,
 }
 
 impl State {

@@ -105,6 +105,56 @@ fn distance(live: &[Vec<f32>; 2], wanted: &[Vec<f32>; 2], latency: usize) -> f32
     side(0).max(side(1))
 }
 
+/// Samples of a file, left and right.
+fn read_wav(path: &std::path::Path) -> [Vec<f32>; 2] {
+    let mut file = hound::WavReader::open(path).unwrap();
+    assert_eq!((file.spec().channels, file.spec().sample_rate), (2, 44_100));
+    let samples: Vec<f32> = file.samples().collect::<Result<_, _>>().unwrap();
+    [0, 1].map(|side| samples[side..].iter().step_by(2).copied().collect())
+}
+
+/// Whole files are normalized by `normalize_stem` wherever that is done: these are what `tributary normalize` writes of the song.
+#[test]
+fn the_normalized_stems_are_written_with_the_analysis_if_asked() {
+    let stems = song(4 * 44_100);
+    let root = TemporaryFolder::new("export");
+    let (mut audio, handle) = engine(&Recipe::default(), RATE_HZ, 2048);
+    let wanted = root.0.join("stems");
+    for (asked, folder) in [(true, "Song of 0 min 04 s"), (false, ""), (true, "Song of 0 min 04 s (2)")] {
+        handle.learning().export_to(asked.then(|| wanted.clone()));
+        learn(&mut audio, &handle, &stems);
+        audio.reset();
+        let said = handle.learning().status().exported;
+        assert!(!handle.learning().exports(), "for one song");
+        if !asked {
+            assert_eq!(said, None);
+            continue;
+        }
+        let folder = wanted.join(folder);
+        assert_eq!(said, Some(format!("The normalized stems are in {}.", folder.display())));
+        for stem in Stem::ALL {
+            let written = read_wav(&folder.join(stem.name()).with_extension("wav"));
+            let whole = normalize_stem(
+                stem,
+                &stem_of(&stems, stem),
+                &Recipe::default(),
+                &Targets::default(),
+                RATE_HZ,
+            );
+            let (whole, _) = whole.unwrap();
+            assert!(written == [whole.left, whole.right], "{stem}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&wanted).unwrap().count(), 2, "and nothing beside them");
+    // Where a file is in the way it is said, and the song is learned all the same.
+    let file = root.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    handle.learning().export_to(Some(file));
+    learn(&mut audio, &handle, &stems);
+    let said = handle.learning().status().exported.unwrap();
+    assert!(said.contains("cannot be written"), "{said}");
+}
+
 #[test]
 fn a_learned_profile_equals_the_offline_chain_for_any_partition_and_after_restoring() {
     let stems = song(6 * 44_100);

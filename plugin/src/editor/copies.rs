@@ -235,6 +235,8 @@ pub struct Copies {
     pub learning: LearningCopy,
     /// Names of learned profiles to choose from.
     pub learned_files: Vec<String>,
+    /// The next song that is learned is also written as its normalized stems.
+    pub exports_next: bool,
     /// What acts on everything at once.
     pub toolbar: ToolbarCopy,
     /// Time the worker used over the time it had.

@@ -64,6 +64,8 @@ pub enum Edit {
     KeepLearned,
     /// Put a file in force, by its place in [`Copies::learned_files`](super::copies::Copies::learned_files).
     FetchLearned(usize),
+    /// Write the normalized stems of the next song that is learned, or not.
+    ExportNext(bool),
     /// Another latency mode.
     Latency(LatencyMode),
     /// Show a stem in full, or none.

@@ -66,6 +66,11 @@ fn files(ui: &Ui, rect: Rect, copies: &Copies, edits: &mut Vec<Edit>) {
             edits.push(Edit::KeepLearned);
             ui.close();
         }
+        let export =
+            ui.selectable_label(copies.exports_next, "Write the normalized stems with the next Learn");
+        if export.clicked() {
+            edits.push(Edit::ExportNext(!copies.exports_next));
+        }
         for (index, name) in copies.learned_files.iter().enumerate() {
             if ui.button(format!("Load “{name}”")).clicked() {
                 edits.push(Edit::FetchLearned(index));

@@ -274,6 +274,7 @@ impl Window {
                     self.engines.fetch_learned(name);
                 }
             }
+            Edit::ExportNext(wanted) => self.engines.export_next(wanted),
             Edit::Latency(mode) => self.engines.choose_latency(mode),
             Edit::Model(index) => {
                 let name = copies.model.choices.get(index).cloned();

@@ -73,6 +73,14 @@ impl Engines {
         self.lock().notice = Some(kept.unwrap_or_else(|reason| reason));
     }
 
+    /// Whether the next song that is learned is also written as its normalized stems, into a folder of the user's.
+    pub fn export_next(&self, wanted: bool) {
+        let folder = self.files.exports.clone().filter(|_| wanted);
+        if let Some(learning) = self.current_learning() {
+            learning.export_to(folder);
+        }
+    }
+
     /// Puts in force what the user's file of that name holds, or says why not.
     pub fn fetch_learned(&self, name: &str) {
         let Some(path) = self.files.learned.path(name) else { return };
