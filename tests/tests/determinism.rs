@@ -16,7 +16,8 @@ use clap_host::state::SavedState;
 use clap_host::{AudioSetup, Bus, BusAudio, Partition, Stereo};
 use common::{MODEL_RATE_HZ, Plugin, activate, song};
 use tributary_cli::audio_file;
-use tributary_dsp::{Stem, StereoBuffer};
+use tributary_dsp::{Stem, StereoBuffer, Targets};
+use tributary_engine::Preset;
 
 /// Length of the test songs, in frames: several hops.
 const FRAMES: usize = 4 * 44_100;
@@ -163,6 +164,39 @@ fn the_command_line_steers_as_the_plug_in_does() {
     let steered = bounce(&mut plugin, AudioSetup::offline(MODEL_RATE_HZ, 512), &Partition::Fixed(512), 6);
     assert!(steered != plain);
     assert!(from_cli == steered, "residual {:.1} dB", from_cli.residual_db(&steered));
+}
+
+/// Factory presets, and targets from a file that lies where the plug-in looks for some.
+#[test]
+fn presets_and_targets_are_the_same_to_the_command_line() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let folder = plugin.path().with_file_name("Tributary").join("targets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let of_model = std::fs::read_to_string(model_folder("default").join("targets.json")).unwrap();
+    let mut targets = Targets::from_json(&of_model).unwrap();
+    let stems = &mut targets.stems;
+    for (stem, db) in [(&mut stems.vocals, 3.0), (&mut stems.bass, -4.0), (&mut stems.other, 2.0)] {
+        stem.loudness_lufs += db;
+    }
+    let file = folder.join("others.json");
+    std::fs::write(&file, targets.to_json()).unwrap();
+    let setup = AudioSetup::offline(MODEL_RATE_HZ, 512);
+    let plain = bounce(&mut plugin, setup, &Partition::Fixed(512), 8);
+    let fresh = plugin.instance.save_state().unwrap().json().unwrap();
+    for key in ["gentle", "wide", "dry-room", "restore"] {
+        let options = ["--preset", key, "--targets", file.to_str().unwrap(), "--amount", "drums_loudness=40"];
+        let Some(from_cli) = mixed_by_command(&song(FRAMES, MODEL_RATE_HZ, 8), key, &options) else { return };
+        let mut json = fresh.clone();
+        for (id, value) in Preset::named(key).unwrap().values() {
+            json["params"][id] = serde_json::json!({ "f32": value });
+        }
+        json["params"]["drums_loudness"] = serde_json::json!({ "f32": 0.4 });
+        json["fields"]["targets"] = r#"{"format":1,"name":"others"}"#.into();
+        plugin.instance.load_state(&SavedState::from_json(&json)).unwrap();
+        let from_plugin = bounce(&mut plugin, setup, &Partition::Fixed(512), 8);
+        assert!(from_plugin != plain, "{key}");
+        assert!(from_cli == from_plugin, "{key}: residual {:.1} dB", from_cli.residual_db(&from_plugin));
+    }
 }
 
 /// A project of before there were controls, loaded into a plug-in in which some are turned.
