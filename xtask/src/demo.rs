@@ -85,10 +85,13 @@ fn mix(places: &Places, plan: &Plan, realtime: bool) -> Result<()> {
         crate::files::create_folder(folder)?;
     }
     let mut command = host_command(&host(places), &places.plugin("clap"), plan, realtime);
-    // The bundle must stand alone: what a developer's shell or cache holds would hide a part that is missing from it.
+    process::run(alone(places, &mut command))
+}
+
+/// `command` without what a developer's shell or cache holds: that would hide a part that is missing from a bundle.
+pub fn alone<'a>(places: &Places, command: &'a mut Command) -> &'a mut Command {
     command.env_remove("ORT_DYLIB_PATH").env_remove("TRIBUTARY_MODEL");
-    command.env("XDG_CACHE_HOME", places.empty_cache());
-    process::run(&mut command)
+    command.env("XDG_CACHE_HOME", places.empty_cache())
 }
 
 fn host_command(program: &Path, clap: &Path, plan: &Plan, realtime: bool) -> Command {

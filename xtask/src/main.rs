@@ -26,6 +26,8 @@ mod symbols;
 mod system;
 mod test;
 mod train;
+mod validate;
+mod validators;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Check formatting, lints, documentation, every test, the bundles in hosts, and the training code
     Test(test::TestArguments),
+    /// Try the package and the bundles in hosts that other people wrote, as far as they are here
+    Validate(validate::ValidateArguments),
     /// Run the benchmarks and collect their results
     Bench(bench::BenchArguments),
     /// Make a model: generate songs, normalize them, train, export
@@ -83,6 +87,7 @@ fn run(command: Command) -> Result<()> {
         Command::Package => package::run(&places),
         Command::Demo(arguments) => demo::run(&places, &arguments),
         Command::Test(arguments) => test::run(&places, &arguments),
+        Command::Validate(arguments) => validate::run(&places, &arguments),
         Command::Bench(arguments) => bench::run(&places, &arguments),
         Command::Train(arguments) => train::run(&places, &arguments),
     }

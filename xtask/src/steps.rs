@@ -110,7 +110,8 @@ fn timed<T>(name: &str, work: impl FnOnce() -> Result<T>) -> (Result<T>, Duratio
     (result, start.elapsed())
 }
 
-fn first_line(text: &str) -> &str {
+/// The first line of a reason, without the colon that announces more.
+pub fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default().trim_end_matches(':')
 }
 

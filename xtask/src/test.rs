@@ -5,7 +5,6 @@
 //! on `PATH` and reported as absent otherwise.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 use clap::Args;
@@ -20,6 +19,7 @@ use crate::setup;
 use crate::steps::Steps;
 use crate::system;
 use crate::train;
+use crate::validators;
 
 /// What can be said on the command line.
 #[derive(Args)]
@@ -209,22 +209,11 @@ fn python_environment(
     built
 }
 
-/// The validators, as far as they are on `PATH`: program, arguments before the plug-in, the plug-in's ending.
-const VALIDATORS: [(&str, &[&str], &str); 3] = [
-    ("clap-validator", &["validate"], "clap"),
-    ("validator", &[], "vst3"),
-    ("pluginval", &["--strictness-level", "5", "--skip-gui-tests", "--validate"], "vst3"),
-];
-
 fn check_with_validators(places: &Places, steps: &mut Steps) {
-    for (program, arguments, ending) in VALIDATORS {
-        match process::on_path(program) {
-            Some(path) => {
-                steps.checked(program, || {
-                    process::run(Command::new(path).args(arguments).arg(places.plugin(ending)))
-                });
-            }
-            None => steps.skip(program, "absent: not on PATH"),
+    for validator in &validators::ALL {
+        match validator.find() {
+            Some(_) => drop(steps.checked(validator.program, || validator.run(places))),
+            None => steps.skip(validator.program, "absent: not on PATH"),
         }
     }
 }
