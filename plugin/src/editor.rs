@@ -34,8 +34,8 @@ pub(crate) mod window;
 pub use crate::saved::Slot;
 pub use appearance::Appearance;
 pub use copies::{
-    CompressorCopy, Copies, CorrectionCopy, HistoryPoint, ImageCopy, LatencyCopy, LearningCopy, MixCopy,
-    ModelCopy, ModelState, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
+    CompressorCopy, Copies, CorrectionCopy, HistoryPoint, ImageCopy, LatencyCopy, LearningCopy, MasksCopy,
+    MixCopy, ModelCopy, ModelState, NetworkCopy, Page, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
 };
 pub use edit::{Control, Edit, LearningAction, SnapshotEdit, StemControl};
 pub use size::{LAYOUT, MIN_SIZE, SIZE};

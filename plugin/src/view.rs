@@ -1,8 +1,8 @@
 //! What the editor shows: copies of the engine's figures in words and numbers. The only file that knows both.
 
 use crate::editor::copies::{
-    CompressorCopy, Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MixCopy, ModelCopy,
-    ModelState, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
+    CompressorCopy, Copies, CorrectionCopy, ImageCopy, LatencyCopy, LearningCopy, MasksCopy, MixCopy,
+    ModelCopy, ModelState, NetworkCopy, Page, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
 };
 use crate::editor::stereo_image::place;
 use crate::editor::theme::decimal;
@@ -19,9 +19,13 @@ use tributary_engine::{
 
 /// Loudness at or below this is shown as silence.
 const SILENCE_LUFS: f32 = -70.0;
+/// Steps in which levels are shown, in dB; shares of the worker's time; and places between the speakers.
+const SHOWN_DB: f32 = 0.1;
+const SHOWN_LOAD: f32 = 0.01;
+const SHOWN_PLACE: f32 = 0.005;
 
-/// What there is to show now, and of one stem all of it. Allocates: for the GUI thread.
-pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Option<Stem>) -> Copies {
+/// What there is to show now, and of one stem a page of it in full. Allocates: for the GUI thread.
+pub(crate) fn copies(engines: &Engines, params: &TributaryParams, in_full: Option<(Stem, Page)>) -> Copies {
     engines.settle();
     // Asks back who is in force, so before the lock.
     let learned_notice = params.learned.notice();
@@ -38,10 +42,16 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
     telemetry.look();
     let levels = telemetry.levels();
     let mut stems = std::array::from_fn(|index| stem(&telemetry.stems[index], &levels[index]));
-    if let Some(enlarged) = enlarged {
-        let tone = telemetry.tone_portraits()[enlarged.index()];
-        // Before the first look there is none.
-        stems[enlarged.index()].tone = (tone != TonePortrait::default()).then(|| Box::new(tone));
+    let (mut shown_network, mut explanation) = (NetworkCopy::Idle, None);
+    match in_full {
+        Some((stem, Page::Corrections)) => {
+            let tone = telemetry.tone_portraits()[stem.index()];
+            // Before the first look there is none.
+            stems[stem.index()].tone = (tone != TonePortrait::default()).then(|| Box::new(tone));
+        }
+        Some((stem, Page::Network)) => shown_network = network(telemetry, stem),
+        Some((_, Page::InMix)) => explanation = telemetry.explanation().map(Box::new),
+        None => {}
     }
     Copies {
         stems,
@@ -49,9 +59,12 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
         model,
         latency,
         toolbar,
-        load_ratio: telemetry.load.get(),
+        load_ratio: rounded(telemetry.load.get(), SHOWN_LOAD),
         underruns: run.underruns(),
-        enlarged,
+        enlarged: in_full.map(|(stem, _)| stem),
+        page: in_full.map_or_else(Page::default, |(_, page)| page),
+        network: shown_network,
+        explanation,
         plain_crossfade: telemetry.is_ready() && !telemetry.has_masks(),
         notices,
         learning: match run.is_running() {
@@ -62,6 +75,19 @@ pub(crate) fn copies(engines: &Engines, params: &TributaryParams, enlarged: Opti
         exports_next: run.is_running() && run.learning.exports(),
         ..Copies::default()
     }
+}
+
+/// What the network's masks did to a stem.
+fn network(telemetry: &Telemetry, stem: Stem) -> NetworkCopy {
+    if !telemetry.is_ready() {
+        return NetworkCopy::Idle;
+    }
+    if !telemetry.shows_masks() {
+        return NetworkCopy::Hidden;
+    }
+    let history = telemetry.masks();
+    let columns = history.readings.iter().map(|reading| reading.gains_db[stem.index()]).collect();
+    NetworkCopy::Masks(Box::new(MasksCopy { bands_hz: history.bands_hz, columns }))
 }
 
 /// What the factory presets set, in their order.
@@ -162,7 +188,7 @@ fn mix(telemetry: &Telemetry) -> MixCopy {
         momentary_lufs: audible(output.momentary_lufs),
         short_term_lufs: audible(output.short_term_lufs),
         integrated_lufs: audible(output.integrated_lufs),
-        correlation: output.image.map(|image| image.correlation),
+        correlation: output.image.map(|image| rounded(image.correlation, SHOWN_PLACE)),
         peak_db: peak_db(telemetry.output_peak.get()),
         true_peak_db: audible(output.true_peak_db),
         ..MixCopy::default()
@@ -216,7 +242,10 @@ fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
         seen: signal || heard,
         before_lufs: audible(levels.before_lufs),
         after_lufs: audible(levels.after_lufs),
-        image: levels.image.map(|image| ImageCopy { balance: image.balance, width: image.width }),
+        image: levels.image.map(|image| ImageCopy {
+            balance: rounded(image.balance, SHOWN_PLACE),
+            width: rounded(image.width, SHOWN_PLACE),
+        }),
         corrections: corrections(&levels.correction),
         tone: None,
         compressor: levels
@@ -224,7 +253,10 @@ fn stem(arriving: &StemTelemetry, levels: &StemLevels) -> StemCopy {
             .dynamics
             .filter(|now| now.ratio > 1.0)
             .map(|now| CompressorCopy { ratio: now.ratio, threshold_db: now.threshold_db }),
-        gain_reduction_db: levels.correction.dynamics.map_or(0.0, |now| now.gain_reduction_db),
+        gain_reduction_db: levels
+            .correction
+            .dynamics
+            .map_or(0.0, |now| rounded(now.gain_reduction_db, SHOWN_DB)),
         decision: decision(&levels.correction),
     }
 }
@@ -304,8 +336,13 @@ fn largest([cut, boost]: [f32; 2]) -> f32 {
     if -cut > boost { cut } else { boost }
 }
 
+/// As far as it is shown: what nobody sees is no reason to draw.
 fn audible(lufs: f32) -> Option<f32> {
-    (lufs > SILENCE_LUFS && lufs.is_finite()).then_some(lufs)
+    (lufs > SILENCE_LUFS && lufs.is_finite()).then_some(rounded(lufs, SHOWN_DB))
+}
+
+fn rounded(value: f32, step: f32) -> f32 {
+    (value / step).round() * step
 }
 
 fn peak_db(peak: f32) -> Option<f32> {

@@ -171,6 +171,8 @@ pub struct Telemetry {
     is_loaded: AtomicBool,
     /// The model has masks that can be taken back.
     has_masks: AtomicBool,
+    /// They can be told apart by stem and band.
+    shows_masks: AtomicBool,
     loading_progress: AtomicF32,
     /// Why the engine has given up: that there is a reason is the state, so neither is ever seen without the other.
     failure: OnceLock<String>,
@@ -217,6 +219,7 @@ impl Default for Telemetry {
         Self {
             is_loaded: AtomicBool::new(false),
             has_masks: AtomicBool::new(false),
+            shows_masks: AtomicBool::new(false),
             loading_progress: AtomicF32::new(0.0),
             failure: OnceLock::new(),
             remark: OnceLock::new(),
@@ -269,8 +272,14 @@ impl Telemetry {
         self.has_masks.load(Relaxed)
     }
 
-    pub(crate) fn set_masks(&self, has_masks: bool) {
+    /// Whether the masks can be told apart by stem and band, so that [`masks`](Self::masks) comes to have readings.
+    pub fn shows_masks(&self) -> bool {
+        self.shows_masks.load(Relaxed)
+    }
+
+    pub(crate) fn set_masks(&self, has_masks: bool, shows_masks: bool) {
         self.has_masks.store(has_masks, Relaxed);
+        self.shows_masks.store(shows_masks, Relaxed);
     }
 
     /// Whether the engine has given up. Real-time safe.

@@ -129,7 +129,7 @@ impl Worker {
             rings,
             commands,
         } = config;
-        let (pipeline, remark) = build_pipeline(model, corrections, host_rate_hz, &|share| {
+        let (mut pipeline, remark) = build_pipeline(model, corrections, host_rate_hz, &|share| {
             telemetry.set_loading(share);
             shared.advance();
         })?;
@@ -140,7 +140,7 @@ impl Worker {
         if pipeline.latency().total_frames() > latency_frames {
             return Err("The model's window is longer than its contract says.".into());
         }
-        telemetry.set_masks(pipeline.has_masks());
+        telemetry.set_masks(pipeline.has_masks(), pipeline.mask_meter().is_some());
         let publication = Publication::new(Arc::clone(&telemetry));
         let onlookers = Onlookers::new(Arc::clone(&telemetry));
         Ok(Self {

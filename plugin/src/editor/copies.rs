@@ -1,8 +1,9 @@
 //! What the editor shows beside the parameters: plain values, in the words and units in which they are shown. Any state of
 //! the editor can be made up from them.
 
+use tributary_dsp::explain::Explanation;
 use tributary_dsp::{Amounts, Stem, TonePortrait};
-use tributary_engine::LatencyMode;
+use tributary_engine::{LatencyMode, MOST_BANDS, PARTS};
 
 /// Meters of one stem.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -84,6 +85,66 @@ pub struct MixCopy {
     pub correlation: Option<f32>,
     /// Highest true peak of the mix since the last reset, in dBTP.
     pub true_peak_db: Option<f32>,
+}
+
+/// What a stem in full shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Page {
+    /// What is measured of the stem, and what each effect does.
+    #[default]
+    Corrections,
+    /// What the network does to it.
+    Network,
+    /// How it ended up in the mix.
+    InMix,
+}
+
+impl Page {
+    /// All of them, from left to right.
+    pub const ALL: [Self; 3] = [Self::Corrections, Self::Network, Self::InMix];
+
+    /// On its button.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Corrections => "Corrections",
+            Self::Network => "Network",
+            Self::InMix => "In the mix",
+        }
+    }
+}
+
+/// What the network does to the stem that is shown in full.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum NetworkCopy {
+    /// No model runs.
+    #[default]
+    Idle,
+    /// Its masks cannot be read.
+    Hidden,
+    /// Its masks of the last ten seconds.
+    Masks(Box<MasksCopy>),
+}
+
+/// Gains of a network's masks on one stem, gate included, in dB against the plain sum of the stems.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MasksCopy {
+    /// Center of each band in Hz, rising; at most [`MOST_BANDS`].
+    pub bands_hz: Vec<f32>,
+    /// Tenths of a second, oldest first, at most a hundred: middle and sides, by band.
+    pub columns: Vec<[[f32; MOST_BANDS]; PARTS]>,
+}
+
+impl MasksCopy {
+    /// Mean of a band over the time shown, 0 for none.
+    pub fn mean_db(&self, part: usize, band: usize) -> f32 {
+        let sum: f32 = self.columns.iter().map(|column| column[part][band]).sum();
+        sum / self.columns.len().max(1) as f32
+    }
+
+    /// The farthest from the plain sum that any band went, in dB.
+    pub fn farthest_db(&self) -> f32 {
+        self.columns.iter().flatten().flatten().fold(0.0, |most, gain_db| gain_db.abs().max(most))
+    }
 }
 
 /// Where the model is.
@@ -245,6 +306,12 @@ pub struct Copies {
     pub underruns: u64,
     /// The stem that is shown in full.
     pub enlarged: Option<Stem>,
+    /// What is shown of it.
+    pub page: Page,
+    /// What the network does to it, while that is shown.
+    pub network: NetworkCopy,
+    /// What the mix did to all stems, while that is shown and once it is known.
+    pub explanation: Option<Box<Explanation>>,
     /// The history is shown in the place of the streams.
     pub history_open: bool,
     /// Second by second, oldest first; empty while it is not shown.

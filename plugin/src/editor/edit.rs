@@ -1,6 +1,7 @@
 //! What the user does in the editor. The window takes it to the host and to the engines.
 
 use super::appearance::Appearance;
+use super::copies::Page;
 use crate::saved::Slot;
 use tributary_dsp::Stem;
 use tributary_engine::LatencyMode;
@@ -70,6 +71,8 @@ pub enum Edit {
     Latency(LatencyMode),
     /// Show a stem in full, or none.
     Enlarge(Option<Stem>),
+    /// Show another page of the stem in full.
+    ShowPage(Page),
     /// Show the history of the song, or put it away.
     ShowHistory(bool),
     /// Put out the lamp of peaks over the mark.

@@ -5,7 +5,7 @@
 
 use egui::{
     Align2, Color32, Context, CornerRadius, FontId, Painter, Pos2, Rect, Stroke, StrokeKind, Theme, Visuals,
-    pos2, vec2,
+    epaint::Mesh, pos2, vec2,
 };
 use tributary_dsp::Stem;
 
@@ -167,6 +167,21 @@ pub fn sign(painter: &Painter, center: Pos2, radius: f32, stem: Stem, lit: bool)
 pub fn arrow_down(painter: &Painter, center: Pos2, color: Color32) {
     let points = [(-4.0, -2.5), (4.0, -2.5), (0.0, 2.5)].map(|(x, y)| pos2(center.x + x, center.y + y));
     painter.add(egui::Shape::convex_polygon(points.to_vec(), color, Stroke::NONE));
+}
+
+/// The area between two lines of as many points.
+pub fn ribbon(painter: &Painter, [upper, lower]: &[Vec<Pos2>; 2], color: Color32) {
+    let mut mesh = Mesh::default();
+    for (upper, lower) in upper.iter().zip(lower) {
+        let next = mesh.vertices.len() as u32;
+        mesh.colored_vertex(*upper, color);
+        mesh.colored_vertex(*lower, color);
+        if next >= 2 {
+            mesh.add_triangle(next - 2, next - 1, next);
+            mesh.add_triangle(next - 1, next, next + 1);
+        }
+    }
+    painter.add(egui::Shape::mesh(mesh));
 }
 
 /// Draws `text` with its `anchor` at `at`; returns the rectangle it covers.

@@ -3,7 +3,7 @@
 //! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
 
 use super::at_once;
-use super::copies::Copies;
+use super::copies::{Copies, Page};
 use super::edit::{Control, Edit, LearningAction, StemControl};
 use super::held::Held;
 use super::history::History;
@@ -52,6 +52,7 @@ struct Window {
     zoom: f32,
     amounts_open: bool,
     enlarged: Option<Stem>,
+    page: Page,
     /// When files were last looked for.
     looked: Instant,
     history_open: bool,
@@ -109,6 +110,7 @@ impl Editor for WindowEditor {
             zoom,
             amounts_open: false,
             enlarged: None,
+            page: Page::default(),
             looked: Instant::now(),
             history_open: false,
             history: History::default(),
@@ -167,6 +169,7 @@ impl NiceEguiApp for Window {
                 match edit {
                     Edit::ShowAmounts(open) => self.amounts_open = open,
                     Edit::Enlarge(stem) => self.enlarged = stem,
+                    Edit::ShowPage(page) => self.page = page,
                     Edit::ShowHistory(open) => self.history_open = open,
                     Edit::ResetOver => self.held.reset(),
                     Edit::Resize(size) => self.resize(ui.ctx(), size.map(|points| points as f32)),
@@ -210,7 +213,8 @@ impl Window {
     /// What there is to show.
     fn copies(&mut self, ctx: &egui::Context) -> Copies {
         let now_s = ctx.input(|input| input.time);
-        let mut copies = view::copies(&self.engines, &self.params, self.enlarged);
+        let in_full = self.enlarged.map(|stem| (stem, self.page));
+        let mut copies = view::copies(&self.engines, &self.params, in_full);
         self.held.follow(&mut copies.mix, now_s);
         self.history.follow(&copies, now_s);
         copies.amounts_open = self.amounts_open;
@@ -250,6 +254,7 @@ impl Window {
         match edit {
             Edit::ShowAmounts(_)
             | Edit::Enlarge(_)
+            | Edit::ShowPage(_)
             | Edit::ShowHistory(_)
             | Edit::ResetOver
             | Edit::Resize(_) => {}

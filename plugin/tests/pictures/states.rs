@@ -8,9 +8,11 @@ use nice_plug::prelude::Params;
 use std::time::Duration;
 use tributary::editor::{
     self, Appearance, CompressorCopy, Copies, CorrectionCopy, HistoryPoint, ImageCopy, LAYOUT, LatencyCopy,
-    LearningCopy, MIN_SIZE, MixCopy, ModelCopy, ModelState, SnapshotCopy, StemCopy, TargetsCopy, ToolbarCopy,
+    LearningCopy, MIN_SIZE, MasksCopy, MixCopy, ModelCopy, ModelState, NetworkCopy, Page, SnapshotCopy,
+    StemCopy, TargetsCopy, ToolbarCopy,
 };
 use tributary::params::TributaryParams;
+use tributary_dsp::explain::{BandGain, Explanation, Found, StemInMix, THIRD_OCTAVES, center_hz};
 use tributary_dsp::{Stem, TonePortrait};
 use tributary_engine::LatencyMode;
 
@@ -139,6 +141,12 @@ pub fn all() -> Vec<State> {
         State::new("enlarged-light", enlarged(Stem::Drums, full())).light(),
         State::new("enlarged-learned", enlarged(Stem::Bass, learned_tone())),
         State::new("enlarged-waiting", enlarged(Stem::Other, playing())),
+        State::new("network", enlarged(Stem::Vocals, network())),
+        State::new("network-light", enlarged(Stem::Other, network())).light(),
+        State::new("network-hidden", enlarged(Stem::Bass, page(Page::Network, NetworkCopy::Hidden))),
+        State::new("in-the-mix", enlarged(Stem::Drums, explained())),
+        State::new("in-the-mix-light", enlarged(Stem::Vocals, explained())).light(),
+        State::new("in-the-mix-waiting", enlarged(Stem::Bass, page(Page::InMix, NetworkCopy::Idle))),
         State::new("history", Copies { history_open: true, history: history(), ..underruns() }),
         State::new("view-menu", playing()).clicked(pos2(956.0, 25.0), 1),
         State::new("model-menu", choices()).clicked(pos2(810.0, 25.0), 1),
@@ -321,6 +329,47 @@ fn tone() -> TonePortrait {
         spread_db: [6.0; TonePortrait::BANDS],
         applied_db: std::array::from_fn(|band| lacks(band) - 1.0),
     }
+}
+
+fn page(page: Page, network: NetworkCopy) -> Copies {
+    Copies { page, network, ..full() }
+}
+
+/// Nine seconds of masks that follow beats, more so in the sides and upwards.
+fn network() -> Copies {
+    let bands_hz: Vec<f32> = (0..16).map(|band| 60.0 * 1.42_f32.powi(band)).collect();
+    let gain_db = |column: usize, part: usize, band: usize| {
+        let beat = (-((column % 8) as f32) / 3.0).exp();
+        let slow = (column as f32 * 0.07 + band as f32 * 0.4).sin();
+        (0.5 + 0.4 * part as f32) * (1.6 * beat * (band as f32 / 15.0) - 0.9 * slow - 0.3)
+    };
+    let columns = (0..90)
+        .map(|column| std::array::from_fn(|part| std::array::from_fn(|band| gain_db(column, part, band))));
+    page(Page::Network, NetworkCopy::Masks(Box::new(MasksCopy { bands_hz, columns: columns.collect() })))
+}
+
+/// One stem with a hole in its curve, one on one side, one that is not found, one that rests.
+fn explained() -> Copies {
+    let band = |band: usize, gain_db: f32| {
+        let octaves = (center_hz(band) / 1_000.0).log2() as f32;
+        let hole = (11..13).contains(&band) || band < 3 || band > 28;
+        let error_db = 0.2 + 0.12 * octaves.abs();
+        (!hole).then_some(BandGain { gain_db: gain_db + 1.4 * (1.7 * octaves).sin(), error_db })
+    };
+    let stem = |gain_db: f32, pan: f32| StemInMix {
+        gain_db,
+        error_db: 0.12,
+        level_lu: gain_db - 6.3,
+        left_db: (pan < 0.9).then_some(gain_db - 4.0 * pan),
+        right_db: Some(gain_db + 4.0 * pan),
+        pan,
+        inverted: false,
+        curve: std::array::from_fn::<_, THIRD_OCTAVES, _>(|index| band(index, gain_db)),
+    };
+    let stems =
+        [Found::Audible(stem(2.4, 0.0)), Found::Silent, Found::Audible(stem(-3.1, 0.3)), Found::Unclear];
+    let explanation = Explanation { explained_share: 0.94, heard_s: 27.0, stems };
+    Copies { explanation: Some(Box::new(explanation)), ..page(Page::InMix, NetworkCopy::Idle) }
 }
 
 /// A preset, two snapshots, one step to be undone.

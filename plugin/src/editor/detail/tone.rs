@@ -1,12 +1,11 @@
 //! Tone: the measured spectrum over the target with its spread, and what the equalizer does, over the logarithm of frequency.
 
+use super::frequencies::{self, HZ, at_hz};
 use crate::editor::copies::StemCopy;
 use crate::editor::theme;
-use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Shape, Stroke, Ui, epaint::Mesh, pos2};
+use egui::{Align2, Color32, CornerRadius, Id, Painter, Rect, Sense, Shape, Stroke, Ui, pos2};
 use tributary_dsp::{Stem, TonePortrait};
 
-/// Ends of the axis of frequency, in Hz.
-const HZ: [f32; 2] = [25.0, 16_000.0];
 /// The equalizer's axis, to either side of 0, in dB.
 const GAIN_DB: f32 = 15.0;
 /// What is shown of a spectrum, in dB: from the highest point of the target's spread downwards.
@@ -36,7 +35,7 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, copy: &StemCopy) {
     };
     let spread =
         [1.0, -1.0].map(|side| line(&|band| level(tone.target_db[band] + side * tone.spread_db[band])));
-    ribbon(painter, &spread, colors.faded(colors.dim, 0.25));
+    theme::ribbon(painter, &spread, colors.faded(colors.dim, 0.25));
     let target = line(&|band| level(tone.target_db[band]));
     painter.extend(Shape::dashed_line(&target, Stroke::new(1.0, colors.dim), 4.0, 3.0));
     if let Some(measured) = &tone.measured_db {
@@ -50,34 +49,9 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, copy: &StemCopy) {
     );
 }
 
-fn at_hz(plot: Rect, hz: f32) -> f32 {
-    plot.left() + plot.width() * (hz / HZ[0]).ln() / (HZ[1] / HZ[0]).ln()
-}
-
 fn axes(painter: &Painter, plot: Rect) {
     let colors = theme::colors(painter.ctx());
-    for (hz, name) in [
-        (50.0, "50"),
-        (100.0, "100"),
-        (200.0, ""),
-        (500.0, "500"),
-        (1_000.0, "1 k"),
-        (2_000.0, "2 k"),
-        (5_000.0, "5 k"),
-        (10_000.0, "10 k"),
-    ] {
-        let x = at_hz(plot, hz);
-        painter.line_segment([pos2(x, plot.top()), pos2(x, plot.bottom())], Stroke::new(1.0, colors.line));
-        theme::label(painter, pos2(x, plot.bottom() + 2.0), Align2::CENTER_TOP, name, 9.0, colors.dim);
-    }
-    theme::label(
-        painter,
-        pos2(plot.right() + 26.0, plot.bottom() + 2.0),
-        Align2::RIGHT_TOP,
-        "Hz",
-        9.0,
-        colors.dim,
-    );
+    frequencies::axis(painter, plot);
     for db in [-12.0, -6.0, 0.0, 6.0, 12.0] {
         let y = plot.center().y - 0.5 * plot.height() * db / GAIN_DB;
         let tint = if db == 0.0 { colors.edge } else { colors.line };
@@ -85,21 +59,6 @@ fn axes(painter: &Painter, plot: Rect) {
         let name = format!("{db:+.0}").replace('-', "\u{2212}").replace("+0", "0 dB");
         theme::label(painter, pos2(plot.right() + 3.0, y), Align2::LEFT_CENTER, &name, 9.0, colors.dim);
     }
-}
-
-/// The area between two lines of as many points.
-fn ribbon(painter: &Painter, [upper, lower]: &[Vec<egui::Pos2>; 2], color: Color32) {
-    let mut mesh = Mesh::default();
-    for (upper, lower) in upper.iter().zip(lower) {
-        let next = mesh.vertices.len() as u32;
-        mesh.colored_vertex(*upper, color);
-        mesh.colored_vertex(*lower, color);
-        if next >= 2 {
-            mesh.add_triangle(next - 2, next - 1, next);
-            mesh.add_triangle(next - 1, next, next + 1);
-        }
-    }
-    painter.add(Shape::mesh(mesh));
 }
 
 fn legend(painter: &Painter, rect: Rect, color: Color32, measured: bool) {
