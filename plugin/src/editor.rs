@@ -29,6 +29,7 @@ pub(crate) mod stereo_image;
 pub(crate) mod theme;
 mod toolbar;
 mod turning;
+mod watch;
 pub(crate) mod window;
 
 pub use crate::saved::Slot;

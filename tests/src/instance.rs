@@ -181,6 +181,16 @@ impl Instance {
         gui.create(&plugin, configuration).ok().context("the window cannot be opened")
     }
 
+    /// Puts the open window on the display.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be shown.
+    pub fn show_window(&mut self) -> Result<()> {
+        let plugin = self.inner.plugin_handle();
+        let gui = plugin.get_extension::<PluginGui>().context("the plug-in has no window")?;
+        gui.show(&plugin).ok().context("the window cannot be shown")
+    }
+
     /// Closes it.
     pub fn close_window(&mut self) {
         let plugin = self.inner.plugin_handle();

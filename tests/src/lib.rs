@@ -7,6 +7,7 @@
 pub mod bundled;
 mod callbacks;
 pub mod contribution;
+pub mod display;
 pub mod instance;
 pub mod library;
 pub mod loudness;

@@ -2,17 +2,13 @@
 //! its own (`Xvfb`), in a process of its own, because the display is named by an environment variable.
 
 #![cfg(target_os = "linux")]
-#![allow(unsafe_code)] // Environment variables are set before any thread reads them.
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use clap_host::Instance;
-use clap_host::bundled::skipped;
+use clap_host::{Instance, display};
 use common::Plugin;
 
 /// Longest wait for a window to take its size.
@@ -20,35 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A window is opened and closed at once this often.
 const HASTY_TIMES: usize = 20;
-
-/// Without `-noreset` the server starts over when its last window closes, and refuses one that opens meanwhile. It ends
-/// when its standard input does, which is when this process is gone: whoever still holds a connection then is ended too.
-const DISPLAY_SERVER: &str =
-    "Xvfb -displayfd 1 -screen 0 1920x1200x24 -nolisten tcp -noreset 2>/dev/null & read -r _; kill $!";
-
-/// Starts a display without a screen and names it in the environment; whether there is one. Without `Xvfb` a loud line says
-/// so.
-fn start_display() -> bool {
-    let mut command = Command::new("sh");
-    command.args(["-c", DISPLAY_SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut server = command.spawn().unwrap();
-    let mut number = String::new();
-    if Command::new("Xvfb").arg("-help").stderr(Stdio::null()).status().is_ok() {
-        // The server writes the number of its display to its standard output.
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-    }
-    if number.trim().is_empty() {
-        skipped("Xvfb is absent: the window is not opened");
-        // Its standard input is closed by that.
-        let _ = server.wait();
-        return false;
-    }
-    // SAFETY: this process has one test, and no other thread reads the environment yet.
-    unsafe { std::env::set_var("DISPLAY", format!(":{}", number.trim())) };
-    // Its standard input stays open until the process ends.
-    std::mem::forget(server);
-    true
-}
 
 /// The size that is saved with the project.
 fn saved_size(instance: &mut Instance) -> serde_json::Value {
@@ -68,7 +35,7 @@ fn wait_for_size(instance: &mut Instance, size: [u32; 2]) {
 
 #[test]
 fn the_window_keeps_its_size_and_none_is_too_small() {
-    if !start_display() {
+    if !display::start().unwrap() {
         return;
     }
     let Some(mut plugin) = Plugin::with_sum_model() else { return };

@@ -17,8 +17,8 @@ pub struct Held {
 }
 
 impl Held {
-    /// Takes in what the mix shows now, and adds what is held.
-    pub fn follow(&mut self, mix: &mut MixCopy, now_s: f64) {
+    /// Takes in what the mix shows now, and adds what is held. Returns when it lets go, in seconds from now, if it holds.
+    pub fn follow(&mut self, mix: &mut MixCopy, now_s: f64) -> Option<f64> {
         let is_higher = mix.peak_db >= self.peak_db;
         if is_higher || now_s - self.since_s > HOLD_S {
             self.peak_db = mix.peak_db;
@@ -27,6 +27,7 @@ impl Held {
         self.over |= mix.peak_db.is_some_and(|peak| peak > OVER_DB);
         mix.peak_hold_db = self.peak_db;
         mix.over = self.over;
+        (self.peak_db > mix.peak_db).then_some(self.since_s + HOLD_S - now_s)
     }
 
     /// The lamp goes out.
@@ -44,7 +45,8 @@ mod tests {
         let mut held = Held::default();
         let mut at = |peak_db: Option<f32>, now_s: f64| {
             let mut mix = MixCopy { peak_db, ..MixCopy::default() };
-            held.follow(&mut mix, now_s);
+            let lets_go = held.follow(&mut mix, now_s);
+            assert_eq!(lets_go.is_some(), mix.peak_hold_db > mix.peak_db, "{lets_go:?}");
             (mix.peak_hold_db, mix.over)
         };
         assert_eq!(at(None, 0.0), (None, false));

@@ -21,23 +21,31 @@ pub struct History {
 }
 
 impl History {
-    /// Takes in what is shown now.
+    /// Takes in what is shown now. Seconds that nobody drew, because nothing changed, were like the last that was drawn.
     pub fn follow(&mut self, copies: &Copies, now_s: f64) {
         if now_s < self.next_s {
             return;
         }
-        self.next_s = now_s + 1.0;
+        if let Some(last) = self.points.last().map(|last| HistoryPoint { underruns: 0, ..*last }) {
+            let missed = ((now_s - self.next_s) as usize).min(KEPT);
+            (0..missed).for_each(|_| self.add(last));
+            self.next_s += (now_s - self.next_s).floor();
+        } else {
+            self.next_s = now_s;
+            self.underruns = copies.underruns;
+        }
+        self.next_s += 1.0;
         // The count starts over when it is reset.
-        let new = copies.underruns.saturating_sub(self.underruns);
-        let first = self.points.is_empty();
+        let underruns = copies.underruns.saturating_sub(self.underruns);
         self.underruns = copies.underruns;
+        self.add(HistoryPoint { short_term_lufs: copies.mix.short_term_lufs, underruns });
+    }
+
+    fn add(&mut self, point: HistoryPoint) {
         if self.points.len() == KEPT {
             self.points.remove(0);
         }
-        self.points.push(HistoryPoint {
-            short_term_lufs: copies.mix.short_term_lufs,
-            underruns: if first { 0 } else { new },
-        });
+        self.points.push(point);
     }
 
     /// What was collected, oldest first.
@@ -123,7 +131,8 @@ mod tests {
         assert_eq!(at(0.5, 9, -20.0), [0]);
         assert_eq!(at(1.1, 9, -20.0), [0, 2]);
         assert_eq!(at(2.2, 0, -20.0), [0, 2, 0], "reset");
-        for second in 3..4000 {
+        assert_eq!(at(5.3, 4, -20.0), [0, 2, 0, 0, 0, 4], "two seconds in which nothing changed");
+        for second in 6..4000 {
             at(f64::from(second) + 0.5, 0, -20.0);
         }
         assert_eq!(history.points().len(), KEPT);

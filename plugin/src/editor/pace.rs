@@ -1,29 +1,35 @@
-//! How soon the next frame comes: thirty a second while something moves, fewer while nothing does or where drawing is slow.
+//! How soon the editor looks whether there is something new to draw: thirty times a second while something moves, more seldom
+//! while nothing does or where drawing is slow.
 
 use std::time::Duration;
 
-/// Between two frames while something moves.
+/// Between two looks while something moves.
 pub const USUAL: Duration = Duration::from_millis(33);
-/// Between two frames while nothing does. What the user does is drawn at once anyway.
+/// Between two looks while nothing does. What the user does is drawn at once anyway.
+const CALM: Duration = Duration::from_millis(100);
+/// Between two slow frames, at most: meters still move.
 const LONGEST: Duration = Duration::from_millis(250);
 /// A frame that takes longer is slow.
 const SLOW: Duration = Duration::from_millis(8);
-/// Of slow frames one comes in so many times its own length, so that the editor takes a tenth of a core at most.
-const SPARED: u32 = 10;
+/// Of slow frames one comes in so many times its own length, so that the editor takes a tenth of a core at most: its thread and
+/// those of a graphics driver in software, which work in part at the same time.
+const SPARED: u32 = 12;
 
 /// See the module documentation.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Frames in a row that showed what the one before did.
+    /// Looks in a row that found nothing new.
     still: u32,
 }
 
 impl Pace {
-    /// A frame `took` so long and showed something new, or not: until the next.
+    /// A look found something new, or not, and the last frame `took` so long: until the next look.
     pub fn next(&mut self, changed: bool, took: Duration) -> Duration {
         self.still = if changed { 0 } else { self.still.saturating_add(1) };
-        let calm = USUAL.saturating_mul(self.still.clamp(1, 16)).min(LONGEST);
-        if took > SLOW { calm.max(took.saturating_mul(SPARED)).min(LONGEST.max(took)) } else { calm }
+        if changed && took > SLOW {
+            return took.saturating_mul(SPARED).min(LONGEST.max(took));
+        }
+        USUAL.saturating_mul(self.still.clamp(1, 16)).min(CALM)
     }
 }
 
@@ -41,9 +47,10 @@ mod tests {
         for _ in 0..50 {
             pace.next(false, quick);
         }
-        assert_eq!(pace.next(false, quick), LONGEST);
+        assert_eq!(pace.next(false, quick), CALM);
         assert_eq!(pace.next(true, quick), USUAL, "at once when something moves");
-        assert_eq!(pace.next(true, Duration::from_millis(12)), Duration::from_millis(120));
+        assert_eq!(pace.next(false, Duration::from_millis(90)), USUAL, "nothing is drawn");
+        assert_eq!(pace.next(true, Duration::from_millis(12)), Duration::from_millis(144));
         assert_eq!(pace.next(true, Duration::from_millis(90)), LONGEST);
         assert_eq!(pace.next(true, Duration::from_secs(1)), Duration::from_secs(1));
     }

@@ -1,21 +1,27 @@
 //! The window: publishes copies to [`draw`](super::draw) and takes its edits to the host.
 //!
-//! Meters are copied on the GUI thread, at most 30 times a second, and only while the window is open.
+//! A frame is drawn when the user does something and when [`Watch`] finds something new, at most 30 times a second; nothing
+//! is looked at while no window is open.
 
+#![allow(unsafe_code)] // Waiting for the graphics driver is a foreign function.
+
+use super::appearance::Appearance;
 use super::at_once;
 use super::copies::{Copies, Page};
 use super::edit::{Control, Edit, LearningAction, StemControl};
 use super::held::Held;
 use super::history::History;
 use super::open_window::{Life, OpenWindow, OpenWindowHandle, life};
-use super::pace::Pace;
 use super::size::{EditorSize, MIN_SIZE, scale};
 use super::theme;
+use super::watch::Watch;
 use crate::engines::Engines;
 use crate::models::ModelChoice;
 use crate::params::TributaryParams;
 use crate::targets::TargetsChoice;
+use crate::values::Values;
 use crate::view;
+use egui_glow::glow::HasContext;
 use nice_plug::context::gui::GuiContext;
 use nice_plug::editor::dpi::{LogicalSize, NativeSize};
 use nice_plug::editor::{
@@ -24,7 +30,8 @@ use nice_plug::editor::{
 use nice_plug::params::Param;
 use nice_plug::prelude::{AtomicF32, ParamSetter};
 use nice_plug_egui::{
-    EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, baseview, create_egui_editor,
+    EguiEditorState, EguiNiceSettings, Frame, GraphicsConfig, NiceEguiApp, RepaintNotifier, baseview,
+    create_egui_editor,
 };
 use std::error::Error;
 use std::sync::Arc;
@@ -32,13 +39,19 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use tributary_dsp::Stem;
 
-/// How often the framework looks for repaints requested from outside. The editor repaints itself every
-/// [`Pace`], so these are not needed; and one that comes before the window is mapped stops the X11 backend from
-/// ever painting (its frame request goes out before it listens for the answer, and it never sends a second).
+/// How often the framework looks for repaints requested from outside. [`Watch`] sees all there is to see, so these are not
+/// needed; and one that comes before the window is mapped stops the X11 backend from ever painting (its frame request
+/// goes out before it listens for the answer, and it never sends a second).
 const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How often an open editor looks whether a missing file has come back.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How often a change of the worker's load alone is drawn: it is never still, and one reads it once in a while.
+const LOAD_INTERVAL: Duration = Duration::from_secs(3);
+
+/// A frame that is asked for with no delay at all is drawn twice.
+const AT_ONCE: Duration = Duration::from_micros(1);
 
 /// The editor's window.
 struct Window {
@@ -53,14 +66,39 @@ struct Window {
     amounts_open: bool,
     enlarged: Option<Stem>,
     page: Page,
-    /// When files were last looked for.
-    looked: Instant,
     history_open: bool,
     history: History,
     held: Held,
-    pace: Pace,
-    /// What was shown last.
-    shown: Copies,
+    /// Since the first frame.
+    watch: Option<Watch<Seen>>,
+}
+
+/// All that a frame shows.
+#[derive(PartialEq)]
+struct Seen {
+    copies: Copies,
+    values: Values,
+    bypass: bool,
+    size: EditorSize,
+    appearance: Appearance,
+}
+
+impl Seen {
+    /// What there is to see now, with this of a stem in full.
+    fn now(engines: &Engines, params: &TributaryParams, in_full: Option<(Stem, Page)>) -> Self {
+        Self {
+            copies: view::copies(engines, params, in_full),
+            values: params.values(),
+            bypass: params.bypass.value(),
+            size: params.window.chosen(),
+            appearance: params.appearance.chosen(),
+        }
+    }
+
+    /// What is shown in full.
+    fn in_full(&self) -> Option<(Stem, Page)> {
+        self.copies.enlarged.map(|stem| (stem, self.copies.page))
+    }
 }
 
 /// The editor of one plug-in instance. It opens a window of the project's size each time: the framework's own editor keeps
@@ -97,6 +135,7 @@ impl Editor for WindowEditor {
     ) -> Result<SpawnedEditor<Self::Handle>, Box<dyn Error>> {
         let settings = EguiNiceSettings::new()
             .with_tile("Tributary")
+            .with_graphics_config(GraphicsConfig { dithering: false, ..GraphicsConfig::default() })
             .with_resize_hint(self.resize_hint())
             .with_repaint_poll_interval(OUTSIDE_REPAINT_INTERVAL);
         let (life, ended) = life();
@@ -111,12 +150,10 @@ impl Editor for WindowEditor {
             amounts_open: false,
             enlarged: None,
             page: Page::default(),
-            looked: Instant::now(),
             history_open: false,
             history: History::default(),
             held: Held::default(),
-            pace: Pace::default(),
-            shown: Copies::default(),
+            watch: None,
         };
         let LogicalSize { width, height } = self.logical_size();
         // The framework multiplies the two.
@@ -155,35 +192,23 @@ impl NiceEguiApp for Window {
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
-        self.look_again();
         if !self.fit(ui.ctx(), frame) {
             return;
         }
         ui.ctx().set_theme(self.params.appearance.chosen().theme());
         let began = Instant::now();
-        let copies = self.copies(ui.ctx());
+        let seen = Seen::now(&self.engines, &self.params, self.enlarged.map(|stem| (stem, self.page)));
+        let (copies, until) = self.copies(seen.copies.clone(), ui.ctx());
         let edits = super::draw(ui, &self.params, &copies);
-        if let Some(context) = &self.context {
-            let setter = context.param_setter();
-            for edit in edits {
-                match edit {
-                    Edit::ShowAmounts(open) => self.amounts_open = open,
-                    Edit::Enlarge(stem) => self.enlarged = stem,
-                    Edit::ShowPage(page) => self.page = page,
-                    Edit::ShowHistory(open) => self.history_open = open,
-                    Edit::ResetOver => self.held.reset(),
-                    Edit::Resize(size) => self.resize(ui.ctx(), size.map(|points| points as f32)),
-                    _ => {}
-                }
-                self.apply(edit, &copies, &setter);
-            }
-            if self.engines.take_restart() {
-                context.request_restart();
-            }
+        let watch = self.watch.take().unwrap_or_else(|| self.start_watching(ui.ctx()));
+        watch.show(seen, until.map(|time_s| began + Duration::from_secs_f64(time_s.max(0.0))));
+        time_frame(ui, began, watch.timer());
+        self.watch = Some(watch);
+        // What they change is seen in the next frame.
+        if !edits.is_empty() {
+            ui.ctx().request_repaint();
         }
-        let changed = copies != self.shown;
-        self.shown = copies;
-        ui.ctx().request_repaint_after(self.pace.next(changed, began.elapsed()));
+        self.obey(edits, &copies, ui.ctx());
     }
 
     fn resized(&mut self, size: baseview::WindowSize) {
@@ -198,31 +223,65 @@ impl NiceEguiApp for Window {
     }
 
     fn editor_closed(&mut self) {
+        self.watch = None;
         self.context = None;
     }
 }
 
 impl Window {
-    fn look_again(&mut self) {
-        if self.looked.elapsed() >= LOOK_INTERVAL {
-            self.looked = Instant::now();
-            self.engines.look_again();
-        }
+    /// Looks for what is new from now on, and for files that have come back.
+    fn start_watching(&self, ctx: &egui::Context) -> Watch<Seen> {
+        let (engines, params, ctx) = (Arc::clone(&self.engines), Arc::clone(&self.params), ctx.clone());
+        let (mut looked, mut read) = (Instant::now(), Instant::now());
+        let look = move |shown: &Seen| {
+            if looked.elapsed() >= LOOK_INTERVAL {
+                looked = Instant::now();
+                engines.look_again();
+            }
+            let mut now = Seen::now(&engines, &params, shown.in_full());
+            if read.elapsed() < LOAD_INTERVAL {
+                now.copies.load_ratio = shown.copies.load_ratio;
+            } else {
+                read = Instant::now();
+            }
+            now
+        };
+        Watch::start(look, move || ctx.request_repaint_after(AT_ONCE))
     }
 
-    /// What there is to show.
-    fn copies(&mut self, ctx: &egui::Context) -> Copies {
+    /// What is copied, and what the window itself remembers; and in how many seconds that changes, if it will.
+    fn copies(&mut self, mut copies: Copies, ctx: &egui::Context) -> (Copies, Option<f64>) {
         let now_s = ctx.input(|input| input.time);
-        let in_full = self.enlarged.map(|stem| (stem, self.page));
-        let mut copies = view::copies(&self.engines, &self.params, in_full);
-        self.held.follow(&mut copies.mix, now_s);
+        let lets_go = self.held.follow(&mut copies.mix, now_s);
         self.history.follow(&copies, now_s);
         copies.amounts_open = self.amounts_open;
         copies.history_open = self.history_open;
         if self.history_open {
             copies.history = self.history.points().to_vec();
         }
-        copies
+        let next_s = [lets_go, self.history_open.then_some(1.0)].into_iter().flatten().reduce(f64::min);
+        (copies, next_s)
+    }
+
+    /// Does what the user did, and asks the host for what the engines need.
+    fn obey(&mut self, edits: Vec<Edit>, copies: &Copies, ctx: &egui::Context) {
+        let Some(context) = self.context.clone() else { return };
+        let setter = context.param_setter();
+        for edit in edits {
+            match edit {
+                Edit::ShowAmounts(open) => self.amounts_open = open,
+                Edit::Enlarge(stem) => self.enlarged = stem,
+                Edit::ShowPage(page) => self.page = page,
+                Edit::ShowHistory(open) => self.history_open = open,
+                Edit::ResetOver => self.held.reset(),
+                Edit::Resize(size) => self.resize(ctx, size.map(|points| points as f32)),
+                _ => {}
+            }
+            self.apply(edit, copies, &setter);
+        }
+        if self.engines.take_restart() {
+            context.request_restart();
+        }
     }
 
     /// Draws everything as large as the window has room for. False when it is not yet, and comes again at once: nothing is
@@ -311,6 +370,17 @@ impl Window {
             },
         }
     }
+}
+
+/// Notes how long a frame took that began then, once the graphics driver has drawn it.
+fn time_frame(ui: &egui::Ui, began: Instant, note: impl Fn(Duration) + Send + Sync + 'static) {
+    let drawn = move |_: egui::PaintCallbackInfo, painter: &egui_glow::Painter| {
+        // SAFETY: the context is current while it paints.
+        unsafe { painter.gl().finish() };
+        note(began.elapsed());
+    };
+    let callback = Arc::new(egui_glow::CallbackFn::new(drawn));
+    ui.painter().add(egui::PaintCallback { rect: ui.max_rect(), callback });
 }
 
 fn pass<P: Param>(setter: &ParamSetter<'_>, param: &P, edit: Edit) {
