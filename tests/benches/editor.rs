@@ -32,7 +32,7 @@ mod linux {
     /// The stems go around after so many seconds.
     const SONG_S: usize = 12;
     /// Before a measurement, so that meters have come to where they go, and its length.
-    const SETTLING: Duration = Duration::from_secs(4);
+    const SETTLING: Duration = Duration::from_secs(8);
     const MEASURING: Duration = Duration::from_secs(10);
     const MODEL_LIMIT: Duration = Duration::from_secs(60);
 

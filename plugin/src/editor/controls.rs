@@ -160,14 +160,19 @@ pub fn button(ui: &Ui, rect: Rect, id: Id, name: &str, down: bool, lit: egui::Co
     let edge = if response.hovered() { colors.accent } else { colors.edge };
     let (fill, text) = if down { (lit, colors.on_lit) } else { (colors.panel, colors.dim) };
     ui.painter().rect(rect, CornerRadius::same(4), fill, Stroke::new(1.0, edge), StrokeKind::Inside);
-    if response.has_focus() {
-        let frame = Stroke::new(1.5, colors.text);
-        ui.painter().rect_stroke(rect.expand(2.0), CornerRadius::same(5), frame, StrokeKind::Outside);
-    }
+    focus(ui, rect, &response);
     // Long names keep their distance from the edge.
     let size = if rect.width() < 7.0 * name.len() as f32 { 11.0 } else { 12.0 };
     theme::label(ui.painter(), rect.center(), Align2::CENTER_CENTER, name, size, text);
     response
+}
+
+/// The frame around what the keys act on, if they act on this.
+pub fn focus(ui: &Ui, rect: Rect, response: &Response) {
+    if response.has_focus() {
+        let frame = Stroke::new(1.5, theme::colors(ui.ctx()).text);
+        ui.painter().rect_stroke(rect.expand(2.0), CornerRadius::same(5), frame, StrokeKind::Outside);
+    }
 }
 
 /// One of several: returns the choice that was pressed.

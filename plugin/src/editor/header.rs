@@ -65,6 +65,7 @@ fn model_name(ui: &Ui, right: egui::Pos2, copies: &Copies, edits: &mut Vec<Edit>
     let sense = if may_choose { Sense::click() } else { Sense::hover() };
     let area = Rect::from_min_max(name.min - vec2(4.0, 6.0), pos2(right.x + 16.0, name.bottom() + 6.0));
     let response = ui.interact(area, Id::unique("model"), sense);
+    controls::focus(ui, area.shrink(2.0), &response);
     if may_choose {
         egui::Popup::menu(&response).show(|ui| {
             for (index, choice) in model.choices.iter().enumerate() {

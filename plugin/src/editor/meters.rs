@@ -2,6 +2,7 @@
 //!
 //! Loudness is drawn on one LUFS scale everywhere, so that a stem's bars and the mix compare at a glance.
 
+use super::controls;
 use super::copies::MixCopy;
 use super::edit::Edit;
 use super::held::OVER_DB;
@@ -99,6 +100,7 @@ fn over(ui: &Ui, rect: Rect, lit: bool, edits: &mut Vec<Edit>) {
     let edge = Stroke::new(1.0, if lit { colors.bad } else { colors.edge });
     ui.painter().rect(rect, CornerRadius::same(2), fill, edge, StrokeKind::Inside);
     let response = ui.interact(rect.expand(4.0), Id::unique("over"), Sense::click());
+    controls::focus(ui, rect, &response);
     if response.clicked() && lit {
         edits.push(Edit::ResetOver);
     }

@@ -47,7 +47,8 @@ const OUTSIDE_REPAINT_INTERVAL: Duration = Duration::from_secs(2);
 /// How often an open editor looks whether a missing file has come back.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// How often a change of the worker's load alone is drawn: it is never still, and one reads it once in a while.
+/// How large a change of the worker's load alone is drawn, and how often: it is never still, and one reads it once in a while.
+const LOAD_STEP: f32 = 0.03;
 const LOAD_INTERVAL: Duration = Duration::from_secs(3);
 
 /// A frame that is asked for with no delay at all is drawn twice.
@@ -239,7 +240,8 @@ impl Window {
                 engines.look_again();
             }
             let mut now = Seen::now(&engines, &params, shown.in_full());
-            if read.elapsed() < LOAD_INTERVAL {
+            let moved = (now.copies.load_ratio - shown.copies.load_ratio).abs();
+            if moved < LOAD_STEP || read.elapsed() < LOAD_INTERVAL {
                 now.copies.load_ratio = shown.copies.load_ratio;
             } else {
                 read = Instant::now();

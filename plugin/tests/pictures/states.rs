@@ -352,7 +352,7 @@ fn network() -> Copies {
 fn explained() -> Copies {
     let band = |band: usize, gain_db: f32| {
         let octaves = (center_hz(band) / 1_000.0).log2() as f32;
-        let hole = (11..13).contains(&band) || band < 3 || band > 28;
+        let hole = (11..13).contains(&band) || !(3..=28).contains(&band);
         let error_db = 0.2 + 0.12 * octaves.abs();
         (!hole).then_some(BandGain { gain_db: gain_db + 1.4 * (1.7 * octaves).sin(), error_db })
     };

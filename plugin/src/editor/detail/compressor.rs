@@ -53,6 +53,7 @@ pub fn draw(ui: &Ui, rect: Rect, stem: Stem, copy: &StemCopy) {
     let at = pos2(rect.center().x, plot.bottom() + 12.0);
     theme::label(painter, at, Align2::CENTER_CENTER, &words, 10.0, colors.dim);
     ui.interact(rect, Id::unique("compressor").with(stem.index()), Sense::hover()).on_hover_text(
-        "Level out over level in, in dB of the stem's own peak; the dot is the loudest moment of now.",
+        "Level out over level in, in dB of the stem's own peak; the dot is the loudest moment of now. It has no \
+         knee: the line bends at the threshold.",
     );
 }
