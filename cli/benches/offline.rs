@@ -19,8 +19,8 @@ mod peak;
 
 use std::path::{Path, PathBuf};
 
-use tributary_cli::dataset;
-use tributary_cli::song::{Rate, Song};
+use tributary_audio_io::dataset;
+use tributary_audio_io::song::{Rate, Song};
 
 type Results = Vec<(&'static str, f64)>;
 

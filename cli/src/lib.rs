@@ -1,31 +1,31 @@
-//! The part of the command line that other programs of this workspace share: reading a song from files, judging mixes,
-//! and statistics.
+//! `tributary`: mix four stems, and prepare data sets of stems, from the command line.
 //!
-//! A library so that the demo's host reads, resamples and writes audio exactly as the commands do, without a second reader.
+//! | room | what happens there |
+//! |---|---|
+//! | `command_line`, `commands` | what can be said, and what is done about it: one file per command |
+//! | `options` | what several commands can be told alike |
+//! | `jobs` | many songs: shared out, resumed, counted |
+//! | [`evaluation`] | judging mixes against the human mix |
+//! | `listening` | listening tests, from a plan to a report |
+//! | `statistics` | ranks, intervals and chance, for both |
+//! | `plot`, `report`, `progress` | what is drawn and said |
+//!
+//! Songs are read and audio is written by `tributary-audio-io`, mixed by `tributary-engine`. Only what tests and
+//! measurements of this workspace look at is public.
 
-pub mod audio_file;
-pub mod audio_output;
-mod balance;
-pub mod base64;
-pub mod batch;
-mod caf;
-pub mod dataset;
-mod decoding;
-pub mod evaluate;
-pub mod explain;
-pub mod file_output;
-pub mod flac;
-mod flac_header;
-mod full_scale;
-mod joined;
-mod lossy;
-pub mod markup;
-mod mp4;
-mod opus;
-pub mod outputs;
-pub mod resample;
-mod rifx;
-pub mod song;
-pub mod statistics;
-mod wav_header;
-mod wave;
+mod command_line;
+mod commands;
+pub mod evaluation;
+mod jobs;
+mod listening;
+mod markup;
+mod metrics;
+mod model;
+mod normalized;
+mod options;
+mod plot;
+mod progress;
+mod report;
+mod statistics;
+
+pub use command_line::run;

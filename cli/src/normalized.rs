@@ -6,7 +6,7 @@ use tributary_dsp::{
     CHANNELS, Recipe, Session, SongProfile, Stem, StemStore, StereoBuffer, Targets, WholeFile,
 };
 
-use crate::batch;
+use crate::jobs::batch;
 use crate::progress::{self, Step};
 
 /// What the network may see behind a song's end, in seconds: its longest window, and the hops that it looks ahead.

@@ -2,9 +2,12 @@
 //! compressor's gain reduction; one line per data set or song. Text and lines only, so that it reads the same in a
 //! browser, a README and a paper.
 
+pub mod before_after;
+pub mod features;
+
 use std::fmt::Write;
 
-use tributary_dsp::Stem;
+use tributary_dsp::{Stem, Targets};
 
 use crate::markup::escape;
 
@@ -32,6 +35,22 @@ pub struct StemCurves {
     pub phi: Vec<[f64; 2]>,
     /// `[s, dB]`, times rising, reductions negative.
     pub reduction_db: Vec<[f64; 2]>,
+}
+
+/// Targets as curves.
+pub fn of_targets(targets: &Targets, name: &str) -> Curves {
+    let stems = Stem::ALL.map(|stem| {
+        let averages = targets.stem(stem);
+        StemCurves {
+            loudness_lufs: Some(averages.loudness_lufs),
+            peak_db: Some(averages.peak_db),
+            peak_std_db: Some(averages.peak_std_db),
+            spectrum_db: grid().map(|hz| [hz, averages.spectrum.at_hz(hz)]).collect(),
+            phi: grid().map(|hz| [hz, averages.phi.at_hz(hz)]).collect(),
+            reduction_db: Vec::new(),
+        }
+    });
+    Curves { name: name.into(), stems }
 }
 
 const LOW_HZ: f64 = 20.0;

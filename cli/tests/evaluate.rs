@@ -399,7 +399,7 @@ fn the_real_songs_rank_as_ears_would() {
 #[test]
 fn every_figure_is_defined_in_the_documentation() {
     let text = include_str!("../../docs/evaluation.md");
-    for metric in &tributary_cli::evaluate::catalog::CATALOG {
+    for metric in &tributary_cli::evaluation::catalog::CATALOG {
         assert!(
             text.contains(&format!("`{}`", metric.key)),
             "docs/evaluation.md does not define {}",

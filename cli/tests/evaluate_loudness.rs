@@ -6,7 +6,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use tributary_cli::evaluate::levels::Levels;
+use tributary_cli::evaluation::levels::Levels;
 use tributary_dsp::StereoBuffer;
 
 const RATE_HZ: u32 = 48_000;

@@ -4,11 +4,11 @@
 use std::f64::consts::TAU;
 
 use serde_json::Value;
-use tributary_cli::evaluate::balance::{self, StemPowers, cells};
-use tributary_cli::evaluate::catalog::Figure;
-use tributary_cli::evaluate::portrait::{Matched, Portrait, judge};
-use tributary_cli::evaluate::weighting::emphasize;
-use tributary_cli::evaluate::{Options, RATE_HZ};
+use tributary_cli::evaluation::balance::{self, StemPowers, cells};
+use tributary_cli::evaluation::catalog::Figure;
+use tributary_cli::evaluation::portrait::{Matched, Portrait, judge};
+use tributary_cli::evaluation::weighting::emphasize;
+use tributary_cli::evaluation::{Options, RATE_HZ};
 use tributary_dsp::StereoBuffer;
 
 const VECTORS: &str = include_str!("data/evaluate_vectors.json");

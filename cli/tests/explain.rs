@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use known_mix::{Treatment, Truth, loudness_power, sum, treated, truths};
 use support::{STEMS, folder, tributary};
-use tributary_cli::audio_file;
+use tributary_audio_io::reader;
 use tributary_dsp::explain::{Explanation, Observer, Watch, center_hz};
 use tributary_dsp::{CHANNELS, Stem, StereoBuffer};
 
@@ -24,7 +24,7 @@ fn stems(folder: &Path) -> [StereoBuffer; Stem::COUNT] {
     let read = |name: &str| {
         let paths = ["flac", "wav"].map(|ending| folder.join(format!("{name}.{ending}")));
         let path = paths.iter().find(|path| path.is_file())?;
-        let file = audio_file::read(path).expect("readable");
+        let file = reader::read(path).expect("readable");
         assert_eq!(f64::from(file.sample_rate_hz), RATE_HZ);
         Some(file.audio)
     };

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use support::{Run, Wav, folder, read, rms, signal, song, tree, tributary, write, write_with};
-use tributary_cli::audio_file;
+use tributary_audio_io::reader;
 
 const SHORT: Wav = Wav { seconds: 1.0, ..Wav::FLOAT };
 
@@ -147,7 +147,7 @@ fn the_ending_of_a_mix_says_how_it_is_packed() {
     mix(&folder, &root.join("wide.FLAC"), &["--bits", "24"]).succeeds();
     mix(&folder, &root.join("narrow.flac"), &["--bits", "16"]).succeeds();
     mix(&folder, &root.join("narrow.wav"), &["--bits", "16"]).succeeds();
-    let read = |name: &str| audio_file::read(&root.join(name)).expect(name);
+    let read = |name: &str| reader::read(&root.join(name)).expect(name);
     for (flac, wav) in [("mix.flac", "mix.wav"), ("wide.FLAC", "mix.wav"), ("narrow.flac", "narrow.wav")] {
         let (flac, wav) = (read(flac), read(wav));
         assert!(flac.audio == wav.audio && flac.notes.is_empty(), "the same samples, dither and all");

@@ -17,7 +17,8 @@ use contract::{
     CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, LatencyMode, Network,
     TARGETS_LIMIT_BYTES, WindowGeometry,
 };
-use files::{read_checked, read_limited, read_samples, sha256_hex};
+pub use files::sha256_hex;
+use files::{read_checked, read_limited, read_samples};
 use impulse_response::RESPONSE_LIMIT_BYTES;
 use parity::ParityVectors;
 use statistics::{Prior, Statistics};

@@ -44,10 +44,10 @@ mod silence;
 #[doc(hidden)]
 pub mod test_support;
 
-pub use bundle::ModelBundle;
 pub use bundle::contract::{Contract, ContractLimiter, LatencyMode, WindowGeometry};
 pub use bundle::impulse_response;
 pub use bundle::statistics::Statistics;
+pub use bundle::{ModelBundle, sha256_hex};
 pub use controls::{Controls, StemControls, TRIM_RANGE_DB};
 pub use error::{BundleError, EngineError, LibraryError, ModelError};
 pub use latency::{LatencyPart, LatencyReport};

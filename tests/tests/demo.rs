@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use clap_host::bundled::{built_clap, model_folder, present_or_skipped, workspace_folder};
 use clap_host::signals::bursts;
 use serde_json::Value;
-use tributary_cli::audio_file;
+use tributary_audio_io::{file_output, reader};
 use tributary_dsp::StereoBuffer;
 
 /// A folder that goes when the test ends.
@@ -29,7 +29,7 @@ impl Folder {
         let frames = (f64::from(rate_hz) * seconds) as usize;
         let left = bursts(frames, 0.3, f64::from(rate_hz), seed);
         let right = bursts(frames, 0.3, f64::from(rate_hz), seed + 50);
-        audio_file::write_wav(&self.path(name), &StereoBuffer { left, right }, rate_hz).unwrap();
+        file_output::write_wav(&self.path(name), &StereoBuffer { left, right }, rate_hz).unwrap();
     }
 }
 
@@ -86,7 +86,7 @@ fn mixes_odd_stems_and_reports() {
             .iter()
             .all(|word| stdout.contains(word))
     );
-    let mix = audio_file::read(&out).unwrap();
+    let mix = reader::read(&out).unwrap();
     assert_eq!((mix.sample_rate_hz, mix.audio.left.len()), (48_000, 144_000));
     let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_eq!(report["underruns"], 0);

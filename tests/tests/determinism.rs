@@ -15,7 +15,7 @@ use clap_host::play::play_aligned;
 use clap_host::state::SavedState;
 use clap_host::{AudioSetup, Bus, BusAudio, Partition, Stereo};
 use common::{MODEL_RATE_HZ, Plugin, activate, song};
-use tributary_cli::audio_file;
+use tributary_audio_io::{file_output, reader};
 use tributary_dsp::{Stem, StereoBuffer, Targets};
 use tributary_engine::Preset;
 
@@ -108,7 +108,7 @@ fn mixed_by_command(audio: &BusAudio, name: &str, options: &[&str]) -> Option<St
     for stem in Stem::ALL {
         let stereo = audio.bus(Bus::Stem(stem)).clone();
         let buffer = StereoBuffer { left: stereo.left, right: stereo.right };
-        audio_file::write_wav(&folder.join(stem.name()).with_extension("wav"), &buffer, 44_100).unwrap();
+        file_output::write_wav(&folder.join(stem.name()).with_extension("wav"), &buffer, 44_100).unwrap();
     }
     let out = folder.join("out.wav");
     let status = Command::new(program)
@@ -121,7 +121,7 @@ fn mixed_by_command(audio: &BusAudio, name: &str, options: &[&str]) -> Option<St
         .status()
         .unwrap();
     assert!(status.success());
-    let written = audio_file::read(&out).unwrap().audio;
+    let written = reader::read(&out).unwrap().audio;
     std::fs::remove_dir_all(&folder).unwrap();
     Some(Stereo { left: written.left, right: written.right })
 }

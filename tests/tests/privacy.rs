@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap_host::bundled::{built_clap, present_or_skipped, skipped};
 use clap_host::signals::bursts;
-use tributary_cli::audio_file;
+use tributary_audio_io::file_output;
 use tributary_dsp::StereoBuffer;
 
 /// The collector looks its server up within 75 s of the first environment.
@@ -129,7 +129,7 @@ fn write_stems(folder: &Path, seconds: u32) {
         let frames = (RATE_HZ * seconds) as usize;
         let left = bursts(frames, 0.3, f64::from(RATE_HZ), seed as u64);
         let stem = StereoBuffer { right: left.clone(), left };
-        audio_file::write_wav(&folder.join(name), &stem, RATE_HZ).unwrap();
+        file_output::write_wav(&folder.join(name), &stem, RATE_HZ).unwrap();
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that are looked at, and how many files of each may still stand in circles. These figures only ever fall.
-const ALLOWED: [(&str, usize); 3] = [("dsp", 0), ("engine", 0), ("plugin", 0)];
+const ALLOWED: [(&str, usize); 5] = [("dsp", 0), ("engine", 0), ("audio-io", 0), ("plugin", 0), ("cli", 0)];
 
 /// A module's path without the crate: empty for the root.
 type Module = Vec<String>;
@@ -89,7 +89,7 @@ fn edges(sources: &BTreeMap<Module, String>) -> BTreeMap<Module, BTreeSet<Module
         let text = without_comments_and_tests(text);
         let (uses, rest) = use_trees(&text);
         let mut paths: Vec<Vec<String>> = uses.iter().flat_map(|tree| expand(tree)).collect();
-        paths.extend(inline_paths(&rest));
+        paths.extend(inline_paths(&rest, module, sources));
         let resolved = paths.iter().filter_map(|path| resolve(path, module, sources));
         resolved.filter(|target| target != module).collect()
     };
@@ -103,7 +103,8 @@ fn without_comments_and_tests(text: &str) -> String {
         if line == "#[cfg(test)]" {
             // A module in the file itself ends it, one in a file of its own is named anywhere.
             let item = lines.by_ref().find(|line| !line.starts_with("#[")).unwrap_or_default();
-            if item.starts_with("mod ") && item.ends_with('{') {
+            let is_module = item.split_whitespace().any(|word| word == "mod");
+            if is_module && item.ends_with('{') {
                 break;
             }
         } else {
@@ -161,10 +162,12 @@ fn expand(tree: &str) -> Vec<Vec<String>> {
     parts.iter().filter(|part| !part.trim().is_empty()).flat_map(under).collect()
 }
 
-/// Paths from `crate` or `super` in running code.
-fn inline_paths(text: &str) -> Vec<Vec<String>> {
+/// Paths from `crate`, `super` or a module below this one in running code.
+fn inline_paths(text: &str, module: &Module, sources: &BTreeMap<Module, String>) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for start in ["crate::", "super::"] {
+    let below = sources.keys().filter_map(|other| other.strip_prefix(&module[..])?.first());
+    let below: BTreeSet<String> = below.map(|name| format!("{name}::")).collect();
+    for start in below.iter().map(String::as_str).chain(["crate::", "super::"]) {
         for (at, _) in text.match_indices(start) {
             let whole =
                 text[..at].chars().last().is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':');

@@ -11,21 +11,25 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use tributary_audio_io::dataset::{SongFiles, file_name};
+use tributary_audio_io::error::in_full;
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::song::{Rate, Song, lacks_space};
+use tributary_audio_io::stem_space::spaces_in;
 use tributary_dsp::{
     BandFeature, EffectName, Recipe, Stem, Targets, TargetsBuilder, WholeFile, measure_feature_of,
 };
+use tributary_engine::sha256_hex;
 
-use crate::batch;
-use crate::commands::normalize::TRAINING_RATE_HZ;
-use crate::dataset::{SongFiles, file_name};
-use crate::ledger::{Ledger, Partial, Record, sha256_hex};
-use crate::normalization::NormalizationArgs;
-use crate::outputs::Outputs;
+use crate::jobs::batch;
+use crate::jobs::ledger::{Ledger, Partial, Record};
+use crate::jobs::song_jobs::JobArgs;
+use crate::options::normalization::NormalizationArgs;
+use crate::options::normalization::TRAINING_RATE_HZ;
+use crate::options::selection::SelectionArgs;
+use crate::progress;
 use crate::report::{self, Incomplete, Table};
-use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, lacks_space, spaces_in};
-use crate::song_jobs::JobArgs;
-use crate::{audio_file, progress};
 
 /// Arguments of `tributary analyze`.
 #[derive(Debug, clap::Args)]
@@ -200,7 +204,7 @@ impl Set<'_> {
             env!("CARGO_PKG_VERSION")
         );
         targets.songs = self.songs.len() as u32;
-        audio_file::write_text(&args.output, &(targets.to_json() + "\n"))
+        file_output::write_text(&args.output, &(targets.to_json() + "\n"))
             .with_context(|| args.output.display().to_string())?;
         report::say(summary(&targets, &self.builder).to_string().trim_end());
         report::say(format!(
@@ -247,8 +251,8 @@ impl EffectPass {
             Ok(song) => song,
             Err(error) if lacks_space(&error) => return Err(error),
             Err(error) => {
-                record.skipped = Some(format!("{error:#}"));
-                record.notes = vec![format!("skipped: {error:#}")];
+                record.skipped = Some(in_full(&error));
+                record.notes = vec![format!("skipped: {}", in_full(&error))];
                 return Ok(());
             }
         };

@@ -1,28 +1,29 @@
 //! `tributary evaluate`: how close mixes come to the human mix, figure by figure, for one song or a whole set.
 //!
-//! Everything that measures is in [`crate::evaluate`]; this file reads the arguments, adds the mixes of models, and prints.
+//! Everything that measures is in [`crate::evaluation`]; this file reads the arguments, adds the mixes of models, and prints.
 
 mod models;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use tributary_audio_io::dataset::Source;
+use tributary_audio_io::error::in_full;
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
 use tributary_dsp::{Recipe, Stem, Targets};
 
 use self::models::MODEL_NAME;
-use crate::batch;
-use crate::dataset::Source;
-use crate::evaluate::baselines::Baseline;
-use crate::evaluate::catalog::{self, Family, Metric};
-use crate::evaluate::song::{Entry, Prepared, Settings, SongReport};
-use crate::evaluate::summary::{Summary, SystemSummary};
-use crate::evaluate::{Options, RATE_HZ, harm, page, scramble, set, text};
-use crate::file_output;
+use crate::evaluation::baselines::Baseline;
+use crate::evaluation::catalog::{self, Family, Metric};
+use crate::evaluation::song::{Entry, Prepared, Settings, SongReport};
+use crate::evaluation::summary::{Summary, SystemSummary};
+use crate::evaluation::{Options, RATE_HZ, harm, page, scramble, set, text};
+use crate::jobs::batch;
 use crate::model::ModelChoice;
-use crate::outputs::Outputs;
+use crate::options::selection::SongArgs;
 use crate::progress;
 use crate::report::{self, Table};
-use crate::selection::SongArgs;
 
 /// Length of a player's audio in seconds, unless there are too many of them.
 const LONGEST_EXCERPT_S: f64 = 15.0;
@@ -250,7 +251,7 @@ fn model_choice(args: &Args) -> Result<Option<ModelChoice>> {
         Ok(choice) => Ok(Some(choice)),
         Err(error) if args.model.is_some() => Err(error),
         Err(error) => {
-            report::note(&format!("no mix of the default model: {error:#}"));
+            report::note(&format!("no mix of the default model: {}", in_full(&error)));
             Ok(None)
         }
     }

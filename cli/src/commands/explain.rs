@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use tributary_audio_io::dataset::Found;
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
 
-use crate::audio_file;
-use crate::dataset::Found;
-use crate::evaluate::RATE_HZ;
-use crate::explain::ExplainedMix;
-use crate::outputs::Outputs;
+use crate::evaluation::RATE_HZ;
+use crate::evaluation::explain::ExplainedMix;
+use crate::options::selection::{SetArgs, SongArgs};
 use crate::report;
-use crate::selection::{SetArgs, SongArgs};
 
 /// Arguments of `tributary explain`.
 #[derive(Debug, clap::Args)]
@@ -58,5 +58,5 @@ pub fn run(args: &Args) -> Result<()> {
         "moves": explained.moves,
     });
     let text = serde_json::to_string_pretty(&document)? + "\n";
-    audio_file::write_text(path, &text).with_context(|| path.display().to_string())
+    file_output::write_text(path, &text).with_context(|| path.display().to_string())
 }

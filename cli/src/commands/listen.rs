@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
 
-use crate::audio_file;
-use crate::listen::{self, Analysis, Plan, Settings, Unit};
-use crate::outputs::Outputs;
+use crate::listening::{self, Analysis, Plan, Settings, Unit};
 use crate::report::{self, Table};
 
 /// Arguments of `tributary listen`.
@@ -81,8 +81,8 @@ pub fn run(args: &Args) -> Result<()> {
 fn build(args: &BuildArgs) -> Result<()> {
     let plan = Plan::read(&args.plan)?;
     Outputs::new().texts([&args.output]).reads([&args.plan]).reads(plan.paths()).check()?;
-    let page = listen::build(&plan)?;
-    audio_file::write_text(&args.output, &page.html).with_context(|| args.output.display().to_string())?;
+    let page = listening::build(&plan)?;
+    file_output::write_text(&args.output, &page.html).with_context(|| args.output.display().to_string())?;
     report::say(page.table.to_string().trim_end());
     page.warnings.iter().for_each(|warning| report::note(warning));
     report::say(format!(
@@ -112,7 +112,7 @@ fn analyze(args: &AnalyzeArgs) -> Result<()> {
         minimum_reliability: args.minimum_reliability,
         keep_incomplete: args.keep_incomplete,
     };
-    let results = listen::read_all(&args.results, args.test.as_deref())?;
+    let results = listening::read_all(&args.results, args.test.as_deref())?;
     let analysis = Analysis::of(results, settings);
     for file in &analysis.rejected {
         report::note(&format!("{} {}; it is not used", file.file, file.reason));
@@ -123,14 +123,14 @@ fn analyze(args: &AnalyzeArgs) -> Result<()> {
         }
     }
     let write = |path: &PathBuf, text: &str| {
-        audio_file::write_text(path, text).with_context(|| path.display().to_string())
+        file_output::write_text(path, text).with_context(|| path.display().to_string())
     };
-    write(&args.output, &listen::html(&analysis))?;
+    write(&args.output, &listening::html(&analysis))?;
     if let Some(path) = &args.csv {
-        write(path, &listen::csv(&analysis))?;
+        write(path, &listening::csv(&analysis))?;
     }
     if let Some(path) = &args.json {
-        write(path, &listen::json(&analysis)?)?;
+        write(path, &listening::json(&analysis)?)?;
     }
     report::say(table(&analysis).to_string().trim_end());
     report::say(format!(

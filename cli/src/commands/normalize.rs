@@ -1,36 +1,35 @@
 //! `tributary normalize`: writes every stem of every song as Fx-normalization leaves it, ready for training.
 //!
 //! This is the only way training data is normalized: the training side reads these WAVs, so training and the live
-//! plug-in share one implementation. Songs are independent; see [`crate::ledger`] for what makes the job resumable.
+//! plug-in share one implementation. Songs are independent; see [`crate::jobs::ledger`] for what makes the job resumable.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use tributary_audio_io::dataset::{SongFiles, Source, file_name};
+use tributary_audio_io::error::AudioFileError;
+use tributary_audio_io::file_output::write_audio_with;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::resample::resample;
+use tributary_audio_io::song::{Rate, Song, read_source};
+use tributary_audio_io::stem_space::{for_each_piece, spaces_in};
+use tributary_audio_io::writer::{AudioFormat, Container};
 use tributary_dsp::{
     EffectName, GainLimit, LARGEST_GAIN_DB, Recipe, Session, Stem, StemProfile, StemStore, Targets, WholeFile,
 };
 use tributary_engine::StemFile;
+use tributary_engine::sha256_hex;
 
-use crate::audio_file::AudioFileError;
-use crate::audio_output::{AudioFormat, Container};
-use crate::batch;
-use crate::dataset::{SongFiles, Source, file_name};
-use crate::file_output::write_audio_with;
-use crate::ledger::{Ledger, Partial, Record, sha256_hex};
+use crate::jobs::batch;
+use crate::jobs::ledger::{Ledger, Partial, Record};
+use crate::jobs::song_jobs::{JobArgs, Outcome, SongJobs, conclude};
 use crate::metrics::Meter;
-use crate::normalization::{Normalization, NormalizationArgs};
-use crate::outputs::Outputs;
+use crate::options::normalization::{Normalization, NormalizationArgs, TRAINING_RATE_HZ};
+use crate::options::reverb::Draws;
+use crate::options::selection::SelectionArgs;
 use crate::report::{self, Table};
-use crate::resample::resample;
-use crate::reverb::Draws;
-use crate::selection::SelectionArgs;
-use crate::song::{Rate, Song, for_each_piece, read_source, spaces_in};
-use crate::song_jobs::{JobArgs, Outcome, SongJobs, conclude};
-
-/// The rate of all training data, in Hz: that of the published method and of the models.
-pub const TRAINING_RATE_HZ: u32 = 44_100;
 
 /// Arguments of `tributary normalize`.
 #[derive(Debug, clap::Args)]
@@ -274,7 +273,7 @@ fn check_outputs(args: &Args, songs: &[SongFiles], settings: &[PathBuf]) -> Resu
     fs::create_dir_all(output).with_context(|| format!("cannot create the folder {}", output.display()))?;
     let ours = songs.iter().map(|song| output.join(&song.name)).chain([output.join(Ledger::FOLDER)]);
     let outputs = Outputs::new().texts([&output.join(Ledger::REPORT)]).fills(ours);
-    outputs.reads(settings).reads(args.selection.set.instruments()).check()
+    Ok(outputs.reads(settings).reads(args.selection.set.instruments()).check()?)
 }
 
 /// Hash of everything but the audio that decides the result.

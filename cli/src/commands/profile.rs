@@ -9,22 +9,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use tributary_audio_io::dataset::{Found, SongFiles};
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::place::Place;
+use tributary_audio_io::song::{Rate, Song};
+use tributary_audio_io::stem_space::spaces_in;
 use tributary_dsp::{Recipe, Stem};
 use tributary_engine::StemFile;
+use tributary_engine::sha256_hex;
 
-use crate::before_after::Measured;
-use crate::commands::normalize::TRAINING_RATE_HZ;
-use crate::commands::targets::of_targets;
-use crate::dataset::{Found, SongFiles};
-use crate::features::Features;
-use crate::ledger::{Ledger, Partial, Record, sha256_hex};
-use crate::normalization::{Normalization, NormalizationArgs};
-use crate::outputs::{Outputs, Place};
+use crate::jobs::batch;
+use crate::jobs::ledger::{Ledger, Partial, Record};
+use crate::jobs::song_jobs::{JobArgs, SongJobs, conclude};
+use crate::options::normalization::TRAINING_RATE_HZ;
+use crate::options::normalization::{Normalization, NormalizationArgs};
+use crate::options::selection::{SetArgs, SongArgs};
+use crate::plot::before_after::{self, Measured};
+use crate::plot::features::Features;
+use crate::plot::of_targets;
 use crate::report::{self, Table};
-use crate::selection::{SetArgs, SongArgs};
-use crate::song::{Rate, Song, spaces_in};
-use crate::song_jobs::{JobArgs, SongJobs, conclude};
-use crate::{audio_file, batch, before_after, plot, progress};
+use crate::{plot, progress};
 
 /// Every profile of a set has this name, in a folder of its song's name.
 const PROFILE: &str = "profile.json";
@@ -107,7 +112,7 @@ fn run_song(args: &Args, files: &SongFiles, normalization: &Normalization) -> Re
         let again = Song::read_into(files, Rate::Hz(TRAINING_RATE_HZ), &spaces)?.stems;
         let [before, after] = before_after::curves(raw, again, normalization)?;
         let target = of_targets(&normalization.targets, "target");
-        audio_file::write_text(path, &plot::svg(&[before, after, target]))
+        file_output::write_text(path, &plot::svg(&[before, after, target]))
             .with_context(|| path.display().to_string())?;
         report::say(path.display());
     }
@@ -188,7 +193,7 @@ fn measure(name: &str, song: Song<StemFile>, recipe: &Recipe) -> Result<(Value, 
 
 fn write(path: &Path, profile: &Value) -> Result<()> {
     let text = serde_json::to_string(profile)? + "\n";
-    audio_file::write_text(path, &text).with_context(|| path.display().to_string())
+    file_output::write_text(path, &text).with_context(|| path.display().to_string())
 }
 
 fn table(raw: &Measured<StemFile>) -> Table {

@@ -4,11 +4,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use tributary_audio_io::dataset::assignment::{Assigned, Use, assign};
+use tributary_audio_io::dataset::{Rule, STEMS_FILE, file_name};
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
 
-use crate::dataset::assignment::{Assigned, FILE_NAME, Use, assign};
-use crate::dataset::{Rule, file_name};
-use crate::file_output;
-use crate::outputs::Outputs;
 use crate::report::{self, Table};
 
 /// Arguments of `tributary stems`.
@@ -31,14 +31,14 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let assignment = assign(&args.folder, &args.assign)?;
     ensure!(!assignment.files.is_empty(), "{} holds no audio files", args.folder.display());
-    let beside = (!assignment.from_file).then(|| args.folder.join(FILE_NAME));
+    let beside = (!assignment.from_file).then(|| args.folder.join(STEMS_FILE));
     let output = args.output.clone().or(beside);
     let inputs = assignment.files.iter().map(|file| &file.path);
     Outputs::new().texts(&output).reads(inputs).check()?;
     report::say(table(&assignment.files).to_string().trim_end());
     assignment.problem.iter().for_each(|problem| report::note(problem));
     match output {
-        None => report::say(format!("as {} says", args.folder.join(FILE_NAME).display())),
+        None => report::say(format!("as {} says", args.folder.join(STEMS_FILE).display())),
         Some(path) => {
             file_output::write_text(&path, &text(&assignment.files))
                 .with_context(|| path.display().to_string())?;

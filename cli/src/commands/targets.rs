@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use tributary_audio_io::dataset::file_name;
+use tributary_audio_io::file_output;
+use tributary_audio_io::outputs::Outputs;
 use tributary_dsp::{Stem, Targets};
 
-use crate::audio_file;
-use crate::dataset::file_name;
-use crate::outputs::Outputs;
 use crate::plot::{self, Curves};
 use crate::report::{self, Table};
 
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     let shown = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     report::say(table(&shown).to_string().trim_end());
     let Some(path) = &args.output else { return Ok(()) };
-    audio_file::write_text(path, &plot::svg(&shown)).with_context(|| path.display().to_string())?;
+    file_output::write_text(path, &plot::svg(&shown)).with_context(|| path.display().to_string())?;
     report::say(path.display());
     Ok(())
 }
@@ -75,7 +75,7 @@ fn is_default(path: &Path) -> bool {
 
 fn read(path: &Path) -> Result<Curves> {
     if is_default(path) {
-        return Ok(of_targets(&Targets::default(), "MUSDB18 (default)"));
+        return Ok(plot::of_targets(&Targets::default(), "MUSDB18 (default)"));
     }
     let context = || format!("{} cannot be shown", path.display());
     let text = fs::read_to_string(path).with_context(context)?;
@@ -84,23 +84,7 @@ fn read(path: &Path) -> Result<Curves> {
     }
     let targets = Targets::from_json(&text).with_context(context)?;
     let name = if targets.name.is_empty() { file_name(path) } else { targets.name.clone() };
-    Ok(of_targets(&targets, &name))
-}
-
-/// Targets as curves.
-pub(crate) fn of_targets(targets: &Targets, name: &str) -> Curves {
-    let stems = Stem::ALL.map(|stem| {
-        let averages = targets.stem(stem);
-        plot::StemCurves {
-            loudness_lufs: Some(averages.loudness_lufs),
-            peak_db: Some(averages.peak_db),
-            peak_std_db: Some(averages.peak_std_db),
-            spectrum_db: plot::grid().map(|hz| [hz, averages.spectrum.at_hz(hz)]).collect(),
-            phi: plot::grid().map(|hz| [hz, averages.phi.at_hz(hz)]).collect(),
-            reduction_db: Vec::new(),
-        }
-    });
-    Curves { name: name.into(), stems }
+    Ok(plot::of_targets(&targets, &name))
 }
 
 fn of_profile(profile: ProfileFile) -> Curves {

@@ -1,7 +1,7 @@
 //! What chance would do, simulated: bootstrap intervals, the power of a test, and the generator behind both.
 
-use super::rank_tests::{critical_rank_sum, smaller_rank_sum};
-use super::{mean, quantile};
+use super::descriptive::{mean, quantile};
+use super::ranking::{critical_rank_sum, smaller_rank_sum};
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, seeded, good enough for simulation and not for secrets.
 #[derive(Debug, Clone)]

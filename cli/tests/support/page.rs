@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tributary_cli::audio_file;
+use tributary_audio_io::reader;
 use tributary_dsp::StereoBuffer;
 
 /// The file and the definition inside it.
@@ -29,7 +29,7 @@ impl Page {
         let coded = self.html.split(&format!("id=\"audio-{index}\">")).nth(1).expect("audio");
         let path = scratch.join(format!("audio-{index}.flac"));
         fs::write(&path, from_base64(coded.split('<').next().expect("its end"))).expect("written");
-        audio_file::read(&path).expect("FLAC").audio
+        reader::read(&path).expect("FLAC").audio
     }
 
     /// Integrated loudness in LUFS and true peak in dBTP of a piece of audio.

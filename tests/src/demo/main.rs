@@ -13,10 +13,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use tributary_cli::audio_file;
-use tributary_cli::dataset::song_in;
-use tributary_cli::outputs::Outputs;
-use tributary_cli::song::{Rate, Song};
+use tributary_audio_io::dataset::song_in;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::song::{Rate, Song};
+use tributary_audio_io::{error, file_output};
 
 use crate::measurements::Measurements;
 use crate::run::{Pace, mix_song};
@@ -72,11 +72,11 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mixed = mix_song(&arguments.clap, &song, arguments.block, pace)?;
     let measurements = Measurements::new(&song, &mixed)?;
     let mix = tributary_dsp::StereoBuffer { left: mixed.mix.left, right: mixed.mix.right };
-    audio_file::write_wav(&arguments.out, &mix, song.sample_rate_hz)
+    file_output::write_wav(&arguments.out, &mix, song.sample_rate_hz)
         .with_context(|| arguments.out.display().to_string())?;
     if let Some(path) = &arguments.json {
         let text = format!("{:#}\n", measurements.to_json());
-        audio_file::write_text(path, &text).with_context(|| path.display().to_string())?;
+        file_output::write_text(path, &text).with_context(|| path.display().to_string())?;
     }
     print!("{}", table::render(&measurements));
     Ok(())
@@ -84,7 +84,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn read_song(arguments: &Arguments) -> Result<Song> {
     let rate = arguments.rate.map_or(Rate::HighestOfFiles, Rate::Hz);
-    let supported = audio_file::MIN_SAMPLE_RATE_HZ..=audio_file::MAX_SAMPLE_RATE_HZ;
+    let supported = error::MIN_SAMPLE_RATE_HZ..=error::MAX_SAMPLE_RATE_HZ;
     if let Rate::Hz(rate_hz) = rate {
         ensure!(
             supported.contains(&rate_hz),

@@ -7,7 +7,7 @@ use clap_host::Bus;
 use clap_host::contribution::contributions;
 use clap_host::loudness::{integrated_lufs, true_peak_dbtp};
 use serde_json::{Value, json};
-use tributary_cli::song::Song;
+use tributary_audio_io::song::Song;
 use tributary_dsp::Stem;
 
 use crate::run::Mixed;

@@ -11,7 +11,7 @@ use clap_host::play::play_with;
 use clap_host::state::RunReport;
 use clap_host::{AudioSetup, Bus, BusAudio, Instance, Library, Partition, Stereo};
 use indicatif::{ProgressBar, ProgressStyle};
-use tributary_cli::song::Song;
+use tributary_audio_io::song::Song;
 use tributary_dsp::Stem;
 
 /// How long the model may take to load.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use tributary_audio_io::error::in_full;
 use tributary_dsp::{CorrectionSource, StereoBuffer};
 use tributary_engine::{MaskHold, Pipeline, mix_song};
 
-use crate::evaluate::RATE_HZ;
-use crate::evaluate::balance::Stems;
-use crate::evaluate::song::Mixer;
+use crate::evaluation::RATE_HZ;
+use crate::evaluation::balance::Stems;
+use crate::evaluation::song::Mixer;
 use crate::model::ModelChoice;
 use crate::normalized::Normalized;
 use crate::progress;
@@ -51,7 +52,7 @@ fn masks_of(choice: &ModelChoice) -> Option<bool> {
     match choice.load() {
         Ok(mut loaded) => Some(loaded.model.hold_masks(MaskHold::Watch)),
         Err(error) => {
-            report::note(&format!("no mix of the default model: {error:#}"));
+            report::note(&format!("no mix of the default model: {}", in_full(&error)));
             None
         }
     }

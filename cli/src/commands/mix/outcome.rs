@@ -3,47 +3,20 @@
 use std::path::Path;
 
 use serde_json::json;
+use tributary_audio_io::dataset::{SongFiles, Source, file_name};
+use tributary_audio_io::place::is_standard_output;
+use tributary_audio_io::song::Song;
 use tributary_dsp::Stem;
-use tributary_engine::offline::OfflineFigures;
-use tributary_engine::{Controls, LatencyReport, StemFile};
+use tributary_engine::{Controls, StemFile};
 
-use super::Mixing;
-use crate::controls;
-use crate::dataset::{SongFiles, Source, file_name};
-use crate::metrics::Loudness;
-use crate::outputs::is_standard_output;
+use super::mixing::{Mixing, Outcome};
+use crate::options::controls;
 use crate::report::{self, Table};
-use crate::song::Song;
 
 /// Below this a meter of the engine means silence, in LUFS.
 const SILENCE_LUFS: f64 = -119.0;
 
-/// What was measured of a finished mix.
-pub struct Outcome {
-    /// Of the mix.
-    pub loudness: Loudness,
-    /// Of the stems, before and after.
-    pub figures: OfflineFigures,
-    /// What was done to each stem at the song's end, and why.
-    pub decisions: [String; Stem::COUNT],
-    /// The network's averages were learned from the whole song.
-    pub learned: bool,
-    /// What the pipeline delays.
-    pub latency: LatencyReport,
-    /// Time that measuring and listening took, in seconds.
-    pub profile_s: f64,
-    /// Time that mixing took, in seconds.
-    pub mixing_s: f64,
-    /// Length of the song, in seconds.
-    pub duration_s: f64,
-}
-
 impl Outcome {
-    /// Processing time over audio time.
-    pub fn real_time_factor(&self) -> f64 {
-        (self.profile_s + self.mixing_s) / self.duration_s
-    }
-
     /// Prints tables of the stems and of the mix.
     pub fn print(&self, song: &Song<StemFile>, files: &SongFiles, mixing: &Mixing<'_>) {
         let output = mixing.args.output.as_path();

@@ -5,16 +5,20 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
+use tributary_audio_io::dataset::SongFiles;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::place::is_standard_output;
+use tributary_audio_io::song::{Rate, Song};
+use tributary_audio_io::stem_space::spaces_in;
+use tributary_audio_io::writer::Container;
 use tributary_dsp::Stem;
+use tributary_engine::sha256_hex;
 
-use super::{Args, Mixing, packed};
-use crate::audio_output::Container;
-use crate::dataset::SongFiles;
-use crate::ledger::{Ledger, Partial, Record, sha256_hex};
-use crate::outputs::{Outputs, is_standard_output};
+use super::args::{Args, packed};
+use super::mixing::Mixing;
+use crate::jobs::ledger::{Ledger, Partial, Record};
+use crate::jobs::song_jobs::{Outcome, SongJobs, conclude};
 use crate::report::{self, Table};
-use crate::song::{Rate, Song, spaces_in};
-use crate::song_jobs::{Outcome, SongJobs, conclude};
 use tributary_engine::StemFile;
 
 /// Every mix has this name, in a folder of its song's name.

@@ -5,15 +5,17 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use tributary_audio_io::dataset::SongFiles;
+use tributary_audio_io::outputs::Outputs;
+use tributary_audio_io::place::Place;
+use tributary_audio_io::song::{Rate, Song};
+use tributary_audio_io::stem_space::spaces_in;
 use tributary_engine::{LearnedSong, LearnedStatistics, Normalization};
 
-use crate::dataset::SongFiles;
 use crate::model::ModelChoice;
 use crate::normalized::Normalized;
-use crate::outputs::{Outputs, Place};
 use crate::progress;
 use crate::report::{self, Table};
-use crate::song::{Rate, Song, spaces_in};
 use tributary_dsp::Stem;
 
 /// Learns one song for a model and writes it. With `strict`, audio that is there and not used is an error.
