@@ -110,8 +110,9 @@ fn replace_file<T, E: From<AudioFileError>>(
 /// A new file in a folder that no other run and no other thread uses, gone when dropped unless it gets another name. Who
 /// may read it is decided as for every other new file.
 pub(crate) fn temporary_file(folder: &Path, start: &str) -> io::Result<NamedTempFile> {
+    let start = format!("{start}{}-", std::process::id());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(start).suffix(TEMPORARY_END);
+    builder.prefix(&start).suffix(TEMPORARY_END);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
@@ -132,8 +133,9 @@ fn remove_ownerless(path: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let unique = name.strip_prefix(&start).and_then(|rest| rest.strip_suffix(TEMPORARY_END));
-        let ours = unique
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+        let ours = unique.and_then(|unique| unique.split_once('-')).is_some_and(|(process, random)| {
+            process.parse::<u32>().is_ok() && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
         let changed = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::now());
         if ours && changed.elapsed().is_ok_and(|age| age > OWNERLESS) {
             // Only a hint to what can go: whatever fails here, the result can still be written.

@@ -183,7 +183,7 @@ fn try_nearest_folder(folder: &Path) -> Result<(), PlaceError> {
 
 /// Makes and removes a file in a folder.
 fn try_folder(folder: &Path) -> Result<(), PlaceError> {
-    let Err(source) = temporary_file(folder, "").and_then(tempfile::NamedTempFile::close) else {
+    let Err(source) = temporary_file(folder, ".tributary.").and_then(tempfile::NamedTempFile::close) else {
         return Ok(());
     };
     let folder = folder.to_owned();
