@@ -39,7 +39,9 @@ pub struct Song<S = StereoBuffer> {
 
 /// Whether reading a song failed for want of space to keep it, which says nothing about the song.
 pub fn lacks_space(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<StoreError>() || cause.is::<std::io::Error>())
+    // What is wrong with a file of the song has the system for its cause as well.
+    let before_files = error.chain().take_while(|cause| !cause.is::<AudioFileError>());
+    before_files.into_iter().any(|cause| cause.is::<StoreError>() || cause.is::<std::io::Error>())
 }
 
 /// The rate a song is brought to.

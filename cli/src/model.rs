@@ -90,7 +90,7 @@ impl ModelChoice {
     ) -> Result<Option<Statistics>> {
         match self {
             Self::Bundle(bundle) if bundle.mode() != LatencyMode::Monitor => {
-                bundle.song_statistics(None, stems, true, progress).map_err(anyhow::Error::msg)
+                Ok(bundle.song_statistics(None, stems, true, progress)?)
             }
             Self::Bundle(_) | Self::PlainSum => Ok(None),
         }

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 use tributary_dsp::{
-    CHANNELS, Recipe, Session, SongProfile, Stem, StemStore, StereoBuffer, Targets, WholeFile,
+    CHANNELS, Cause, Recipe, Session, SongProfile, Stem, StemStore, StereoBuffer, StoreError, Targets,
+    WholeFile,
 };
 
 use crate::jobs::batch;
@@ -78,8 +79,8 @@ impl<S: StemStore + Send> Normalized<S> {
     ///
     /// # Errors
     /// A store's reason.
-    pub fn read(&mut self, start: u64, channels: [&mut [f32]; CHANNELS]) -> Result<(), String> {
-        let start = usize::try_from(start).map_err(|error| error.to_string())?;
+    pub fn read(&mut self, start: u64, channels: [&mut [f32]; CHANNELS]) -> Result<(), StoreError> {
+        let start = usize::try_from(start).map_err(|error| StoreError { reason: Cause::new(error) })?;
         let mut channels = channels.into_iter();
         for (stem, tail) in self.stems.iter_mut().zip(&self.tails) {
             let (Some(left), Some(right)) = (channels.next(), channels.next()) else { break };
@@ -89,8 +90,7 @@ impl<S: StemStore + Send> Normalized<S> {
             let end = stem.frames();
             let there = end.saturating_sub(start).min(left.len());
             if there > 0 {
-                stem.read(start, &mut left[..there], &mut right[..there])
-                    .map_err(|error| error.to_string())?;
+                stem.read(start, &mut left[..there], &mut right[..there])?;
             }
             let from = (start + there).saturating_sub(end).min(tail.frames());
             let behind = (tail.frames() - from).min(left.len() - there);

@@ -25,6 +25,7 @@
 mod amounts;
 pub mod analysis;
 mod block;
+mod cause;
 mod chain;
 mod context;
 mod decision;
@@ -53,6 +54,7 @@ mod whole_file;
 
 pub use amounts::{Amounts, Share};
 pub use block::{StemsBlock, StereoBlock, StereoBuffer};
+pub use cause::Cause;
 pub use chain::Chain;
 pub use context::Context;
 pub use effect::{Effect, Feature, Source};

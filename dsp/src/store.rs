@@ -3,6 +3,7 @@
 //! that keeps stems on disk implements it on a file (this crate does no input or output itself).
 
 use crate::block::StereoBuffer;
+use crate::cause::Cause;
 use crate::hop::{HOP_FRAMES, Hop};
 use crate::units::db_from_gain;
 
@@ -10,8 +11,9 @@ use crate::units::db_from_gain;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct StoreError {
-    /// The storage's own reason, for the user.
-    pub reason: String,
+    /// The storage's own reason.
+    #[source]
+    pub reason: Cause,
 }
 
 /// Audio of one stereo stem that can be read and overwritten anywhere, again and again.

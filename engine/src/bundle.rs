@@ -11,7 +11,7 @@ pub(crate) mod statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tributary_dsp::{CHANNELS, Recipe, Targets};
+use tributary_dsp::{CHANNELS, Cause, Recipe, Targets};
 
 use contract::{
     CONTRACT_LIMIT_BYTES, Contract, FileReference, GRAPH_LIMIT_BYTES, LatencyMode, Network,
@@ -182,7 +182,7 @@ impl ModelBundle {
             || {
                 let reason =
                     format!("it does not hold possible statistics of {norms} norms and {filters} filters");
-                BundleError::Unreadable { path: self.folder.join(&reference.file), reason }
+                BundleError::Unreadable { path: self.folder.join(&reference.file), reason: reason.into() }
             },
         )
     }
@@ -205,7 +205,7 @@ pub fn read_targets(path: &Path) -> Result<Targets, BundleError> {
     targets_of(bytes).map_err(|reason| BundleError::Unreadable { path: path.to_path_buf(), reason })
 }
 
-fn targets_of(bytes: Vec<u8>) -> Result<Targets, String> {
-    let text = String::from_utf8(bytes).map_err(|_| "they are not UTF-8 text".to_owned())?;
-    Targets::from_json(&text).map_err(|error| error.to_string())
+fn targets_of(bytes: Vec<u8>) -> Result<Targets, Cause> {
+    let text = String::from_utf8(bytes).map_err(|_| Cause::from("they are not UTF-8 text"))?;
+    Targets::from_json(&text).map_err(Cause::new)
 }

@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use tributary_dsp::Cause;
+
 /// Why a model bundle cannot be used. Nothing of it is loaded.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum BundleError {
@@ -19,7 +21,8 @@ pub enum BundleError {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// A file is larger than a bundle may hold.
     #[error("{} is {actual_bytes} bytes long; at most {limit_bytes} are allowed.", path.display())]
@@ -35,7 +38,8 @@ pub enum BundleError {
     #[error("The model's contract.json is not valid: {reason}.")]
     Malformed {
         /// What the parser said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The contract can be read but asks for something this engine does not do.
     #[error("The model's contract.json cannot be used: {reason}.")]
@@ -53,7 +57,8 @@ pub enum BundleError {
     #[error("The model's targets cannot be used: {reason}.")]
     Targets {
         /// What the reader of the targets said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
 }
 
@@ -74,7 +79,8 @@ pub enum LibraryError {
         /// The file.
         path: PathBuf,
         /// What the loader said; names the version found and the version needed when it is too old.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The file is a release that reports to its vendor, whatever it is told.
     #[error(
@@ -106,12 +112,13 @@ pub enum ModelError {
         reason: String,
     },
     /// ONNX Runtime refuses the graph.
-    #[error("The model's graph {graph} cannot be loaded: {reason}.")]
+    #[error("The model's graph {graph} cannot be loaded: {}.", reason.to_string().trim_end_matches('.'))]
     Load {
         /// File name of the graph.
         graph: String,
         /// What ONNX Runtime said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// A graph's inputs or outputs are not the ones the contract promises.
     #[error("The model's graph {graph} has another shape: expected {expected}, found {actual}.")]
@@ -127,7 +134,8 @@ pub enum ModelError {
     #[error("The model stopped with an error: {reason}.")]
     Run {
         /// What ONNX Runtime said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The network does not compute what its author's did.
     #[error(
@@ -165,13 +173,15 @@ pub enum EngineError {
     #[error("The normalizer cannot be built: {reason}.")]
     Normalizer {
         /// What it said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The resampler refuses the rates.
     #[error("The resampler cannot be built: {reason}.")]
     Resampler {
         /// What it said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The model failed to load or to run.
     #[error(transparent)]
@@ -189,6 +199,7 @@ pub enum EngineError {
     #[error("The mix was stopped: {reason}.")]
     Stopped {
         /// Why.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
 }

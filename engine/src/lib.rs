@@ -54,7 +54,7 @@ pub use latency::{LatencyPart, LatencyReport};
 pub use learn::capture::{CaptureError, CaptureLimits};
 pub use learn::learned::{LearnedSong, LearnedStatistics, LearningPhase, LearningStatus, Normalization};
 pub use learn::learning::Learning;
-pub use learn::song_averages::{NormalizedStems, Progress};
+pub use learn::song_averages::{NormalizedStems, Progress, SongAveragesError};
 pub use learn::song_file::SongFileError;
 pub use learn::stem_file::{StemFile, StemFileError};
 pub use live::audio_thread::audio_side::AudioSide;

@@ -2,7 +2,7 @@
 //! the mix is handed out in pieces, so memory does not grow with the song; [`mix_song`] is the convenience for songs
 //! that are in memory anyway.
 
-use tributary_dsp::{CHANNELS, StereoBuffer};
+use tributary_dsp::{CHANNELS, Cause, StereoBuffer};
 
 use crate::error::EngineError;
 use crate::pipeline::Pipeline;
@@ -32,9 +32,9 @@ pub struct OfflineMix {
 }
 
 /// Fills eight planar channels and returns how many frames it wrote, 0 at the end.
-pub type StemSource<'a> = dyn FnMut(&mut [Vec<f32>; CHANNELS]) -> Result<usize, String> + 'a;
+pub type StemSource<'a> = dyn FnMut(&mut [Vec<f32>; CHANNELS]) -> Result<usize, Cause> + 'a;
 /// Receives the mix piece by piece.
-pub type MixSink<'a> = dyn FnMut([&[f32]; 2]) -> Result<(), String> + 'a;
+pub type MixSink<'a> = dyn FnMut([&[f32]; 2]) -> Result<(), Cause> + 'a;
 
 /// Mixes a stream of stems. `source` fills eight planar channels (all of equal length, at most the length they come
 /// with) and returns how many frames it wrote, 0 at the end; `sink` receives the mix, frame 0 of which belongs to
@@ -47,7 +47,7 @@ pub fn mix_stream(
     source: &mut StemSource<'_>,
     sink: &mut MixSink<'_>,
 ) -> Result<OfflineFigures, EngineError> {
-    let stopped = |reason: String| EngineError::Stopped { reason };
+    let stopped = |reason: Cause| EngineError::Stopped { reason };
     pipeline.reset();
     let mut piece: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; PIECE_FRAMES]);
     let mut out = [vec![0.0; PIECE_FRAMES], vec![0.0; PIECE_FRAMES]];
@@ -98,7 +98,7 @@ pub fn mix_stream(
 pub fn mix_song(
     pipeline: &mut Pipeline,
     stems: [Option<&StereoBuffer>; 4],
-    progress: &mut dyn FnMut(f64) -> Result<(), String>,
+    progress: &mut dyn FnMut(f64) -> Result<(), Cause>,
 ) -> Result<OfflineMix, EngineError> {
     let frames = stems.iter().flatten().map(|stem| stem.frames()).max().unwrap_or(0);
     if frames == 0 {

@@ -12,7 +12,7 @@ mod parts;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tributary_dsp::{Recipe, Stem};
+use tributary_dsp::{Cause, Recipe, Stem};
 
 pub use geometry::WindowGeometry;
 pub use limits::{
@@ -88,7 +88,7 @@ impl Contract {
         struct FormatOnly {
             format: u32,
         }
-        let malformed = |e: serde_json::Error| BundleError::Malformed { reason: e.to_string() };
+        let malformed = |e: serde_json::Error| BundleError::Malformed { reason: Cause::new(e) };
         let FormatOnly { format } = serde_json::from_str(json).map_err(malformed)?;
         if format != CONTRACT_FORMAT {
             return Err(BundleError::Unsupported {

@@ -14,7 +14,7 @@ pub(crate) fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, Bundle
     let bytes = read_limited(path, 4 * count as u64)?;
     if bytes.len() != 4 * count {
         let reason = format!("it holds {} bytes, expected {}", bytes.len(), 4 * count);
-        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason });
+        return Err(BundleError::Unreadable { path: path.to_path_buf(), reason: reason.into() });
     }
     Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
 }
@@ -22,7 +22,7 @@ pub(crate) fn read_samples(path: &Path, count: usize) -> Result<Vec<f32>, Bundle
 /// Reads a whole file of at most `limit_bytes`. The limit holds for what is read, not for what the file system claims.
 pub(crate) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, BundleError> {
     let unreadable =
-        |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.to_string() };
+        |e: std::io::Error| BundleError::Unreadable { path: path.to_path_buf(), reason: e.into() };
     let file = regular_file::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => BundleError::Missing { path: path.to_path_buf() },
         _ => unreadable(e),

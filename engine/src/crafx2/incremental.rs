@@ -152,7 +152,9 @@ impl IncrementalModel {
         frames: usize,
     ) -> Result<Vec<f32>, ModelError> {
         if !frames.is_multiple_of(FRAME_RATIO) {
-            return Err(ModelError::Run { reason: format!("{frames} parity frames are no multiple of 64") });
+            return Err(ModelError::Run {
+                reason: format!("{frames} parity frames are no multiple of 64").into(),
+            });
         }
         let Sizes { filters, delay, .. } = self.mixer.sizes;
         let (now, more) = (frames / FRAME_RATIO, delay + PARITY_AHEAD);

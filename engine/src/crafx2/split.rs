@@ -95,7 +95,9 @@ impl SplitModel {
     fn whole_signal(&mut self, options: &RunOptions, parity: &ParityVectors) -> Result<Vec<f32>, ModelError> {
         let frames = parity.frames;
         if !frames.is_multiple_of(FRAME_RATIO) {
-            return Err(ModelError::Run { reason: format!("{frames} parity frames are no multiple of 64") });
+            return Err(ModelError::Run {
+                reason: format!("{frames} parity frames are no multiple of 64").into(),
+            });
         }
         let filters = self.filters;
         let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);

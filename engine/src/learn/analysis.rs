@@ -5,12 +5,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tributary_dsp::{Session, SongProfile, Stem, StemStore, StoreError, WholeFile};
+use tributary_dsp::{Cause, NormalizerError, Session, SongProfile, Stem, StemStore, StoreError, WholeFile};
 
 use crate::bundle::ModelBundle;
 use crate::learn::capture::Take;
 use crate::learn::learned::{LearnedStatistics, Normalization};
-use crate::learn::song_averages::NormalizedStems;
+use crate::learn::song_averages::{NormalizedStems, SongAveragesError};
 use crate::learn::stem_file::StemFile;
 
 /// Reads between two looks at whether the work is still wanted, and between two pauses.
@@ -31,12 +31,12 @@ impl LearnedNetwork {
     /// What the network averages over a stretch that [`analyze`] has normalized. `progress` as there.
     ///
     /// # Errors
-    /// That reason, or a sentence on what cannot be loaded, run or read.
+    /// That reason, or what cannot be loaded, run or read.
     pub(crate) fn average(
         &self,
         take: &mut Take,
-        progress: &mut dyn FnMut(f32) -> Result<(), String>,
-    ) -> Result<Option<LearnedStatistics>, String> {
+        progress: &mut dyn FnMut(f32) -> Result<(), Cause>,
+    ) -> Result<Option<LearnedStatistics>, SongAveragesError> {
         let stems: NormalizedStems<'_> = take.stems().each_mut().map(|stem| Some(stem as &mut dyn StemStore));
         let mut watch = |share: f64| {
             std::thread::sleep(PAUSE);
@@ -48,21 +48,31 @@ impl LearnedNetwork {
     }
 }
 
+/// Why a stretch has no profile.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnalysisError {
+    #[error("The song cannot be measured: {0}.")]
+    Store(#[from] StoreError),
+    #[error("The song cannot be measured: {0}.")]
+    Normalizer(#[from] NormalizerError),
+    #[error(transparent)]
+    Stopped(#[from] Cause),
+}
+
 /// The profile of a stretch, which is left normalized by it. `progress` is told the share done, 0 to 1, and may stop the work by
 /// returning a reason.
 ///
 /// # Errors
-/// That reason, or a sentence on what cannot be read or written.
+/// That reason, or what cannot be read or written.
 pub(crate) fn analyze(
     take: &mut Take,
     normalization: &Normalization,
-    progress: &mut dyn FnMut(f32) -> Result<(), String>,
-) -> Result<SongProfile, String> {
+    progress: &mut dyn FnMut(f32) -> Result<(), Cause>,
+) -> Result<SongProfile, AnalysisError> {
     let Normalization { recipe, targets, sample_rate_hz } = normalization;
     let (rate_hz, mut song) = (f64::from(*sample_rate_hz), SongProfile::default());
-    let failed = |error: &dyn std::fmt::Display| format!("The song cannot be measured: {error}.");
     let stems = take.stems().each_mut().map(|stem| Some(stem as &mut dyn StemStore));
-    let session = Session::measure(stems, recipe.kind, rate_hz).map_err(|error| failed(&error))?;
+    let session = Session::measure(stems, recipe.kind, rate_hz)?;
     for stem in Stem::ALL {
         let store = take.stem(stem);
         let passes = PASSES_PER_STEM * store.frames() as f64;
@@ -77,8 +87,7 @@ pub(crate) fn analyze(
             },
         };
         song.0[stem.index()] = WholeFile::new(stem, recipe, targets, rate_hz)
-            .and_then(|effects| effects.in_session(&session).normalize(&mut store, &mut |_| {}))
-            .map_err(|error| failed(&error))?;
+            .and_then(|effects| effects.in_session(&session).normalize(&mut store, &mut |_| {}))?;
     }
     progress(1.0)?;
     Ok(song)
@@ -89,7 +98,7 @@ struct WatchedStore<'a> {
     store: &'a mut StemFile,
     read_frames: f64,
     calls: u32,
-    watch: &'a mut dyn FnMut(f64) -> Result<(), String>,
+    watch: &'a mut dyn FnMut(f64) -> Result<(), Cause>,
 }
 
 impl StemStore for WatchedStore<'_> {

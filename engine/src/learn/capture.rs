@@ -5,7 +5,7 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use tributary_dsp::{CHANNELS, Stem};
+use tributary_dsp::{CHANNELS, Cause, Stem};
 
 use crate::learn::stem_file::StemFile;
 
@@ -65,7 +65,8 @@ pub enum CaptureError {
         /// The folder.
         folder: PathBuf,
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The disk is full or nearly so.
     #[error("The disk of the temporary folder {} has too little room left to listen on.", folder.display())]
@@ -77,7 +78,8 @@ pub enum CaptureError {
     #[error("The temporary file cannot be used: {reason}.")]
     File {
         /// What the system said.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// The disk does not keep up with the song.
     #[error("The disk of the temporary folder is too slow to listen on.")]
@@ -101,7 +103,7 @@ impl Take {
     fn create(folder: &Path) -> Result<Self, CaptureError> {
         let file = || {
             StemFile::create_in(folder)
-                .map_err(|error| CaptureError::Folder { folder: folder.into(), reason: error.to_string() })
+                .map_err(|error| CaptureError::Folder { folder: folder.into(), reason: Cause::new(error) })
         };
         let stems = [file()?, file()?, file()?, file()?];
         Ok(Self { stems, frames: 0, silent_frames: 0, peaks: [0.0; Stem::COUNT] })
@@ -195,7 +197,7 @@ impl Capture {
             self.current.silent_frames = silent_frames;
         }
         let result = self.current.append(planes, frames);
-        result.map_err(|error| describe(&error, &self.limits.folder))?;
+        result.map_err(|error| describe(error, &self.limits.folder))?;
         Ok(self.current.frames < self.longest_frames)
     }
 
@@ -228,7 +230,7 @@ impl Capture {
         let Self { limits, current, best, .. } = self;
         // No further stretch begins, so no files are made for one: there may be no room for them any more.
         let mut take = best.filter(|best| best.frames() >= current.frames()).unwrap_or(current);
-        take.finish().map_err(|error| describe(&error, &limits.folder))?;
+        take.finish().map_err(|error| describe(error, &limits.folder))?;
         Ok(take)
     }
 }
@@ -238,12 +240,12 @@ fn sounds(planes: &[f32]) -> bool {
     planes.iter().any(|sample| *sample != 0.0)
 }
 
-fn describe(error: &io::Error, folder: &Path) -> CaptureError {
+fn describe(error: io::Error, folder: &Path) -> CaptureError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             CaptureError::Full { folder: folder.into() }
         }
-        _ => CaptureError::File { reason: error.to_string() },
+        _ => CaptureError::File { reason: Cause::new(error) },
     }
 }
 

@@ -151,7 +151,7 @@ fn the_end_of_a_stretch_needs_no_further_files() {
 
 #[test]
 fn a_full_disk_is_told_from_a_broken_one() {
-    let told = |kind: ErrorKind| describe(&kind.into(), Path::new("/tmp")).to_string();
+    let told = |kind: ErrorKind| describe(kind.into(), Path::new("/tmp")).to_string();
     assert!(told(ErrorKind::StorageFull).contains("too little room"));
     assert!(told(ErrorKind::QuotaExceeded).contains("too little room"));
     assert!(told(ErrorKind::BrokenPipe).contains("cannot be used: broken pipe"));

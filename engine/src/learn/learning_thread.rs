@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{RecvTimeoutError, Sender};
-use tributary_dsp::{CorrectionSource, Corrections};
+use tributary_dsp::{Cause, CorrectionSource, Corrections};
 
-use super::analysis::{LearnedNetwork, analyze};
+use super::analysis::{AnalysisError, LearnedNetwork, analyze};
 use super::capture::{Capture, CaptureError, CaptureLimits, Take};
 use super::chunk_channel::{Captured, ChunkReceiver};
 use super::learned::{LearnedSong, LearningPhase, Normalization};
@@ -22,8 +22,20 @@ const ANALYSIS_SHARE: f32 = 0.9;
 /// Share of the measuring in the whole analysis when a network is run over the song as well.
 const MEASURING_SHARE: f32 = 0.15;
 
-const NOTHING_HEARD: &str = "There is nothing to learn from: no stem was louder than −50 dBFS. Play the song while Tributary listens.";
-const INTERNAL: &str = "Learning stopped because of an internal error.";
+/// Why nothing was learned, as the editor says it.
+#[derive(Debug, thiserror::Error)]
+enum LearningError {
+    #[error(
+        "There is nothing to learn from: no stem was louder than −50 dBFS. Play the song while Tributary listens."
+    )]
+    NothingHeard,
+    #[error("Learning stopped because of an internal error.")]
+    Internal,
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+}
 
 /// What the learning thread owns.
 pub(super) struct LearningThread {
@@ -42,17 +54,17 @@ impl LearningThread {
         let learned = catch_unwind(AssertUnwindSafe(|| {
             let capture = Capture::start(limits.clone(), rate_hz);
             let taken = capture.and_then(|capture| self.listen(chunks, capture));
-            taken.map_err(|error| error.to_string()).and_then(|take| self.analyze(take, &limits))
+            self.analyze(taken?, &limits)
         }))
-        .unwrap_or_else(|_| Err(INTERNAL.into()));
+        .unwrap_or(Err(LearningError::Internal));
         let is_learned = learned.is_ok();
-        if let Err(message) = learned {
+        if let Err(error) = learned {
             self.update(|state| {
                 // Whatever ended it, the worker need not go on copying. Under the lock, so that this cannot reach a
                 // capture that begins after this one.
                 let _ = self.commands.send(Command::EndCapture);
                 state.run = None;
-                state.rest(Some(message));
+                state.rest(Some(error.to_string()));
             });
         }
         if !self.is_cancelled()
@@ -99,7 +111,7 @@ impl LearningThread {
     }
 
     /// Measures the stretch, averages over it, and puts the result in force.
-    fn analyze(&self, mut take: Take, limits: &CaptureLimits) -> Result<(), String> {
+    fn analyze(&self, mut take: Take, limits: &CaptureLimits) -> Result<(), LearningError> {
         let sample_rate_hz = &self.normalization.sample_rate_hz;
         let heard = take.heard();
         let folder = lock(&self.state).export.clone();
@@ -110,16 +122,16 @@ impl LearningThread {
                 status.heard = heard;
             });
             if self.is_cancelled() {
-                return Err(CaptureError::Cancelled.to_string());
+                return Err(Cause::new(CaptureError::Cancelled));
             }
             // The files grow once more while they are measured: stretches of silence are written out.
-            limits.check_space().map_err(|error| error.to_string())
+            limits.check_space().map_err(Cause::new)
         };
         let measuring = if self.network.is_some() { MEASURING_SHARE } else { 1.0 };
         let profile =
             analyze(&mut take, &self.normalization, &mut |share| watch(analysis * measuring * share))?;
         if profile.0.iter().all(Option::is_none) {
-            return Err(NOTHING_HEARD.into());
+            return Err(LearningError::NothingHeard);
         }
         let averaged = match &self.network {
             Some(network) => {
@@ -129,18 +141,18 @@ impl LearningThread {
             None => Ok(None),
         };
         if self.is_cancelled() {
-            return Err(CaptureError::Cancelled.to_string());
+            return Err(CaptureError::Cancelled.into());
         }
         let exported = folder.map(|folder| {
             let mut watch = |share| watch(ANALYSIS_SHARE + (1.0 - ANALYSIS_SHARE) * share);
             let written = write_stems(&mut take, *sample_rate_hz, &folder, &mut watch);
             written.map_or_else(
-                |reason| reason,
+                |error| error.to_string(),
                 |made| format!("The normalized stems are in {}.", made.display()),
             )
         });
         if self.is_cancelled() {
-            return Err(CaptureError::Cancelled.to_string());
+            return Err(CaptureError::Cancelled.into());
         }
         // The profile is good without them.
         let (statistics, message) = match averaged {
@@ -163,11 +175,11 @@ impl LearningThread {
         learned: LearnedSong,
         message: Option<String>,
         exported: Option<String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), LearningError> {
         let Normalization { recipe, targets, sample_rate_hz } = &*self.normalization;
         let source = CorrectionSource::Fixed(learned.profile.clone());
         let corrections = Corrections::new(recipe, targets, &source, f64::from(*sample_rate_hz))
-            .map_err(|error| format!("The song cannot be measured: {error}."))?;
+            .map_err(AnalysisError::from)?;
         let statistics = learned.statistics.as_ref().map(|learned| learned.statistics.clone());
         self.update(|state| {
             state.status.holds_statistics = statistics.is_some();

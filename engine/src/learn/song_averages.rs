@@ -4,17 +4,32 @@
 
 use std::path::Path;
 
-use tributary_dsp::{CHANNELS, Stem, StemStore};
+use tributary_dsp::{CHANNELS, Cause, Stem, StemStore, StoreError};
 
 use crate::bundle::ModelBundle;
 use crate::bundle::statistics::Statistics;
+use crate::error::ModelError;
 use crate::model::SongLearner;
 use crate::pipeline::window::StemWindow;
 
 /// Four normalized stems at the model's rate; those that are missing are silent.
 pub type NormalizedStems<'a> = [Option<&'a mut dyn StemStore>; Stem::COUNT];
 /// Hears the share done, 0 to 1, and may stop the work by returning a reason.
-pub type Progress<'a> = dyn FnMut(f64) -> Result<(), String> + 'a;
+pub type Progress<'a> = dyn FnMut(f64) -> Result<(), Cause> + 'a;
+
+/// Why a network's averages over a song are not known.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SongAveragesError {
+    /// The network cannot be loaded or run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A stem cannot be read.
+    #[error(transparent)]
+    Stem(#[from] StoreError),
+    /// Whoever heard the progress wanted no more of it.
+    #[error(transparent)]
+    Stopped(#[from] Cause),
+}
 
 impl ModelBundle {
     /// What the network averages over a song. Loads a model of its own and runs it once over the whole song, on two cores if
@@ -22,19 +37,19 @@ impl ModelBundle {
     /// the song is shorter than its window.
     ///
     /// # Errors
-    /// A sentence on what cannot be loaded, run or read, or the reason of `progress`.
+    /// What cannot be loaded, run or read, or the reason of `progress`.
     pub fn song_statistics(
         &self,
         library: Option<&Path>,
         stems: NormalizedStems<'_>,
         looks_ahead: bool,
         progress: &mut Progress<'_>,
-    ) -> Result<Option<Statistics>, String> {
+    ) -> Result<Option<Statistics>, SongAveragesError> {
         if !self.has_statistics() {
             return Ok(None);
         }
         let bundle = self.clone().listening();
-        let mut model = bundle.find_library_and_load(library).map_err(|error| error.to_string())?.model;
+        let mut model = bundle.find_library_and_load(library)?.model;
         let mut window = StemWindow::new(model.geometry());
         if looks_ahead && model.look_ahead() {
             window = window.showing_next();
@@ -52,7 +67,7 @@ fn run_over(
     mut window: StemWindow,
     mut stems: NormalizedStems<'_>,
     progress: &mut Progress<'_>,
-) -> Result<Option<Statistics>, String> {
+) -> Result<Option<Statistics>, SongAveragesError> {
     let geometry = window.geometry();
     let frames = stems.iter().flatten().map(|stem| stem.frames()).max().unwrap_or(0);
     let mut piece: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| vec![0.0; geometry.hop_frames]);
@@ -69,9 +84,9 @@ fn run_over(
 }
 
 /// Listens to every window that is complete.
-fn listen(learner: &mut dyn SongLearner, window: &mut StemWindow) -> Result<(), String> {
+fn listen(learner: &mut dyn SongLearner, window: &mut StemWindow) -> Result<(), ModelError> {
     while window.is_complete() {
-        learner.listen(window).map_err(|error| error.to_string())?;
+        learner.listen(window)?;
         window.advance(true);
     }
     Ok(())
@@ -83,7 +98,7 @@ fn read(
     at: usize,
     count: usize,
     piece: &mut [Vec<f32>; CHANNELS],
-) -> Result<(), String> {
+) -> Result<(), StoreError> {
     for (stem, pair) in stems.iter_mut().zip(piece.chunks_exact_mut(2)) {
         let [left, right] = pair else { continue };
         let there = stem.as_ref().map_or(0, |stem| stem.frames().saturating_sub(at).min(count));
@@ -92,7 +107,7 @@ fn read(
         if let Some(stem) = stem
             && there > 0
         {
-            stem.read(at, &mut left[..there], &mut right[..there]).map_err(|error| error.to_string())?;
+            stem.read(at, &mut left[..there], &mut right[..there])?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tributary_dsp::Cause;
 
 use crate::learn::learned::LearnedSong;
 use crate::regular_file;
@@ -26,6 +27,7 @@ pub enum SongFileError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         reason: std::io::Error,
     },
     /// It is larger than any profile.
@@ -40,7 +42,8 @@ pub enum SongFileError {
         /// The file.
         path: PathBuf,
         /// Why.
-        reason: String,
+        #[source]
+        reason: Cause,
     },
     /// A later version wrote it.
     #[error("{} was written by a newer version of Tributary (format {format})", path.display())]
@@ -56,6 +59,7 @@ pub enum SongFileError {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         reason: std::io::Error,
     },
 }
@@ -75,8 +79,8 @@ impl LearnedSong {
         if text.len() as u64 > BYTES_MAX {
             return Err(SongFileError::TooLarge { path: path.into() });
         }
-        let not_one = |reason: String| SongFileError::NotOne { path: path.into(), reason };
-        let document: Value = serde_json::from_slice(&text).map_err(|error| not_one(error.to_string()))?;
+        let not_one = |reason: Cause| SongFileError::NotOne { path: path.into(), reason };
+        let document: Value = serde_json::from_slice(&text).map_err(|error| not_one(Cause::new(error)))?;
         match document.get("format").and_then(Value::as_u64) {
             Some(FORMAT) => {}
             Some(format) if format > FORMAT => {
@@ -87,8 +91,8 @@ impl LearnedSong {
         let Some(learned) = document.get("learned") else {
             return Err(not_one("nothing in it was learned".into()));
         };
-        let song = Self::deserialize(learned).map_err(|error| not_one(error.to_string()))?;
-        song.profile.validate().map_err(|error| not_one(error.to_string()))?;
+        let song = Self::deserialize(learned).map_err(|error| not_one(Cause::new(error)))?;
+        song.profile.validate().map_err(|error| not_one(Cause::new(error)))?;
         if song.statistics.as_ref().is_some_and(|learned| !learned.statistics.is_possible()) {
             return Err(not_one("no network has such averages".into()));
         }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tributary_dsp::{StemStore, StoreError};
+use tributary_dsp::{Cause, StemStore, StoreError};
 
 /// Frames held in memory at a time; one transfer between memory and disk.
 const BLOCK_FRAMES: usize = 32_768;
@@ -178,7 +178,7 @@ pub enum StemFileError {
 
 impl From<StemFileError> for StoreError {
     fn from(error: StemFileError) -> Self {
-        Self { reason: error.to_string() }
+        Self { reason: Cause::new(error) }
     }
 }
 
@@ -273,7 +273,7 @@ mod tests {
         disk.file.set_len(0).expect("the disk forgets");
         for _ in 0..2 {
             let error = disk.read(BLOCK_FRAMES, &mut left, &mut right).expect_err("the block is gone");
-            assert!(error.reason.starts_with("a temporary file cannot be read"), "{error}");
+            assert!(error.reason.to_string().starts_with("a temporary file cannot be read"), "{error}");
         }
         let path = std::env::temp_dir().join(format!("tributary-read-only-{}", std::process::id()));
         std::fs::write(&path, b"").expect("written");
@@ -282,7 +282,7 @@ mod tests {
         disk.write(2 * BLOCK_FRAMES, &[1.0], &[1.0]).expect("it stays in memory");
         let error =
             disk.read(BLOCK_FRAMES, &mut left, &mut right).expect_err("the block in memory cannot be stored");
-        assert!(error.reason.starts_with("a temporary file cannot be written"), "{error}");
+        assert!(error.reason.to_string().starts_with("a temporary file cannot be written"), "{error}");
     }
 
     #[test]

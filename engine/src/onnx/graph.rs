@@ -6,6 +6,8 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
 
+use tributary_dsp::Cause;
+
 use super::inspection::inspect;
 use super::library::OnnxLibrary;
 use super::provider::Provider;
@@ -35,10 +37,8 @@ impl Graph {
         bytes: &[u8],
     ) -> Result<Self, ModelError> {
         inspect(bytes).map_err(|reason| ModelError::Refused { graph: name.into(), reason })?;
-        let session = build_session(library, provider, bytes).map_err(|reason| ModelError::Load {
-            graph: name.into(),
-            reason: reason.trim_end_matches('.').into(),
-        })?;
+        let session = build_session(library, provider, bytes)
+            .map_err(|reason| ModelError::Load { graph: name.into(), reason })?;
         Ok(Self { name: name.into(), session })
     }
 
@@ -126,7 +126,7 @@ impl Outputs<'_> {
 }
 
 fn missing(name: &str) -> ModelError {
-    ModelError::Run { reason: format!("the graph made no {name}") }
+    ModelError::Run { reason: format!("the graph made no {name}").into() }
 }
 
 fn samples<'a>(name: &str, value: &'a DynValue, wanted: [usize; 3]) -> Result<&'a [f32], ModelError> {
@@ -134,7 +134,7 @@ fn samples<'a>(name: &str, value: &'a DynValue, wanted: [usize; 3]) -> Result<&'
     if shape.iter().map(|&size| size as usize).eq(wanted) {
         return Ok(samples);
     }
-    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected") })
+    Err(ModelError::Run { reason: format!("{name} has shape {shape:?} where {wanted:?} is expected").into() })
 }
 
 impl<'a> Port<'a> {
@@ -170,10 +170,11 @@ impl Port<'_> {
     }
 }
 
-fn build_session(library: &OnnxLibrary, provider: Provider, bytes: &[u8]) -> Result<Session, String> {
-    let text = |e: ort::Error<ort::session::builder::SessionBuilder>| e.to_string();
+fn build_session(library: &OnnxLibrary, provider: Provider, bytes: &[u8]) -> Result<Session, Cause> {
+    // These errors carry the builder, which cannot be kept.
+    let text = |e: ort::Error<ort::session::builder::SessionBuilder>| Cause::from(e.to_string());
     Session::builder(library.environment())
-        .map_err(|e| e.to_string())?
+        .map_err(Cause::new)?
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(text)?
         .with_intra_threads(1)
@@ -189,7 +190,7 @@ fn build_session(library: &OnnxLibrary, provider: Provider, bytes: &[u8]) -> Res
         .with_execution_providers(provider.dispatches())
         .map_err(text)?
         .commit_from_memory(bytes)
-        .map_err(|e| e.to_string())
+        .map_err(Cause::new)
 }
 
 /// Options of runs that nobody limits.
@@ -199,5 +200,5 @@ pub(crate) fn unlimited() -> Result<RunOptions, ModelError> {
 
 /// What the runtime says of a run that failed.
 pub(super) fn run_error(error: ort::Error) -> ModelError {
-    ModelError::Run { reason: error.to_string() }
+    ModelError::Run { reason: Cause::new(error) }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ort::environment::Environment;
+use tributary_dsp::Cause;
 
 use super::collector;
 use crate::error::LibraryError;
@@ -63,14 +64,14 @@ impl OnnxLibrary {
 struct PrivateLibrary(PathBuf);
 
 fn load(PrivateLibrary(path): PrivateLibrary) -> Result<OnnxLibrary, LibraryError> {
-    let unusable = |reason: String| LibraryError::Unusable { path: path.clone(), reason };
-    let path = path.canonicalize().map_err(|e| unusable(e.to_string()))?;
+    let unusable = |reason: Cause| LibraryError::Unusable { path: path.clone(), reason };
+    let path = path.canonicalize().map_err(|e| unusable(Cause::new(e)))?;
     let environment = ort::init_from(&path)
-        .map_err(|e| unusable(e.to_string()))?
+        .map_err(|e| unusable(Cause::new(e)))?
         .with_name("tributary")
         .with_telemetry(false)
         .build()
-        .map_err(|e| unusable(e.to_string()))?;
+        .map_err(|e| unusable(Cause::new(e)))?;
     // Errors come back as values; a plug-in must not write to the host's terminal.
     environment.set_log_level(ort::logging::LogLevel::Fatal);
     Ok(OnnxLibrary { path, environment })
@@ -78,12 +79,12 @@ fn load(PrivateLibrary(path): PrivateLibrary) -> Result<OnnxLibrary, LibraryErro
 
 /// Looks through a library's bytes; fails when it would report to its vendor. None of its code has run by then.
 fn looked_through(path: &Path) -> Result<PrivateLibrary, LibraryError> {
-    let unusable = |reason: String| LibraryError::Unusable { path: path.to_path_buf(), reason };
+    let unusable = |reason: Cause| LibraryError::Unusable { path: path.to_path_buf(), reason };
     let library = regular_file::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => unusable("there is no such file".into()),
-        _ => unusable(e.to_string()),
+        _ => unusable(Cause::new(e)),
     })?;
-    if collector::is_in(library).map_err(|e| unusable(e.to_string()))? {
+    if collector::is_in(library).map_err(|e| unusable(Cause::new(e)))? {
         return Err(LibraryError::Reports { path: path.to_path_buf(), version: RUNTIME_VERSION });
     }
     Ok(PrivateLibrary(path.to_path_buf()))

@@ -1,7 +1,7 @@
 //! The normalizer within the pipeline: Fx-normalized stems out, aligned with those that go in, because its delay is dropped
 //! at the start of every stream. Who listens to the stems, to learn from them, hears them on their way in.
 
-use tributary_dsp::{CHANNELS, CorrectionSource, FxNormalizer, Recipe, Stem, StemsBlock, Targets};
+use tributary_dsp::{CHANNELS, Cause, CorrectionSource, FxNormalizer, Recipe, Stem, StemsBlock, Targets};
 
 use super::intake::{BLOCK_FRAMES, Block, DENORMAL_GUARD_LINEAR};
 use super::timeline::Timeline;
@@ -19,13 +19,13 @@ pub(crate) trait StemListener: Send {
 
 /// Stems that were normalized before, as whole files at the model's rate: fills eight planar slices of equal length with the
 /// frames from a place in the song on, also behind its end, or says why it cannot.
-pub type ReadyStems = dyn FnMut(u64, [&mut [f32]; CHANNELS]) -> Result<(), String> + Send;
+pub type ReadyStems = dyn FnMut(u64, [&mut [f32]; CHANNELS]) -> Result<(), Cause> + Send;
 
 /// Where ready stems are read.
 struct Ready {
     read: Box<ReadyStems>,
     frame: u64,
-    failed: Option<String>,
+    failed: Option<Cause>,
 }
 
 /// Builds the normalizer a pipeline uses. Also gives the engine its latency before a model exists.
@@ -36,7 +36,7 @@ pub(crate) fn build_normalizer(
     sample_rate_hz: f64,
 ) -> Result<FxNormalizer, EngineError> {
     FxNormalizer::new(recipe, targets, source, sample_rate_hz, BLOCK_FRAMES)
-        .map_err(|e| EngineError::Normalizer { reason: e.to_string() })
+        .map_err(|e| EngineError::Normalizer { reason: Cause::new(e) })
 }
 
 /// See the module documentation.
@@ -64,7 +64,7 @@ impl Normalize {
     }
 
     /// Why ready stems could not be read, once.
-    pub(crate) fn take_failure(&mut self) -> Option<String> {
+    pub(crate) fn take_failure(&mut self) -> Option<Cause> {
         self.ready.as_mut()?.failed.take()
     }
 

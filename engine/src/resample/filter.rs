@@ -4,6 +4,7 @@ use rubato::audioadapter_buffers::direct::SequentialSliceOfVecs;
 use rubato::{
     Async, FixedAsync, Resampler as _, SincInterpolationParameters, SincInterpolationType, WindowFunction,
 };
+use tributary_dsp::Cause;
 
 use super::rates::{CHUNK_FRAMES, common_divisor, exact_phases, reach_frames, sinc_frames};
 use crate::error::EngineError;
@@ -100,7 +101,7 @@ impl Filter {
             .interpolation(interpolation);
         let inner =
             Async::new_sinc(to_hz / from_hz, 1.0, &parameters, CHUNK_FRAMES, channels, FixedAsync::Input)
-                .map_err(|e| EngineError::Resampler { reason: e.to_string() })?;
+                .map_err(|e| EngineError::Resampler { reason: Cause::new(e) })?;
         let (lead_in_frames, skip_frames) = alignment(from_hz, to_hz, sinc_frames, oversampling_factor);
         let output = vec![vec![0.0; inner.output_frames_max()]; channels];
         let gathered = vec![Vec::with_capacity(CHUNK_FRAMES); channels];

@@ -86,8 +86,11 @@ fn the_normalizer_does_nothing_beside_them_and_is_back_elsewhere_in_the_song() {
 fn what_cannot_be_read_ends_the_mix_with_the_reason() {
     let stems = noise_stems(30_000, 6);
     let mut pipeline = pipeline(CorrectionSource::Adaptive)
-        .with_ready_stems(Box::new(|_, _| Err("the disk is gone".to_owned())));
+        .with_ready_stems(Box::new(|_, _| Err("the disk is gone".into())));
     let channels = stems.each_ref().map(Vec::as_slice);
     let error = pipeline.push(channels).unwrap_err();
-    assert!(matches!(&error, EngineError::Stopped { reason } if reason == "the disk is gone"), "{error}");
+    assert!(
+        matches!(&error, EngineError::Stopped { reason } if reason.to_string() == "the disk is gone"),
+        "{error}"
+    );
 }

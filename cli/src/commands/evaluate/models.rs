@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use tributary_audio_io::error::in_full;
-use tributary_dsp::{CorrectionSource, StereoBuffer};
+use tributary_dsp::{Cause, CorrectionSource, StereoBuffer};
 use tributary_engine::{MaskHold, Pipeline, mix_song};
 
 use crate::evaluation::RATE_HZ;
@@ -71,7 +71,9 @@ fn mix(choice: &ModelChoice, stems: Stems<'_>, held: bool) -> Result<StereoBuffe
     let limiter = choice.limiter();
     let mut pipeline = Pipeline::new(choice.load()?.model, &recipe, &targets, source, limiter, rate_hz)?;
     if normalized.are_ready(&recipe) {
-        pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| normalized.read(start, stems)));
+        pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| {
+            normalized.read(start, stems).map_err(Cause::new)
+        }));
     }
     pipeline.freeze_statistics(statistics)?;
     if held {

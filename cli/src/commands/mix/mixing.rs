@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use tributary_audio_io::error::in_full;
 use tributary_audio_io::file_output::write_audio_with;
 use tributary_audio_io::resample::resample;
 use tributary_audio_io::song::Song;
 use tributary_audio_io::stem_space::Spaces;
 use tributary_audio_io::writer::{AudioFormat, Container, Samples};
-use tributary_dsp::{CHANNELS, CorrectionSource, Recipe, Stem, StemStore, Targets};
+use tributary_dsp::{CHANNELS, Cause, CorrectionSource, Recipe, Stem, StemStore, Targets};
 use tributary_engine::offline::{OfflineFigures, mix_stream};
 use tributary_engine::{Controls, LatencyReport, Pipeline, Statistics, StemFile};
 
@@ -127,7 +126,9 @@ impl<'a> Mixing<'a> {
             .with_stem_meters()
             .on_two_cores();
         if let Some(mut normalized) = ready {
-            pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| normalized.read(start, stems)));
+            pipeline = pipeline.with_ready_stems(Box::new(move |start, stems| {
+                normalized.read(start, stems).map_err(Cause::new)
+            }));
         }
         let learned = statistics.is_some();
         pipeline.freeze_statistics(statistics)?;
@@ -200,9 +201,9 @@ impl<'a> Mixing<'a> {
             for (stem, pair) in song.stems.iter_mut().zip(piece.chunks_exact_mut(2)) {
                 let [left, right] = pair else { continue };
                 match stem {
-                    Some(stem) => stem
-                        .read(at, &mut left[..count], &mut right[..count])
-                        .map_err(|error| error.to_string())?,
+                    Some(stem) => {
+                        stem.read(at, &mut left[..count], &mut right[..count]).map_err(Cause::new)?;
+                    }
                     None => {
                         left[..count].fill(0.0);
                         right[..count].fill(0.0);
@@ -216,8 +217,8 @@ impl<'a> Mixing<'a> {
         let format = AudioFormat { container, sample_rate_hz, frames, samples };
         let written = write_audio_with(output, format, |sink| {
             let mut take = |[left, right]: [&[f32]; 2]| {
-                meter.add(left, right).map_err(|error| in_full(&error))?;
-                sink.write(left, right).map_err(|error| error.to_string())
+                meter.add(left, right).map_err(Cause::new)?;
+                sink.write(left, right).map_err(Cause::new)
             };
             let figures = mix_stream(pipeline, &mut source, &mut take).context("the song cannot be mixed")?;
             Ok::<_, anyhow::Error>((figures, sink.clipped()))
