@@ -79,7 +79,7 @@ fn snapshot(root: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Every command with outputs that would destroy something, and a part of the sentence that refuses it.
-const REFUSED: [(&str, &str); 54] = [
+const REFUSED: [(&str, &str); 57] = [
     ("mix song --model sum -o song/vocals.wav", "it is read by this command"),
     ("mix song --model sum -o alias/vocals.wav", "song/vocals.wav is read by this command"),
     ("mix song --model sum -o deep/../song/vocals.wav", "is read by this command"),
@@ -112,6 +112,9 @@ const REFUSED: [(&str, &str); 54] = [
     ("evaluate --reference human.wav --mix m=x.wav --csv new --html new", "is the same file"),
     ("evaluate judged --json judged/One/reference.wav", "is read by this command"),
     ("evaluate judged --html judged/One/vocals.wav", "is read by this command"),
+    ("explain song x.wav --json x.wav", "is read by this command"),
+    ("explain song x.wav --json song/drums.wav", "is read by this command"),
+    ("stems song -o song/vocals.wav", "is read by this command"),
     ("listen build plan.toml -o plan.toml", "is read by this command"),
     ("listen build plan.toml -o x.wav", "is read by this command"),
     ("listen build plan.toml -o song/page.html", "it lies in song, which is read"),
@@ -151,6 +154,23 @@ fn an_output_that_would_destroy_something_is_refused_before_any_work() {
         let result = run(&root, &line.replace("LONG", &"n".repeat(300))).fails_with(sentence);
         assert!(result.out.is_empty(), "{line}: {}", result.out);
         assert!(before == snapshot(&root), "{line}: something has changed");
+    }
+}
+
+/// What only prints.
+const WRITES_NOTHING: [&str; 3] = ["completions", "man", "help"];
+
+#[test]
+fn no_command_that_writes_is_missing_above() {
+    let help = Run::from(Command::new(env!("CARGO_BIN_EXE_tributary")).arg("--help").output().expect("runs"));
+    // Commands stand in groups, indented by two, each before what it does.
+    let indented = help.out.lines().filter_map(|line| line.strip_prefix("  "));
+    let names = indented.take_while(|line| !line.starts_with('-')).filter_map(|line| line.split(' ').next());
+    let commands: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+    assert!(commands.contains(&"mix") && commands.contains(&"man"), "{commands:?}");
+    for command in commands.into_iter().filter(|command| !WRITES_NOTHING.contains(command)) {
+        let is_tried = REFUSED.iter().any(|(line, _)| line.split(' ').next() == Some(command));
+        assert!(is_tried, "{command} writes: say above what it must not");
     }
 }
 
