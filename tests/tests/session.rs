@@ -8,7 +8,7 @@ use clap_host::play::{play, play_aligned};
 use clap_host::signals::Random;
 use clap_host::state::SavedState;
 use clap_host::{AudioSetup, Instance, ParameterChange, Partition};
-use common::{MODEL_RATE_HZ, NULL_DB, Plugin, song};
+use common::{MODEL_RATE_HZ, NULL_DB, Plugin, activate, song};
 use serde_json::{Value, json};
 
 /// Saved values of all parameters, in the plug-in's order.
@@ -26,12 +26,12 @@ fn parameters_are_named_in_range_and_readable() {
     assert_eq!(names[..7], of_mix);
     let effects = ["Reverb", "EQ", "Compression", "Panning", "Width", "Loudness"];
     assert_eq!(names[7..13], effects);
-    for (stem, names) in ["Vocals", "Bass", "Drums", "Other"].into_iter().zip(names[13..].chunks(10)) {
-        let of_stem = ["trim", "mute", "solo", "leave alone"].into_iter().chain(effects);
+    for (stem, names) in ["Vocals", "Bass", "Drums", "Other"].into_iter().zip(names[13..].chunks(11)) {
+        let of_stem = ["trim", "mute", "solo", "leave alone", "lock"].into_iter().chain(effects);
         let wanted: Vec<String> = of_stem.map(|name| format!("{stem} {name}")).collect();
         assert_eq!(names, wanted);
     }
-    assert_eq!(names.len(), 13 + 4 * 10);
+    assert_eq!(names.len(), 13 + 4 * 11);
     for parameter in &parameters {
         assert!(parameter.is_automatable, "{parameter:?}");
         assert_eq!(plugin.instance.value(parameter).unwrap(), parameter.default);
@@ -42,6 +42,47 @@ fn parameters_are_named_in_range_and_readable() {
     }
     let mix = plugin.instance.parameter("Mix").unwrap();
     assert_eq!(plugin.instance.text(&mix, mix.max).unwrap(), "100.0 %");
+}
+
+/// Which stems a project says are locked at something.
+fn locked(saved: &SavedState) -> [bool; 4] {
+    let json = saved.json().unwrap();
+    let document: Value = serde_json::from_str(json["fields"]["locked"].as_str().unwrap()).unwrap();
+    std::array::from_fn(|stem| document["locked"][stem].is_object())
+}
+
+/// With the shipped model: locked while it plays, saved, and bounced by another instance that has heard nothing.
+#[test]
+fn what_stems_are_locked_at_is_in_the_project() {
+    let Some(mut plugin) = Plugin::with_default_model() else { return };
+    let bounce = |instance: &mut Instance| {
+        let mut processor = activate(instance, AudioSetup::offline(MODEL_RATE_HZ, 512));
+        let (latency, audio) = (instance.latency_frames(), song(4 * 44_100, MODEL_RATE_HZ, 4));
+        let mix = play_aligned(&mut processor, &audio, &Partition::Fixed(512), latency).unwrap();
+        instance.deactivate(processor);
+        mix
+    };
+    let open = bounce(&mut plugin.instance);
+    let mut processor = plugin.bounce(512);
+    let lock = |stem: &str| {
+        let parameter = plugin.instance.parameter(&format!("{stem} lock")).unwrap();
+        ParameterChange { frame: 0, parameter_id: parameter.id, value: parameter.max }
+    };
+    let changes = ["Vocals", "Bass", "Other"].map(lock);
+    // Long enough that there is something to keep of each of them.
+    let audio = song(20 * 44_100, MODEL_RATE_HZ, 5);
+    clap_host::play::play_with(&mut processor, &audio, &Partition::Fixed(512), &changes, &mut |_| {})
+        .unwrap();
+    plugin.instance.deactivate(processor);
+    let saved = plugin.instance.save_state().unwrap();
+    assert_eq!(locked(&saved), [true, true, false, true]);
+    let here = bounce(&mut plugin.instance);
+    let mut other = plugin.another();
+    other.load_state(&saved).unwrap();
+    let there = bounce(&mut other);
+    assert!(here == there, "residual {:.1} dB", here.residual_db(&there));
+    assert!(here != open, "the lock does something");
+    assert_eq!(locked(&other.save_state().unwrap()), [true, true, false, true]);
 }
 
 #[test]
@@ -59,6 +100,7 @@ fn parameters_and_session_survive_saving_and_loading() {
         ("Vocals trim", 0.25),
         ("Bass leave alone", 1.0),
         ("Drums mute", 1.0),
+        ("Other lock", 1.0),
         ("Other Width", 0.5),
     ];
     let audio = song(44_100, MODEL_RATE_HZ, 1);
