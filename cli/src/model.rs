@@ -24,6 +24,7 @@ const SUM_GEOMETRY: WindowGeometry = WindowGeometry {
     lookahead_frames: 64,
     crossfade_frames: 64,
     margin_frames: 0,
+    computing_frames: 4096,
 };
 
 /// What mixes, before it is loaded.

@@ -15,7 +15,7 @@ use crate::reading::StemReading;
 use crate::recipe::{Recipe, RecipeError};
 use crate::rules::RecipeKind;
 use crate::session::Session;
-use crate::stem::Stem;
+use crate::stem::{CHANNELS, Stem};
 use crate::stem_chain::StemChain;
 use crate::store::StoreError;
 use crate::targets::{Targets, TargetsError};
@@ -119,6 +119,9 @@ impl Corrections {
     }
 }
 
+/// The part of a normalizer's latency that is the gathering of a hop: [`HOP_FRAMES`] in place.
+pub const GATHERING: &str = "normalizer hop";
+
 /// Corrections that were kept when a stem was locked, ready to take over in a normalizer ([`FxNormalizer::lock_at`]) and to
 /// stay. Building them takes as long as building [`Corrections`].
 #[derive(Debug)]
@@ -216,8 +219,7 @@ impl FxNormalizer {
             StemChain::new(ahead, corrections, recipe.kind == RecipeKind::Tributary, sample_rate_hz)
         });
         let ahead = chains[0].ahead().latency_parts();
-        let latency_parts =
-            [("normalizer hop", HOP_FRAMES)].into_iter().chain(ahead).chain(corrected).collect();
+        let latency_parts = [(GATHERING, HOP_FRAMES)].into_iter().chain(ahead).chain(corrected).collect();
         Ok(Self { chains, hops: Box::new([Hop::SILENT; Stem::COUNT]), position: 0, latency_parts })
     }
 
@@ -236,16 +238,49 @@ impl FxNormalizer {
                     side.swap_with_slice(&mut held[self.position..self.position + count]);
                 }
             }
-            self.position += count;
             done += count;
-            if self.position == HOP_FRAMES {
-                self.position = 0;
-                for (chain, hop) in self.chains.iter_mut().zip(self.hops.iter_mut()) {
-                    chain.process(hop);
-                }
-                self.compare_stems();
+            self.advance(count);
+        }
+    }
+
+    /// As [`FxNormalizer::process`], for a caller that needs no frame back for each it gives: every hop of 1,024 frames
+    /// is handed to `sink` as soon as it is made, eight planar slices. That is [`HOP_FRAMES`] sooner than in place, so the hop
+    /// that ends with frame n of the input lies [`FxNormalizer::latency_samples`] − [`HOP_FRAMES`] frames before it. Use the
+    /// one or the other between two resets. Never allocates, never fails.
+    pub fn pass(&mut self, stems: [&[f32]; CHANNELS], mut sink: impl FnMut([&mut [f32]; CHANNELS])) {
+        let frames = stems[0].len();
+        let mut done = 0;
+        while done < frames {
+            let count = (frames - done).min(HOP_FRAMES - self.position);
+            let held = self.hops.iter_mut().flat_map(Hop::sides_mut);
+            for (held, channel) in held.zip(stems) {
+                held[self.position..self.position + count].copy_from_slice(&channel[done..done + count]);
+            }
+            done += count;
+            if self.advance(count) {
+                let mut sides = self.hops.iter_mut().flat_map(Hop::sides_mut);
+                sink(std::array::from_fn(|_| sides.next().map(|side| &mut side[..]).unwrap_or_default()));
             }
         }
+    }
+
+    /// Frames that have been gathered of the next hop.
+    pub fn gathered_frames(&self) -> usize {
+        self.position
+    }
+
+    /// So many frames have been gathered; makes the hop if that completes it, and says so.
+    fn advance(&mut self, count: usize) -> bool {
+        self.position += count;
+        let is_complete = self.position == HOP_FRAMES;
+        if is_complete {
+            self.position = 0;
+            for (chain, hop) in self.chains.iter_mut().zip(self.hops.iter_mut()) {
+                chain.process(hop);
+            }
+            self.compare_stems();
+        }
+        is_complete
     }
 
     /// Tells every stem how it stands to the others, as far as they have been heard: what the next hop goes by.

@@ -143,6 +143,32 @@ fn any_partition_gives_the_same_bits() {
 }
 
 #[test]
+fn hops_handed_out_at_once_are_those_in_place_sooner_by_one() {
+    let recipe = Recipe { kind: RecipeKind::Tributary, ..Recipe::default() };
+    let input = song(60 * HOP_FRAMES);
+    let mut wanted = input.clone();
+    run(&mut normalizer(&recipe, CorrectionSource::Adaptive), &mut wanted, || 4_096);
+    let mut chain = normalizer(&recipe, CorrectionSource::Adaptive);
+    let mut found: [Vec<f32>; CHANNELS] = std::array::from_fn(|_| Vec::with_capacity(input[0].len()));
+    let mut random = Random(5);
+    let mut start = 0;
+    while start < input[0].len() {
+        let end = (start + 1 + (3_000.0 * random.next()) as usize).min(input[0].len());
+        let stems = std::array::from_fn(|channel| &input[channel][start..end]);
+        let before = ALLOCATIONS.with(Cell::get);
+        chain.pass(stems, |hop| {
+            found.iter_mut().zip(hop).for_each(|(found, hop)| found.extend_from_slice(hop));
+        });
+        assert_eq!(ALLOCATIONS.with(Cell::get), before);
+        start = end;
+        assert_eq!(found[0].len() + chain.gathered_frames(), start, "a hop is there with its last frame");
+    }
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert!(found[..found.len() - HOP_FRAMES] == wanted[HOP_FRAMES..]);
+    }
+}
+
+#[test]
 fn a_reset_normalizer_is_a_fresh_one() {
     let input = song(200_000);
     for recipe in recipes() {

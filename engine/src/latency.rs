@@ -3,7 +3,8 @@
 //! frames of the host's rate, and the parts add up to the total exactly.
 
 use serde::{Deserialize, Serialize};
-use tributary_dsp::FxNormalizer;
+use tributary_dsp::normalizer::GATHERING;
+use tributary_dsp::{FxNormalizer, HOP_FRAMES};
 
 use crate::bundle::contract::WindowGeometry;
 use crate::error::EngineError;
@@ -61,8 +62,8 @@ impl LatencyReport {
     }
 }
 
-/// What the synchronous pipeline needs, with or without a limiter behind the model: output frame n exists once input frame n + total is in. Asked before any model is
-/// loaded, so that a host can be told at once.
+/// What the synchronous pipeline needs, with or without a limiter behind the model: output frame n exists once input frame
+/// n + total is in. Asked before any model is loaded, so that a host can be told at once.
 ///
 /// # Errors
 /// When the host's rate is out of range.
@@ -76,7 +77,10 @@ pub fn pipeline_latency(
     let host_per_model = host_rate_hz / model_rate_hz;
     let to_model = resample::lookahead_frames(host_rate_hz, model_rate_hz)?;
     let to_host = resample::lookahead_frames(model_rate_hz, host_rate_hz)?;
-    let mut model_parts: Vec<(&str, usize)> = normalizer.latency_parts();
+    let normalizing = normalizer.latency_parts().into_iter();
+    let mut model_parts: Vec<(&str, usize)> = normalizing
+        .map(|(name, frames)| (name, if name == GATHERING { grids_wait_frames(geometry) } else { frames }))
+        .collect();
     model_parts
         .push(("lookahead", geometry.lookahead_frames - geometry.crossfade_frames - geometry.margin_frames));
     model_parts.push(("front end", geometry.margin_frames));
@@ -101,4 +105,36 @@ pub fn pipeline_latency(
     };
     let limiter = if limits { limiter::latency_frames(host_rate_hz) } else { 0 };
     Ok(report.with("resampling", resampling).with("limiter", limiter))
+}
+
+/// How long a window can be kept waiting, at most, because its last frame lies within a hop of the normalizer, which comes as a
+/// whole. Both grids pass through the song's frame 0; where the windows' ends lie on the normalizer's grid, nothing waits.
+fn grids_wait_frames(geometry: WindowGeometry) -> usize {
+    let step = greatest_common_divisor(geometry.hop_frames, HOP_FRAMES);
+    // Windows end at all frames of this remainder, so the worst one ends this far into a hop.
+    match geometry.lookahead_frames % step {
+        0 => HOP_FRAMES - step,
+        into_hop => HOP_FRAMES - into_hop,
+    }
+}
+
+fn greatest_common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_wait_is_that_of_the_worst_window() {
+        for hop_frames in [64, 192, 256, 512, 960, 1024, 2048, 2240, 11_008, 11_264] {
+            for lookahead_frames in [0, 64, 512, 1024, 2560, 3072, 10_240] {
+                let geometry = WindowGeometry { hop_frames, lookahead_frames, ..WindowGeometry::DEFAULT };
+                let ends = (1..=HOP_FRAMES).map(|window| window * hop_frames + lookahead_frames);
+                let worst = ends.map(|end| end.next_multiple_of(HOP_FRAMES) - end).max().unwrap();
+                assert_eq!(grids_wait_frames(geometry), worst, "{hop_frames}, {lookahead_frames}");
+            }
+        }
+    }
 }

@@ -198,9 +198,9 @@ impl Pipeline {
         self.normalize.normalizer().tone_portraits()
     }
 
-    /// By how many host frames the normalized stems lag behind those that come in.
+    /// By how many host frames the normalized stems lag at present behind those that come in.
     pub(crate) fn normalizer_frames(&self) -> u64 {
-        let samples = self.normalize.normalizer().latency_samples() as f64;
+        let samples = self.normalize.held_frames() as f64;
         (samples * self.host_rate_hz / f64::from(self.geometry.sample_rate_hz)).round() as u64
     }
 
@@ -401,18 +401,16 @@ impl Pipeline {
             if let Some(watch) = watch {
                 watch.take_stems(arrived);
             }
-            let mut stems = normalize.process(block, lead_frames);
-            if stems[0].is_empty() {
-                return;
-            }
-            faders.process(&mut stems);
-            let stems = stems.each_ref().map(|channel| &**channel);
-            let sum = sum.of(stems);
-            if let Some(meters) = meters {
-                meters.add_stems_after(stems, sum);
-            }
-            sum_output.take(sum);
-            window.append(stems);
+            normalize.process(block, lead_frames, |mut stems| {
+                faders.process(&mut stems);
+                let stems = stems.each_ref().map(|channel| &**channel);
+                let sum = sum.of(stems);
+                if let Some(meters) = meters {
+                    meters.add_stems_after(stems, sum);
+                }
+                sum_output.take(sum);
+                window.append(stems);
+            });
         });
     }
 
@@ -421,9 +419,9 @@ impl Pipeline {
         self.window.is_complete()
     }
 
-    /// Frames at the model's rate that must still arrive before a hop is due.
+    /// Frames at the model's rate that must still come in before a hop is due.
     pub fn missing_frames(&self) -> usize {
-        self.window.missing_frames()
+        self.normalize.frames_until(self.window.missing_frames())
     }
 
     /// The host frame one past the end of the next hop to be made.

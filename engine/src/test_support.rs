@@ -21,6 +21,7 @@ pub const SMALL_GEOMETRY: WindowGeometry = WindowGeometry {
     lookahead_frames: 512,
     crossfade_frames: 128,
     margin_frames: 0,
+    computing_frames: 512,
 };
 
 /// A recipe in which every effect's amount is 0: the normalizer only delays.

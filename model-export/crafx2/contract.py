@@ -33,6 +33,8 @@ CEILING_DBTP = -1.0
 #: How far down the mix may be driven into the network's final tanh, dB; `engine/src/bundle/contract/network.rs` says
 #: the same.
 OUTPUT_DRIVE_RANGE_DB = (-40.0, 0.0)
+#: Shares of a hop that computing it may take; `engine/src/bundle/contract/parts.rs` says the same.
+COMPUTING_SHARE_RANGE = (0.05, 1.0)
 #: How a bundle's network is cut into graphs: `incremental` computes every frame once (what the plug-in runs best),
 #: `split` runs the latent mixer on a window at every hop, `whole` is one graph over the window.
 Form = Literal["incremental", "split", "whole"]
@@ -55,13 +57,23 @@ class Window:
     hop_frames: int = 11_008
     lookahead_frames: int = 10_240
     crossfade_frames: int = 1_024
+    #: The share of a hop's time that computing it may take on a slow machine, in every mode. It makes the latency
+    #: that a host is told, so it belongs to the bundle and not to the machine. All of a hop if absent.
+    computing_share: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value % FRAME_RATIO or value < 0:
+        for name, value in self.written().items():
+            if name != "computing_share" and (value % FRAME_RATIO or value < 0):
                 raise ValueError(f"{name} is {value}; it must be a multiple of {FRAME_RATIO}")
+        lowest, highest = COMPUTING_SHARE_RANGE
+        if self.computing_share is not None and not lowest <= self.computing_share <= highest:
+            raise ValueError(f"computing_share is {self.computing_share}; expected {lowest:g} to {highest:g}")
         if self.lookahead_frames < self.crossfade_frames + MARGIN_FRAMES:
             raise ValueError("lookahead_frames must hold crossfade_frames and the front end's margin")
+
+    def written(self) -> dict[str, Any]:
+        """The contract's entry `window`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def drive_gain(output_drive_db: float) -> float:

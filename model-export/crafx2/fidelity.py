@@ -27,6 +27,8 @@ from .model import CRAFx2
 from .streaming import IncrementalStream
 
 Array = NDArray[np.float32]
+#: Frames of the normalizer's hop, by which the engine's Low mode is measured out.
+NORMALIZER_HOP_FRAMES = 1_024
 
 
 @dataclass
@@ -45,9 +47,11 @@ def windows(standard: Window, delay_frames: int) -> list[tuple[str, Window]]:
     crossfade = min(standard.crossfade_frames, frames_of(0.012))
     low = replace(
         standard,
-        hop_frames=min(standard.hop_frames, frames_of(0.046)),
+        hop_frames=min(standard.hop_frames, (1 if standard.computing_share else 2) * NORMALIZER_HOP_FRAMES),
         crossfade_frames=crossfade,
-        lookahead_frames=min(standard.lookahead_frames, max(frames_of(0.058), crossfade + MARGIN_FRAMES + FRAME_RATIO)),
+        lookahead_frames=min(
+            standard.lookahead_frames, max(3 * NORMALIZER_HOP_FRAMES, crossfade + MARGIN_FRAMES + FRAME_RATIO)
+        ),
     )
     high = replace(
         standard,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from crafx2 import export as export_module
-from crafx2.contract import PARITY_TOLERANCE, default_targets, sha256_of
+from crafx2.contract import PARITY_TOLERANCE, Window, default_targets, sha256_of
 from crafx2.ends import Back
 from crafx2.export import (
     BundleInfo,
@@ -95,6 +95,19 @@ def test_whole_bundle_names_its_graph(tiny_random, tmp_path):
     assert contract["network"]["kind"] == "whole"
     assert (tmp_path / "bundle" / "whole.onnx").is_file()
     assert not (tmp_path / "bundle" / "front.onnx").exists()
+
+
+def test_only_what_steps_says_how_long_computing_takes(tiny_random, tmp_path):
+    def window(**more):
+        info = BundleInfo("Test", "nothing", default_targets(), **more.pop("info", {}))
+        export_bundle(tiny_random, tmp_path / "bundle", info, **more)
+        return json.loads((tmp_path / "bundle" / "contract.json").read_text())["window"]
+
+    assert window()["computing_share"] == 0.24
+    assert window(info={"window": Window(computing_share=0.5)})["computing_share"] == 0.5
+    assert "computing_share" not in window(form="whole"), "one graph over the window may take all of a hop"
+    with pytest.raises(ValueError, match="computing_share"):
+        Window(computing_share=0.01)
 
 
 def test_the_window_decides_the_mask(tiny_random):

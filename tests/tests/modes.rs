@@ -103,7 +103,7 @@ fn the_shipped_model_keeps_every_bound_and_the_monitor_needs_no_network() {
         std::fs::remove_file(staged.model_folder().join("front.onnx")).unwrap();
     };
     let Some(mut plugin) = Plugin::altered(&model, false, without_graph) else { return };
-    for (mode, limit_ms) in LatencyMode::ALL.into_iter().zip([350.0, 1000.0, 10_000.0, 120.0]) {
+    for (mode, limit_ms) in LatencyMode::ALL.into_iter().zip([150.0, 600.0, 10_000.0, 65.0]) {
         choose(&mut plugin.instance, mode);
         for rate_hz in [44_100.0, 48_000.0] {
             let processor = plugin.instance.activate(AudioSetup::offline(rate_hz, 512)).unwrap();

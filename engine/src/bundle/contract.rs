@@ -24,7 +24,8 @@ pub use network::Network;
 pub use parts::{ContractLimiter, ContractWindow, FileReference, Parity};
 
 use limits::CEILING_RANGE_DBTP;
-use parts::{check_file, check_parity};
+use modes::Flexibility;
+use parts::{check_computing, check_file, check_parity};
 
 use crate::error::BundleError;
 
@@ -102,24 +103,33 @@ impl Contract {
 
     /// The checked window lengths: those of the standard mode.
     pub fn geometry(&self) -> WindowGeometry {
-        WindowGeometry {
+        let window = WindowGeometry {
             sample_rate_hz: self.sample_rate_hz,
             context_frames: self.window.context_frames,
             hop_frames: self.window.hop_frames,
             lookahead_frames: self.window.lookahead_frames,
             crossfade_frames: self.window.crossfade_frames,
             margin_frames: self.network.margin_frames(),
-        }
+            computing_frames: self.window.hop_frames.max(1),
+        };
+        window.with_computing(self.window.computing_share)
     }
 
     /// The window of a mode; the standard one when this network has no other.
     pub fn window_in(&self, mode: LatencyMode) -> WindowGeometry {
-        self.geometry().in_mode(mode, self.network.flexible_delay_frames())
+        self.geometry().in_mode(mode, self.flexibility())
     }
 
     /// The window for hearing a song without making anything of it.
     pub(crate) fn listening_window(&self) -> WindowGeometry {
-        self.geometry().for_listening(self.network.flexible_delay_frames())
+        self.geometry().for_listening(self.flexibility())
+    }
+
+    fn flexibility(&self) -> Flexibility {
+        Flexibility {
+            delay_frames: self.network.flexible_delay_frames(),
+            computing_share: self.window.computing_share,
+        }
     }
 
     /// Whether a mode differs from the standard one.
@@ -140,6 +150,7 @@ impl Contract {
         if self.channels_per_stem != 2 {
             return Err(format!("channels_per_stem is {}; expected 2", self.channels_per_stem));
         }
+        check_computing(&self.window)?;
         self.geometry().check()?;
         if let Some(ContractLimiter { ceiling_dbtp }) = self.limiter
             && !CEILING_RANGE_DBTP.contains(&ceiling_dbtp)

@@ -152,7 +152,7 @@ impl ModelSource {
         }
         let model_rate_hz = f64::from(geometry.sample_rate_hz);
         let normalizer = build_normalizer(recipe, targets, corrections.clone(), model_rate_hz)?;
-        let computing = (geometry.hop_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
+        let computing = (geometry.computing_frames as f64 * host_rate_hz / model_rate_hz).ceil() as usize;
         Ok(pipeline_latency(geometry, &normalizer, limits, host_rate_hz)?
             .with("computing", computing)
             .with("fade", fade_frames(host_rate_hz) + 1)

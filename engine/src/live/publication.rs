@@ -67,10 +67,13 @@ impl Publication {
         self.busy += time;
     }
 
-    /// A hop is made: publishes what all the work for it took of the time it lasts.
-    pub(super) fn publish_load(&mut self, geometry: WindowGeometry) {
-        let available_s = geometry.hop_frames as f64 / f64::from(geometry.sample_rate_hz);
-        let load = (std::mem::take(&mut self.busy).as_secs_f64() / available_s) as f32;
+    /// A hop is made in a run of so long: publishes what that took of the time there is for it, or what all the work since the
+    /// last hop took of the time a hop lasts, whichever is more. Above 1 the one makes this hop late and the other all that
+    /// follow.
+    pub(super) fn publish_load(&mut self, run: Duration, geometry: WindowGeometry) {
+        let seconds = |frames: usize| frames as f64 / f64::from(geometry.sample_rate_hz);
+        let work = std::mem::take(&mut self.busy).as_secs_f64() / seconds(geometry.hop_frames);
+        let load = work.max(run.as_secs_f64() / seconds(geometry.computing_frames)) as f32;
         let smoothed = self.telemetry.load.get();
         let first = self.telemetry.hops.load(Relaxed) <= 1;
         let weight = if first { 1.0 } else { LOAD_WEIGHT };
@@ -192,12 +195,12 @@ mod tests {
     #[test]
     fn a_stem_is_shown_as_it_came_beside_what_it_became() {
         let (mut pipeline, telemetry) = (pipeline(), Arc::new(Telemetry::default()));
-        assert!(pipeline.normalizer_frames() > 2 * PUBLISH_FRAMES / 3, "otherwise this shows nothing");
         let mut publication = Publication::new(telemetry);
         // Sums of what lies between the two: as they are published, and as the meters read at once.
-        let (mut shown_db, mut at_once_db) = (0.0, 0.0);
+        let (mut shown_db, mut at_once_db, mut lag_frames) = (0.0, 0.0, 0);
         for level in [0.01, 0.5, 0.002, 0.2] {
             play(1.0, level, (&mut pipeline, &mut publication), |telemetry, pipeline| {
+                lag_frames = pipeline.normalizer_frames().max(lag_frames);
                 let levels = telemetry.levels()[0];
                 let meters = pipeline.meters().unwrap();
                 let (before, after) = (meters.before()[0].momentary_lufs, meters.after()[0].momentary_lufs);
@@ -207,8 +210,24 @@ mod tests {
                 }
             });
         }
+        assert!(lag_frames > 2 * PUBLISH_FRAMES / 3, "otherwise this shows nothing");
         // Nothing is done to the stem. Between two publications a beginning is spread over the time between them.
         assert!(shown_db < 0.25 * at_once_db, "{shown_db} dB instead of {at_once_db} dB apart");
+    }
+
+    #[test]
+    fn the_load_is_that_of_the_tighter_limit() {
+        // Of a hop of 100 ms, 20 ms are for computing.
+        let geometry = WindowGeometry { hop_frames: 4_410, computing_frames: 882, ..WindowGeometry::DEFAULT };
+        for (run_ms, beside_ms, load) in [(10, 0, 0.5), (30, 0, 1.5), (10, 80, 0.9), (0, 0, 0.0)] {
+            let telemetry = Arc::new(Telemetry::default());
+            let mut publication = Publication::new(Arc::clone(&telemetry));
+            let run = Duration::from_millis(run_ms);
+            publication.add_work(Duration::from_millis(beside_ms));
+            publication.add_work(run);
+            publication.publish_load(run, geometry);
+            assert!((telemetry.load.get() - load).abs() < 1e-3, "{run_ms} and {beside_ms} ms");
+        }
     }
 
     #[test]

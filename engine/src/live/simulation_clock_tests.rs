@@ -88,7 +88,7 @@ impl Render {
 }
 
 /// Hops of 406 ms.
-const LONG: WindowGeometry = WindowGeometry { hop_frames: 8 * 2240, ..GEOMETRY };
+const LONG: WindowGeometry = WindowGeometry { hop_frames: 8 * 2240, computing_frames: 8 * 2240, ..GEOMETRY };
 
 #[test]
 fn an_announced_render_lacks_nothing_however_slow_the_worker() {
@@ -207,6 +207,7 @@ const MONITOR: WindowGeometry = WindowGeometry {
     hop_frames: 256,
     lookahead_frames: 0,
     crossfade_frames: 0,
+    computing_frames: 256,
     ..GEOMETRY
 };
 

@@ -40,6 +40,7 @@ const GEOMETRY: WindowGeometry = WindowGeometry {
     lookahead_frames: 1024,
     crossfade_frames: 256,
     margin_frames: 0,
+    computing_frames: 2240,
 };
 /// What the model does to the sum, so that a misplaced mix differs from the fallback.
 const MODEL_GAIN: f32 = 0.7;
@@ -82,6 +83,8 @@ struct Late {
 struct Delays {
     random: Noise,
     on: bool,
+    /// What always happens instead: so many blocks, of so many frames.
+    fixed: Option<(usize, usize)>,
 }
 
 impl Delays {
@@ -109,11 +112,15 @@ impl MixModel for Late {
     }
 
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
-        let blocks = self.delays.lock().unwrap().blocks().saturating_sub(1);
-        if blocks > 0
-            && let Some(host) = &mut *self.host.lock().unwrap()
-        {
-            (0..blocks).for_each(|_| host.play());
+        let (fixed, blocks) = {
+            let mut delays = self.delays.lock().unwrap();
+            (delays.fixed, delays.blocks().saturating_sub(1))
+        };
+        if let Some(host) = &mut *self.host.lock().unwrap() {
+            match fixed {
+                Some((blocks, frames)) => (0..blocks).for_each(|_| host.play_block(frames)),
+                None => (0..blocks).for_each(|_| host.play()),
+            }
         }
         self.inner.run(window, mix)?;
         for side in [&mut *mix.left, &mut *mix.right] {
@@ -143,7 +150,7 @@ impl Simulation {
     fn with_model(seed: u64, geometry: WindowGeometry, limiter: Option<ContractLimiter>) -> Self {
         WAITED.set(Duration::ZERO);
         let host = Arc::new(Mutex::new(None));
-        let delays = Arc::new(Mutex::new(Delays { random: Noise(seed), on: false }));
+        let delays = Arc::new(Mutex::new(Delays { random: Noise(seed), on: false, fixed: None }));
         let (late_host, late_delays) = (Arc::clone(&host), Arc::clone(&delays));
         let mut model = custom_source(geometry, move || {
             Box::new(Late { inner: SumModel::new(geometry), host: late_host, delays: late_delays })
@@ -258,6 +265,35 @@ fn in_time_nothing_is_missed() {
     let mut cut = wanted[20_000..].to_vec();
     cut.drain(10_000..10_040);
     assert!(largest_step(&cut) > click(&wanted));
+}
+
+/// Underruns of two seconds in which every run takes so many blocks of so many frames.
+fn underruns(geometry: WindowGeometry, blocks: usize, frames: usize) -> u64 {
+    let mut simulation = Simulation::with_geometry(2, geometry);
+    simulation.delays.lock().unwrap().fixed = Some((blocks, frames));
+    for _ in 0..2 * RATE_HZ as usize / frames {
+        simulation.host(|host| host.play_block(frames));
+        while simulation.worker.round().unwrap() == Round::Busy {}
+    }
+    simulation.worker.telemetry.underruns.load(Relaxed)
+}
+
+#[test]
+fn a_run_may_take_as_long_as_the_window_says_and_no_longer() {
+    let geometry = WindowGeometry { computing_frames: 600, ..GEOMETRY };
+    for frames in [32, 100, 333, MAX_BLOCK] {
+        assert_eq!(underruns(geometry, 600 / frames, frames), 0, "blocks of {frames} frames");
+        // Short blocks also have what the host announced and did not use.
+        let longer = (600 + MAX_BLOCK) / frames + 1;
+        assert!(underruns(geometry, longer, frames) > 2, "blocks of {frames} frames");
+    }
+}
+
+#[test]
+fn blocks_longer_than_hops_and_their_computing_miss_nothing() {
+    // Four hops come with each block, and all are made before the next.
+    let geometry = WindowGeometry { hop_frames: 128, crossfade_frames: 64, computing_frames: 1, ..GEOMETRY };
+    assert_eq!(underruns(geometry, 0, MAX_BLOCK), 0);
 }
 
 #[test]

@@ -29,9 +29,10 @@ use crate::pipeline::{HopOutcome, Pipeline};
 const TAKE_FRAMES: usize = 1024;
 /// Shortest and longest sleep. The longest bounds how late the worker notices a new stream or that it should end.
 const SLEEP_RANGE_MS: (f64, f64) = (1.0, 20.0);
-/// Longest sleep while there is nothing to do. Half a hop at most, however short hops are, so that the hop after it keeps
-/// half of its time.
+/// Longest sleep while there is nothing to do.
 const REST_MS: f64 = 125.0;
+/// Share of the time for computing a hop that such a sleep may take of it, in case that sound has come meanwhile.
+const REST_SHARE: f64 = 0.5;
 /// Sleep of a worker that has failed and only measures.
 const FAILED_SLEEP: Duration = Duration::from_millis(50);
 /// A host that has sent nothing for this long has stopped.
@@ -291,8 +292,9 @@ impl Worker {
                 HopOutcome::Rested => 0,
                 HopOutcome::Discarded => self.telemetry.skipped_hops.fetch_add(1, Relaxed),
             };
-            self.publication.add_work(started.elapsed());
-            self.publication.publish_load(self.pipeline.geometry());
+            let run = started.elapsed();
+            self.publication.add_work(run);
+            self.publication.publish_load(run, self.pipeline.geometry());
         }
         self.mix.drain(|out| self.pipeline.pull_mix(out));
         self.shared.advance();
@@ -310,12 +312,13 @@ impl Worker {
         let geometry = self.pipeline.geometry();
         let ms = |frames: usize| 1000.0 * frames as f64 / f64::from(geometry.sample_rate_hz);
         let (shortest, longest) = SLEEP_RANGE_MS;
-        let rest_ms = (0.5 * ms(geometry.hop_frames)).clamp(shortest, REST_MS);
-        if self.waited_ms > STOPPED_MS {
-            return rest_ms;
+        let missing_ms = ms(self.pipeline.missing_frames());
+        // Nothing is to be made before the next hop is due, whenever its frames come.
+        let rest_ms = missing_ms + REST_SHARE * ms(geometry.computing_frames);
+        if self.waited_ms > STOPPED_MS || self.pipeline.is_resting() {
+            return rest_ms.clamp(shortest, REST_MS);
         }
-        let longest = if self.pipeline.is_resting() { rest_ms.max(longest) } else { longest };
-        ms(self.pipeline.missing_frames()).clamp(shortest, longest)
+        missing_ms.clamp(shortest, longest)
     }
 }
 

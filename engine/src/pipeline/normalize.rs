@@ -1,7 +1,8 @@
 //! The normalizer within the pipeline: Fx-normalized stems out, aligned with those that go in, because its delay is dropped
-//! at the start of every stream. Who listens to the stems, to learn from them, hears them on their way in.
+//! at the start of every stream. They come hop by hop, each as soon as it is made: where the window's grid lies on the
+//! normalizer's, one gathers while the other does. Who listens to the stems, to learn from them, hears them on their way in.
 
-use tributary_dsp::{CHANNELS, Cause, CorrectionSource, FxNormalizer, Recipe, Stem, StemsBlock, Targets};
+use tributary_dsp::{CHANNELS, Cause, CorrectionSource, FxNormalizer, HOP_FRAMES, Recipe, Stem, Targets};
 
 use super::intake::{BLOCK_FRAMES, Block, DENORMAL_GUARD_LINEAR};
 use super::timeline::Timeline;
@@ -46,6 +47,8 @@ pub(crate) struct Normalize {
     timeline: Timeline,
     /// Frames of the normalizer's delay that still have to be dropped.
     delay_left_frames: usize,
+    /// Frames of the stream that have come in and not gone out.
+    held_frames: usize,
     listener: Option<Box<dyn StemListener>>,
     /// What takes the place of the normalizer's work.
     ready: Option<Ready>,
@@ -53,9 +56,9 @@ pub(crate) struct Normalize {
 
 impl Normalize {
     pub(crate) fn new(normalizer: FxNormalizer) -> Self {
-        let delay_left_frames = normalizer.latency_samples();
+        let delay_left_frames = delay_frames(&normalizer);
         let timeline = Timeline::default();
-        Self { normalizer, timeline, delay_left_frames, listener: None, ready: None }
+        Self { normalizer, timeline, delay_left_frames, held_frames: 0, listener: None, ready: None }
     }
 
     /// Puts these in the place of whatever comes in, in streams that begin with the song; `None` ends that.
@@ -100,47 +103,73 @@ impl Normalize {
         self.arrive();
         self.normalizer.reset();
         self.ready.iter_mut().for_each(|ready| ready.frame = 0);
-        self.delay_left_frames = self.normalizer.latency_samples() + frames;
+        self.delay_left_frames = delay_frames(&self.normalizer) + frames;
+        self.held_frames = 0;
         let mut left = frames;
         while left > 0 {
             let count = left.min(BLOCK_FRAMES);
-            let mut silence = [[0.0; BLOCK_FRAMES]; CHANNELS];
-            self.normalizer.process(&mut StemsBlock {
-                channels: silence.each_mut().map(|channel| &mut channel[..count]),
-            });
-            // It has put out as many frames, all of them silence.
-            self.delay_left_frames -= count;
+            let Self { normalizer, delay_left_frames, .. } = self;
+            // What it makes of that is silence.
+            normalizer
+                .pass([&[0.0; BLOCK_FRAMES][..count]; CHANNELS], |made| *delay_left_frames -= made[0].len());
             left -= count;
         }
     }
 
-    /// Normalizes a block in place, of which the first `lead_frames` lie ahead of the stream; returns the frames that are
-    /// not part of the delay.
-    pub(crate) fn process<'a>(
+    /// Normalizes a block, of which the first `lead_frames` lie ahead of the stream. `sink` receives the frames that are
+    /// not part of the delay, a hop or what is left of one at a time.
+    pub(crate) fn process(
         &mut self,
-        block: &'a mut Block,
+        block: &mut Block,
         lead_frames: usize,
-    ) -> [&'a mut [f32]; CHANNELS] {
+        mut sink: impl FnMut([&mut [f32]; CHANNELS]),
+    ) {
         if let Some(listener) = &mut self.listener {
             listener.hear(block.each_ref().map(|channel| &channel[lead_frames..]));
         }
         if let Some(ready) = &mut self.ready {
             ready.fill(block);
-            return block.each_mut().map(Vec::as_mut_slice);
+            return sink(block.each_mut().map(Vec::as_mut_slice));
         }
+        let Self { normalizer, timeline, delay_left_frames, held_frames, .. } = self;
+        *held_frames += block[0].len() - lead_frames;
         let mut from = 0;
         while from < block[0].len() {
-            let (controls, count) = self.timeline.next(block[0].len() - from);
-            steer(&mut self.normalizer, &controls);
-            let channels = block.each_mut().map(|channel| &mut channel[from..from + count]);
-            self.normalizer.process(&mut StemsBlock { channels });
+            let (controls, count) = timeline.next(block[0].len() - from);
+            steer(normalizer, &controls);
+            normalizer.pass(block.each_ref().map(|channel| &channel[from..from + count]), |made| {
+                let dropped = (*delay_left_frames).min(made[0].len());
+                *delay_left_frames -= dropped;
+                let mut made = made.map(|channel| &mut channel[dropped..]);
+                if made[0].is_empty() {
+                    return;
+                }
+                *held_frames -= made[0].len();
+                made.iter_mut().for_each(|channel| flush_denormals(channel));
+                sink(made);
+            });
             from += count;
         }
-        let dropped = self.delay_left_frames.min(block[0].len());
-        self.delay_left_frames -= dropped;
-        block.iter_mut().for_each(|channel| flush_denormals(channel));
-        block.each_mut().map(|channel| &mut channel[dropped..])
     }
+
+    /// Frames of the stream that have come in and not gone out.
+    pub(crate) fn held_frames(&self) -> usize {
+        self.held_frames
+    }
+
+    /// How many frames must come in before `frames` more go out.
+    pub(crate) fn frames_until(&self, frames: usize) -> usize {
+        if frames == 0 || self.ready.is_some() {
+            return frames;
+        }
+        let hops_frames = (self.delay_left_frames + frames).next_multiple_of(HOP_FRAMES);
+        hops_frames - self.normalizer.gathered_frames()
+    }
+}
+
+/// By how many frames each hop that the normalizer makes lies before the one that has just come in.
+fn delay_frames(normalizer: &FxNormalizer) -> usize {
+    normalizer.latency_samples() - HOP_FRAMES
 }
 
 /// Lets through what is asked for.

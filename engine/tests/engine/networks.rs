@@ -285,6 +285,7 @@ fn the_default_window_is_the_shipped_one() {
     let (shipped, assumed) = (bundle.geometry(), WindowGeometry::DEFAULT);
     assert_eq!(shipped.hop_frames, assumed.hop_frames);
     assert_eq!(shipped.lookahead_frames, assumed.lookahead_frames);
+    assert_eq!(shipped.computing_frames, assumed.computing_frames);
 }
 
 /// Asked for a GPU: where there is none the CPU takes over with the same bits and says why; where there is one it makes the

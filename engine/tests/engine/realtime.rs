@@ -43,6 +43,7 @@ pub const CALM_GEOMETRY: WindowGeometry = WindowGeometry {
     lookahead_frames: 2048,
     crossfade_frames: 512,
     margin_frames: 0,
+    computing_frames: 4416,
 };
 
 fn slow_engine(slowness: &Slowness, max_block: usize) -> (AudioSide, EngineHandle) {

@@ -1,5 +1,5 @@
-//! Window lengths: how much past and future a model sees, how much it makes at a time. Apart from the contract because
-//! everything in the engine that counts frames needs these five numbers and nothing else of it.
+//! Window lengths: how much past and future a model sees, how much it makes at a time and how long that may take. Apart from
+//! the contract because everything in the engine that counts frames needs these numbers and nothing else of it.
 
 use super::limits::{FRAME_RATIO, SPLIT_MARGIN_FRAMES, WINDOW_LIMIT_FRAMES};
 
@@ -26,6 +26,8 @@ pub struct WindowGeometry {
     pub crossfade_frames: usize,
     /// Newest frames the model cannot use yet (front end of a split network); 0 for others.
     pub margin_frames: usize,
+    /// The time for a run from the moment its window is complete, in frames; what it takes in real time is latency.
+    pub computing_frames: usize,
 }
 
 impl WindowGeometry {
@@ -38,6 +40,7 @@ impl WindowGeometry {
         lookahead_frames: 10_240,
         crossfade_frames: 1_024,
         margin_frames: SPLIT_MARGIN_FRAMES,
+        computing_frames: 3_172,
     };
 
     /// Context + hop + lookahead.
@@ -75,6 +78,12 @@ impl WindowGeometry {
         }
         if self.hop_frames == 0 {
             return Err("hop_frames is 0; a run must make at least one frame".into());
+        }
+        if !(1..=WINDOW_LIMIT_FRAMES).contains(&self.computing_frames) {
+            return Err(format!(
+                "computing_frames is {}; expected 1 to {WINDOW_LIMIT_FRAMES}",
+                self.computing_frames
+            ));
         }
         if self.crossfade_frames > self.hop_frames {
             return Err(format!(

@@ -1,6 +1,8 @@
 //! The small parts of a contract, each as it is written and with what it must keep: files, window, parity vectors, limiter.
 //! Apart from the contract because the networks have files and windows too.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use tributary_dsp::recipe::RoomFile;
 
@@ -22,8 +24,12 @@ impl From<&RoomFile> for FileReference {
     }
 }
 
+/// Shares of a hop that computing it may take. With less there is no room for a slower machine than the author's; with more
+/// no time for anything else.
+const COMPUTING_SHARE_RANGE: RangeInclusive<f64> = 0.05..=1.0;
+
 /// Window lengths as written in the contract, in frames at the model's rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContractWindow {
     /// Past frames.
@@ -34,6 +40,10 @@ pub struct ContractWindow {
     pub lookahead_frames: usize,
     /// Frames over which hops are joined.
     pub crossfade_frames: usize,
+    /// The share of a hop's time that computing it may take on a slow machine, 0.05 to 1, in every mode: with what any machine
+    /// may be late by, it is the latency's part for computing, so that this is the same everywhere. All of a hop when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computing_share: Option<f64>,
 }
 
 /// Vectors that prove a graph computes what its author's did.
@@ -56,6 +66,16 @@ pub struct Parity {
 pub struct ContractLimiter {
     /// No true peak of the mix exceeds this, in dBTP, −24 to 0.
     pub ceiling_dbtp: f64,
+}
+
+pub(super) fn check_computing(window: &ContractWindow) -> Result<(), String> {
+    match window.computing_share {
+        Some(share) if !COMPUTING_SHARE_RANGE.contains(&share) => {
+            let (lowest, highest) = (COMPUTING_SHARE_RANGE.start(), COMPUTING_SHARE_RANGE.end());
+            Err(format!("computing_share is {share}; expected {lowest} to {highest}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn check_parity(parity: &Parity) -> Result<(), String> {
