@@ -161,9 +161,14 @@ impl Convolver {
 
     /// Adds what some blocks of the kernel contribute.
     pub fn accumulate(&mut self, kernel: &Kernel, blocks: std::ops::Range<usize>) {
+        self.accumulate_before(kernel, blocks, 0);
+    }
+
+    /// The same for the block of output that came so many blocks before the newest, as far as the history reaches.
+    pub fn accumulate_before(&mut self, kernel: &Kernel, blocks: std::ops::Range<usize>, back: usize) {
         let count = self.history.len();
-        for age in blocks.start..blocks.end.min(count) {
-            let input = &self.history[(self.newest + count - age) % count];
+        for age in blocks.start..blocks.end.min(count - back) {
+            let input = &self.history[(self.newest + count - age - back) % count];
             self.sum.add_product(input, &kernel.partitions[age]);
         }
     }

@@ -11,6 +11,8 @@ use crate::hop::{HOP_FRAMES, TURNS_HOPS};
 const TAIL_HOPS: usize = 8;
 const _: () = assert!(TURNS_HOPS.is_multiple_of(TAIL_HOPS));
 const TAIL_FRAMES: usize = TAIL_HOPS * HOP_FRAMES;
+/// The last hop of a block.
+const LAST: usize = TAIL_HOPS - 1;
 /// Taps of the head: one block to gather the tail's input, one to work on it.
 const HEAD_TAPS: usize = 2 * TAIL_FRAMES;
 
@@ -34,6 +36,8 @@ struct Tail {
     made: Vec<f32>,
     first_hop: usize,
     hop: usize,
+    /// Products and what is played were left out.
+    is_behind: bool,
 }
 
 impl LongConvolver {
@@ -53,6 +57,14 @@ impl LongConvolver {
         self.convolver.output(&self.kernel, &mut self.transform, output);
         if let Some(tail) = &mut self.tail {
             tail.process(input, output);
+        }
+    }
+
+    /// Takes in the next hop where its output is not wanted: all that is left out is made up for when it is.
+    pub fn listen(&mut self, input: &[f32; HOP_FRAMES]) {
+        self.convolver.push(input, &mut self.transform);
+        if let Some(tail) = &mut self.tail {
+            tail.listen(input);
         }
     }
 
@@ -86,20 +98,51 @@ impl Tail {
         kernel.load(taps, &mut transform);
         Self {
             kernel,
-            convolver: Convolver::in_blocks(taps.len(), TAIL_FRAMES),
+            // One block more than the kernel has, to make up for the block that is being played.
+            convolver: Convolver::in_blocks(taps.len() + TAIL_FRAMES, TAIL_FRAMES),
             transform,
             gathered: vec![0.0; TAIL_FRAMES],
             playing: vec![0.0; TAIL_FRAMES],
             made: vec![0.0; TAIL_FRAMES],
             first_hop,
             hop: first_hop,
+            is_behind: false,
+        }
+    }
+
+    /// How many blocks of the kernel are done when a hop between the transforms begins: these share the products evenly.
+    fn done_before(&self, hop: usize) -> usize {
+        (hop - 1) * self.kernel.blocks() / (LAST - 1)
+    }
+
+    /// Takes in a hop and leaves out everything else.
+    fn listen(&mut self, input: &[f32; HOP_FRAMES]) {
+        self.is_behind = true;
+        if self.hop == 0 {
+            self.convolver.push(&self.gathered, &mut self.transform);
+        }
+        self.gather(input);
+    }
+
+    /// Makes up for what was left out: what is played in this block, and the products for the next one so far.
+    fn catch_up(&mut self) {
+        self.is_behind = false;
+        // The newest input is the one before this block from this block's second hop on.
+        let back = usize::from(self.hop > 0);
+        self.convolver.begin();
+        self.convolver.accumulate_before(&self.kernel, 0..self.kernel.blocks(), back);
+        self.convolver.finish(&mut self.transform, &mut self.playing);
+        self.convolver.begin();
+        if self.hop > 0 {
+            self.convolver.accumulate(&self.kernel, 0..self.done_before(self.hop));
         }
     }
 
     /// Adds the tail's share to a hop of output and does an eighth of the work on the block gathered before.
     fn process(&mut self, input: &[f32; HOP_FRAMES], output: &mut [f32; HOP_FRAMES]) {
-        const LAST: usize = TAIL_HOPS - 1;
-        let range = self.hop * HOP_FRAMES..(self.hop + 1) * HOP_FRAMES;
+        if self.is_behind {
+            self.catch_up();
+        }
         match self.hop {
             0 => {
                 self.convolver.push(&self.gathered, &mut self.transform);
@@ -107,18 +150,21 @@ impl Tail {
             }
             LAST => self.convolver.finish(&mut self.transform, &mut self.made),
             hop => {
-                // The hops between the transforms share the products evenly.
-                let share = |hop: usize| (hop - 1) * self.kernel.blocks() / (LAST - 1);
-                self.convolver.accumulate(&self.kernel, share(hop)..share(hop + 1));
+                self.convolver.accumulate(&self.kernel, self.done_before(hop)..self.done_before(hop + 1));
             }
         }
-        self.gathered[range.clone()].copy_from_slice(input);
-        output.iter_mut().zip(&self.playing[range]).for_each(|(sample, tail)| *sample += tail);
-        self.hop += 1;
-        if self.hop == TAIL_HOPS {
-            self.hop = 0;
+        let playing = &self.playing[self.hop * HOP_FRAMES..(self.hop + 1) * HOP_FRAMES];
+        output.iter_mut().zip(playing).for_each(|(sample, tail)| *sample += tail);
+        self.gather(input);
+        if self.hop == 0 {
             std::mem::swap(&mut self.playing, &mut self.made);
         }
+    }
+
+    /// Keeps a hop of input for the next block.
+    fn gather(&mut self, input: &[f32; HOP_FRAMES]) {
+        self.gathered[self.hop * HOP_FRAMES..(self.hop + 1) * HOP_FRAMES].copy_from_slice(input);
+        self.hop = (self.hop + 1) % TAIL_HOPS;
     }
 
     fn reset(&mut self) {
@@ -127,12 +173,35 @@ impl Tail {
         self.playing.fill(0.0);
         self.made.fill(0.0);
         self.hop = self.first_hop;
+        self.is_behind = false;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_left_out_is_made_up_for_to_the_bit() {
+        let mut state = 11u64;
+        let mut noise = || (crate::filters::noise::uniform(&mut state) - 0.5) as f32;
+        let taps: Vec<f32> = (0..40_000).map(|_| noise() / 50.0).collect();
+        let hops: Vec<[f32; HOP_FRAMES]> = (0..120).map(|_| std::array::from_fn(|_| noise())).collect();
+        // Pauses of every length, that begin and end in every hop of a block.
+        for (turn, period) in [(0, 7), (3, 10), (5, 23), (7, 40)] {
+            let (mut whole, mut pausing) = (LongConvolver::new(&taps, turn), LongConvolver::new(&taps, turn));
+            let (mut wanted, mut found) = ([0.0; HOP_FRAMES], [0.0; HOP_FRAMES]);
+            for (number, hop) in hops.iter().enumerate() {
+                whole.process(hop, &mut wanted);
+                if number % period < period / 2 {
+                    pausing.listen(hop);
+                } else {
+                    pausing.process(hop, &mut found);
+                    assert!(found == wanted, "turn {turn}, period {period}, hop {number}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_turn_equals_the_direct_sum() {

@@ -82,6 +82,13 @@ impl ReverbSend {
         }
         self.shelves.iter_mut().for_each(StereoBiquad::flush);
         let sides = self.send.sides().into_iter().zip(hop.sides_mut());
+        if self.share == (Share { start: 0.0, end: 0.0 }) {
+            return self
+                .convolvers
+                .iter_mut()
+                .zip(sides)
+                .for_each(|(convolver, (send, _))| convolver.listen(send));
+        }
         for (convolver, (send, output)) in self.convolvers.iter_mut().zip(sides) {
             convolver.process(send, &mut self.wet);
             if !self.share.is_full() {
