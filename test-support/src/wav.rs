@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The stem names in the network's order.
 pub const STEMS: [&str; 4] = ["vocals", "bass", "drums", "other"];
 
-/// A file to be written by [`write`].
+/// A file to be written by [`write()`].
 #[derive(Debug, Clone, Copy)]
 pub struct Wav {
     /// Rate in Hz.
