@@ -10,6 +10,7 @@
 //! | `places.rs`, [`named`], [`models`], [`targets`] | where files lie that are chosen by name; the choice; which models and targets there are, and which a project has chosen |
 //! | `learned_files.rs` | where learned profiles lie that belong to no project |
 //! | [`params`], [`steering`] | what a host can automate; the part of it that snapshots and presets set |
+//! | `remote_controls.rs` | which of them are under the knobs of a controller |
 //! | `host.rs` | what the plug-in tells its host |
 //! | `instance.rs`, `engines.rs` | one engine; the life of all of them, and the change from one to another |
 //! | [`editor`], `view.rs` | the editor; the copies of the engine's figures that it shows |
@@ -30,6 +31,7 @@ pub mod params;
 mod parts;
 mod places;
 mod ports;
+mod remote_controls;
 mod saved;
 pub mod steering;
 pub mod targets;
@@ -188,6 +190,10 @@ impl ClapPlugin for Tributary {
     const CLAP_SUPPORT_URL: Option<&'static str> = None;
     const CLAP_FEATURES: &'static [ClapFeature] =
         &[ClapFeature::AudioEffect, ClapFeature::Stereo, ClapFeature::Mixing, ClapFeature::Utility];
+
+    fn remote_controls(&self, context: &mut impl RemoteControlsContext) {
+        remote_controls::add(&self.params, context);
+    }
 }
 
 impl Vst3Plugin for Tributary {

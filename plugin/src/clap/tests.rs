@@ -3,9 +3,15 @@
 use super::*;
 use crate::models::ModelChoice;
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_host_latency};
+use clap_sys::ext::params::clap_param_info;
 use clap_sys::ext::preset_load::{CLAP_EXT_PRESET_LOAD, clap_plugin_preset_load};
+use clap_sys::ext::remote_controls::{
+    CLAP_EXT_REMOTE_CONTROLS, clap_plugin_remote_controls, clap_remote_controls_page,
+};
 use clap_sys::ext::state::clap_host_state;
 use clap_sys::factory::preset_discovery::CLAP_PRESET_DISCOVERY_LOCATION_PLUGIN;
+use clap_sys::id::CLAP_INVALID_ID;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tributary_engine::LatencyMode;
 
@@ -231,5 +237,80 @@ fn a_preset_is_loaded_while_everything_else_stays() {
         assert_eq!((params.network.value(), params.bass.mute.value()), (0.5, true));
         assert_eq!(of.parts.engines.steps()[0].as_deref(), Some("Preset Gentle"));
         assert_eq!(of.parts.engines.undo().get("network"), Some(1.0));
+    });
+}
+
+/// A string in a field of fixed length.
+fn field(characters: &[c_char]) -> String {
+    let bytes = characters.iter().take_while(|&&c| c != 0).map(|&c| c as u8).collect();
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+/// Every parameter's name and module, by its identifier.
+fn listed(plugin: *const clap_plugin) -> BTreeMap<u32, (String, String)> {
+    // SAFETY: the calls of a host.
+    unsafe {
+        let params = get_extension(plugin, CLAP_EXT_PARAMS.as_ptr()).cast::<clap_plugin_params>();
+        let count = (*params).count.expect("a function")(plugin);
+        let info = |index| {
+            let mut info: clap_param_info = std::mem::zeroed();
+            assert!((*params).get_info.expect("a function")(plugin, index, &mut info));
+            (info.id, (field(&info.name), field(&info.module)))
+        };
+        (0..count).map(info).collect()
+    }
+}
+
+/// All pages: section, name, and what is under the eight knobs.
+fn pages(plugin: *const clap_plugin) -> Vec<(String, String, [u32; 8])> {
+    // SAFETY: the calls of a host.
+    unsafe {
+        let controls = get_extension(plugin, CLAP_EXT_REMOTE_CONTROLS.as_ptr());
+        let controls = controls.cast::<clap_plugin_remote_controls>();
+        let page = |index| {
+            let mut page: clap_remote_controls_page = std::mem::zeroed();
+            assert!((*controls).get.expect("a function")(plugin, index, &mut page));
+            (field(&page.section_name), field(&page.page_name), page.param_ids)
+        };
+        (0..(*controls).count.expect("a function")(plugin)).map(page).collect()
+    }
+}
+
+#[test]
+fn every_parameter_is_under_one_knob_and_a_stem_always_under_the_same() {
+    let host = FakeHost::new(true);
+    host.with_instance(|plugin, _| {
+        let (listed, pages) = (listed(plugin), pages(plugin));
+        let names: Vec<&str> = pages.iter().map(|(_, name, _)| name.as_str()).collect();
+        let effects = crate::params::amounts::NAMES;
+        assert_eq!(names[..4], ["Mix", "Trim and mute", "Solo and leave alone", "Lock"]);
+        assert_eq!(names[4..], effects);
+        let mut under: Vec<u32> =
+            pages.iter().flat_map(|page| page.2).filter(|id| *id != CLAP_INVALID_ID).collect();
+        under.sort_unstable();
+        assert_eq!(under, listed.keys().copied().collect::<Vec<_>>(), "each once, none left out");
+        for (section, effect, knobs) in &pages[4..] {
+            assert_eq!(section, "Effects");
+            let names = knobs.map(|id| listed.get(&id).map(|(name, _)| name.clone()));
+            let of = |stem: &str| Some(format!("{stem} {effect}"));
+            let lower = ["Vocals", "Bass", "Drums", "Other"].map(of);
+            assert_eq!(names, [[Some(effect.clone()), None, None, None], lower].concat().as_slice());
+        }
+    });
+}
+
+#[test]
+fn parameters_stand_in_modules_by_stem() {
+    let host = FakeHost::new(true);
+    host.with_instance(|plugin, _| {
+        for (name, module) in listed(plugin).values() {
+            let first = name.split(' ').next().unwrap_or_default();
+            let expected = match first {
+                "Vocals" | "Bass" | "Drums" | "Other" => first,
+                _ if crate::params::amounts::NAMES.contains(&name.as_str()) => "Amounts",
+                _ => "",
+            };
+            assert_eq!(module, expected, "{name}");
+        }
     });
 }
