@@ -114,11 +114,15 @@ impl MixModel for Late {
     fn run(&mut self, window: &StemWindow, mix: &mut MixHop<'_>) -> Result<(), ModelError> {
         let (fixed, blocks) = {
             let mut delays = self.delays.lock().unwrap();
-            (delays.fixed, delays.blocks().saturating_sub(1))
+            let blocks = delays.blocks().saturating_sub(1);
+            (delays.fixed, delays.fixed.map_or(blocks, |(blocks, _)| blocks))
         };
-        if let Some(host) = &mut *self.host.lock().unwrap() {
+        // The host is locked while it waits for a worker; then nothing is late.
+        if blocks > 0
+            && let Some(host) = &mut *self.host.lock().unwrap()
+        {
             match fixed {
-                Some((blocks, frames)) => (0..blocks).for_each(|_| host.play_block(frames)),
+                Some((_, frames)) => (0..blocks).for_each(|_| host.play_block(frames)),
                 None => (0..blocks).for_each(|_| host.play()),
             }
         }
