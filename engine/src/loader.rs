@@ -7,7 +7,9 @@ use std::path::Path;
 
 use crate::bundle::ModelBundle;
 use crate::bundle::contract::{FRAME_RATIO, FileReference, Network};
-use crate::crafx2::incremental::{Graphs, IncrementalModel, Reopen};
+use crate::crafx2::bank::EndWeights;
+use crate::crafx2::ends::Ends;
+use crate::crafx2::incremental::{IncrementalModel, Parts, Reopen};
 use crate::crafx2::mixer::Sizes;
 use crate::crafx2::split::SplitModel;
 use crate::crafx2::whole::WholeModel;
@@ -15,8 +17,8 @@ use crate::error::ModelError;
 use crate::model::{MixModel, SumModel};
 use crate::onnx::first_run::limited;
 use crate::onnx::graph::Graph;
+use crate::onnx::initializers::initializers;
 use crate::onnx::{OnnxLibrary, Provider};
-use crate::pipeline::window::HOPS_SHOWN;
 
 /// A model that is ready to run.
 pub struct LoadedModel {
@@ -71,9 +73,9 @@ fn load_on(
     let open = |graph: &_| open_graph(bundle, library, provider, graph);
     match &bundle.contract().network {
         Network::Split { filters, front, latent, back, output_drive_db, .. } => {
-            let [front, latent, back] = [front, latent, back].map(open);
+            let (ends, _) = open_ends(bundle, library, provider, *filters, [front, back])?;
             let mut model =
-                SplitModel::new(bundle.geometry(), *filters, front?, latent?, back?, *output_drive_db)?
+                SplitModel::new(bundle.geometry(), *filters, ends, open(latent)?, *output_drive_db)?
                     .with_mask_share(bundle.contract().network.mask_share());
             limited(|options| model.warm_up(options, parity.as_ref()))?;
             Ok(Box::new(model))
@@ -93,7 +95,7 @@ fn load_on(
     }
 }
 
-/// Opens the four graphs of an incremental network, and keeps how to open those of both ends once more.
+/// Puts together the four parts of an incremental network.
 fn build_incremental(
     bundle: &ModelBundle,
     library: &OnnxLibrary,
@@ -127,21 +129,40 @@ fn build_incremental(
     };
     let prior = bundle.read_prior(statistics, sizes.norms, sizes.filters)?;
     let open = |graph: &_| open_graph(bundle, library, provider, graph);
-    let graphs = Graphs {
-        front: open(front)?,
-        temporal: open(temporal)?,
-        recurrent: open(recurrent)?,
-        back: open(back)?,
+    let (ends, reopen) = open_ends(bundle, library, provider, *filters, [front, back])?;
+    let parts = Parts { ends, temporal: open(temporal)?, recurrent: open(recurrent)?, reopen };
+    IncrementalModel::new(bundle.geometry(), sizes, parts, prior, *output_drive_db)
+}
+
+/// Both ends, as a filter bank where they are one and the CPU runs them, and how to make them once more.
+fn open_ends(
+    bundle: &ModelBundle,
+    library: &OnnxLibrary,
+    provider: Provider,
+    filters: usize,
+    graphs: [&FileReference; 2],
+) -> Result<(Ends, Reopen), ModelError> {
+    let open = {
+        let (bundle, library, graphs) = (bundle.clone(), library.clone(), graphs.map(Clone::clone));
+        move || {
+            let [front, back] = graphs.each_ref().map(|graph| open_graph(&bundle, &library, provider, graph));
+            Ends::of_graphs(front?, back?, filters)
+        }
     };
-    let reopen: Reopen = {
-        let (bundle, library, front, back) = (bundle.clone(), library.clone(), front.clone(), back.clone());
-        Box::new(move || {
-            let open = |graph: &_| open_graph(&bundle, &library, provider, graph);
-            let fronts = (0..HOPS_SHOWN).map(|_| open(&front)).collect::<Result<_, _>>()?;
-            Ok((fronts, open(&back)?))
-        })
-    };
-    IncrementalModel::new(bundle.geometry(), sizes, graphs, reopen, prior, *output_drive_db)
+    let mut ends = open()?;
+    let mut bank = None;
+    if provider == Provider::Cpu
+        && let Some(weights) = EndWeights::find(&initializers(&bundle.read_graph(graphs[0])?), filters)
+    {
+        limited(|options| {
+            bank = ends.as_bank(&weights, filters, options)?;
+            Ok(())
+        })?;
+    }
+    match bank {
+        Some(bank) => Ok((Ends::of_bank(&bank), Box::new(move || Ok(Ends::of_bank(&bank))))),
+        None => Ok((ends, Box::new(open))),
+    }
 }
 
 fn open_graph(

@@ -5,6 +5,7 @@
 mod collector;
 pub(crate) mod first_run;
 pub(crate) mod graph;
+pub(crate) mod initializers;
 mod inspection;
 mod library;
 mod protobuf;

@@ -9,11 +9,12 @@ use std::ops::Range;
 use crossbeam_queue::ArrayQueue;
 
 use super::bands::{Bands, Rows};
+use super::ends::BackEnd;
 use super::front_end::PIECE_FRAMES;
 use crate::bundle::contract::FRAME_RATIO;
 use crate::error::ModelError;
 use crate::model::MixHop;
-use crate::onnx::graph::{Graph, Input, Port, RunOptions, unlimited};
+use crate::onnx::graph::{RunOptions, unlimited};
 
 /// Gains before and behind the final tanh, inverse to each other; 1, which changes no bit, unless the contract says so.
 #[derive(Clone, Copy)]
@@ -29,20 +30,19 @@ impl Drive {
     }
 }
 
-/// The back end's graph with what every caller needs around it.
+/// The back end with what every caller needs around it.
 pub(super) struct BackRun {
     lane: Lane,
-    /// The same graph for another thread, once that is wanted.
+    /// The same for another thread, once that is wanted.
     second: Option<Lane>,
     filters: usize,
     drive: Drive,
 }
 
-/// One thread's session and its input.
+/// One thread's end and its input.
 struct Lane {
-    graph: Graph,
+    end: BackEnd,
     drive: Drive,
-    bands: Vec<f32>,
     mask: Vec<f32>,
 }
 
@@ -50,20 +50,14 @@ struct Lane {
 type Piece<'a> = (Range<usize>, [&'a mut [f32]; 2]);
 
 impl BackRun {
-    /// Checks the graph's shapes. `output_drive_db` is the contract's.
-    pub(super) fn new(
-        graph: Graph,
-        filters: usize,
-        output_drive_db: Option<f64>,
-    ) -> Result<Self, ModelError> {
-        let takes = ["bands", "mask"].map(|name| Port::any_length(name, filters));
-        graph.check(&takes, &[Port::any_length("mix", 2)])?;
+    /// `output_drive_db` is the contract's.
+    pub(super) fn new(end: BackEnd, filters: usize, output_drive_db: Option<f64>) -> Self {
         let drive = Drive::new(output_drive_db);
-        Ok(Self { lane: Lane::new(graph, drive), second: None, filters, drive })
+        Self { lane: Lane::new(end, drive), second: None, filters, drive }
     }
 
-    /// From now on shares every hop with a second thread, which has a session of the same graph.
-    pub(super) fn share(&mut self, second: Graph) {
+    /// From now on shares every hop with a second thread, which has an end like this one.
+    pub(super) fn share(&mut self, second: BackEnd) {
         self.second = Some(Lane::new(second, self.drive));
     }
 
@@ -102,25 +96,25 @@ impl BackRun {
         })
     }
 
-    /// A whole signal: bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to (2, frames).
+    /// A whole signal between silences: bands and mask (filters, frames / 64 + 2) – one column on either side – to
+    /// (2, frames).
     pub(super) fn run_whole(
         &mut self,
         options: &RunOptions,
-        bands: &[f32],
+        bands: &Bands,
         mask: &[f32],
     ) -> Result<Vec<f32>, ModelError> {
-        let mut mix = Vec::new();
-        let driven: Vec<f32> = mask.iter().map(|mask| mask * self.drive.mask).collect();
-        run(&mut self.lane.graph, options, self.filters, bands, &driven, |made| {
-            mix.extend(made.iter().map(|sample| sample * self.drive.mix));
-        })?;
+        let frames = mask.len() / self.filters * FRAME_RATIO - 2 * FRAME_RATIO;
+        let mut mix = vec![0.0; 2 * frames];
+        let (left, right) = mix.split_at_mut(frames);
+        self.lane.run(options, self.filters, &bands.rows()?, mask, (0..frames, [left, right]))?;
         Ok(mix)
     }
 }
 
 impl Lane {
-    fn new(graph: Graph, drive: Drive) -> Self {
-        Self { graph, drive, bands: Vec::new(), mask: Vec::new() }
+    fn new(end: BackEnd, drive: Drive) -> Self {
+        Self { end, drive, mask: Vec::new() }
     }
 
     fn run(
@@ -131,38 +125,15 @@ impl Lane {
         mask: &[f32],
         (frames, [left, right]): Piece<'_>,
     ) -> Result<(), ModelError> {
-        self.bands.clear();
-        rows.copy(frames.start..frames.end + 2 * FRAME_RATIO, filters, &mut self.bands);
         self.mask.clear();
         let columns = frames.start / FRAME_RATIO..frames.end / FRAME_RATIO + 2;
         let Drive { mask: down, mix: up } = self.drive;
         for row in mask.chunks_exact(mask.len() / filters) {
             self.mask.extend(row[columns.clone()].iter().map(|mask| mask * down));
         }
-        run(&mut self.graph, options, filters, &self.bands, &self.mask, |made| {
-            let (made_left, made_right) = made.split_at(frames.len());
-            for (side, made) in [(left, made_left), (right, made_right)] {
-                side.iter_mut().zip(made).for_each(|(sample, made)| *sample = made * up);
-            }
-        })
+        let taken = frames.start..frames.end + 2 * FRAME_RATIO;
+        self.end.run(options, filters, rows, taken, &self.mask, [&mut *left, &mut *right])?;
+        left.iter_mut().chain(right).for_each(|sample| *sample *= up);
+        Ok(())
     }
-}
-
-/// bands (filters, frames + 128) and mask (filters, frames / 64 + 2) to mix (2, frames).
-fn run(
-    graph: &mut Graph,
-    options: &RunOptions,
-    filters: usize,
-    bands: &[f32],
-    mask: &[f32],
-    take: impl FnOnce(&[f32]),
-) -> Result<(), ModelError> {
-    let band_frames = bands.len() / filters;
-    let inputs = [
-        ("bands", Input::Samples([1, filters, band_frames], bands)),
-        ("mask", Input::Samples([1, filters, mask.len() / filters], mask)),
-    ];
-    let made = graph.run(options, &inputs)?;
-    take(made.samples("mix", [1, 2, band_frames - 2 * FRAME_RATIO])?);
-    Ok(())
 }

@@ -1,8 +1,10 @@
 //! What the front end has made, kept as far as the next hops need it: whole runs of bands, and histories of latent frames.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::bank::{FrontMade, Stretch};
 use crate::bundle::contract::FRAME_RATIO;
 use crate::error::ModelError;
 use crate::onnx::graph::Tensor;
@@ -39,20 +41,80 @@ impl History {
 
 /// What one run of the front end made.
 pub(super) struct Made {
-    pub(super) latent: Tensor,
-    pub(super) level: Tensor,
-    pub(super) bands: Tensor,
-    pub(super) filters: usize,
+    content: Content,
+    filters: usize,
     /// Frames of the bands.
     pub(super) frames: usize,
+}
+
+enum Content {
+    /// Latent frames, levels, bands, where the runtime put them.
+    Graph([Tensor; 3]),
+    Bank(FrontMade),
+}
+
+impl Made {
+    pub(super) fn by_graph(latent_level_bands: [Tensor; 3], filters: usize, frames: usize) -> Self {
+        Self { content: Content::Graph(latent_level_bands), filters, frames }
+    }
+
+    pub(super) fn by_bank(made: FrontMade, filters: usize, frames: usize) -> Self {
+        Self { content: Content::Bank(made), filters, frames }
+    }
+
+    /// (filters, frames / 64).
+    pub(super) fn latent(&self) -> Result<&[f32], ModelError> {
+        match &self.content {
+            Content::Graph([latent, ..]) => {
+                latent.samples("latent", [1, self.filters, self.frames / FRAME_RATIO])
+            }
+            Content::Bank(made) => Ok(&made.latent),
+        }
+    }
+
+    /// (filters, frames / 64).
+    pub(super) fn level(&self) -> Result<&[f32], ModelError> {
+        match &self.content {
+            Content::Graph([_, level, _]) => {
+                level.samples("level", [1, self.filters, self.frames / FRAME_RATIO])
+            }
+            Content::Bank(made) => Ok(&made.level),
+        }
+    }
+
+    /// Bands (filters, frames).
+    pub(super) fn planar(&self) -> Result<Cow<'_, [f32]>, ModelError> {
+        match &self.content {
+            Content::Graph([.., bands]) => {
+                Ok(Cow::Borrowed(bands.samples("bands", [1, self.filters, self.frames])?))
+            }
+            Content::Bank(made) => Ok((0..self.filters).flat_map(|filter| made.band(filter)).collect()),
+        }
+    }
 }
 
 /// The newest frames of all bands, as the runs that made them left them: nothing is copied but what the back end takes.
 pub(super) struct Bands {
     frames: usize,
-    runs: VecDeque<Made>,
+    runs: VecDeque<Run>,
     /// Frames of all runs.
     held_frames: usize,
+}
+
+/// A stretch of bands.
+enum Run {
+    Made(Made),
+    /// So many frames of it.
+    Silence(usize),
+}
+
+impl Run {
+    fn frames(&self) -> usize {
+        match self {
+            Self::Made(made) => made.frames,
+            Self::Silence(frames) => *frames,
+        }
+    }
 }
 
 impl Bands {
@@ -67,69 +129,92 @@ impl Bands {
         self.held_frames = 0;
     }
 
+    /// Appends what a run made.
     pub(super) fn push(&mut self, made: Made) {
-        self.held_frames += made.frames;
-        self.runs.push_back(made);
-        while let Some(oldest) = self.runs.front()
-            && self.held_frames - oldest.frames >= self.frames
+        self.push_run(Run::Made(made));
+    }
+
+    /// Appends frames of silence.
+    pub(super) fn push_silence(&mut self, frames: usize) {
+        self.push_run(Run::Silence(frames));
+    }
+
+    fn push_run(&mut self, run: Run) {
+        self.held_frames += run.frames();
+        self.runs.push_back(run);
+        while let Some(oldest) = self.runs.front().map(Run::frames)
+            && self.held_frames - oldest >= self.frames
         {
-            self.held_frames -= oldest.frames;
+            self.held_frames -= oldest;
             self.runs.pop_front();
         }
     }
 
-    /// The frames, to be copied.
-    pub(super) fn rows<'a>(&'a self) -> Result<Rows<'a>, ModelError> {
-        let part = |made: &'a Made| Ok((made.bands()?, made.frames));
-        Ok(Rows {
-            missing: self.frames.saturating_sub(self.held_frames),
-            skipped: self.held_frames.saturating_sub(self.frames),
-            runs: self.runs.iter().map(part).collect::<Result<_, ModelError>>()?,
-        })
+    /// The frames, to be taken.
+    pub(super) fn rows(&self) -> Result<Rows<'_>, ModelError> {
+        let missing = self.frames.saturating_sub(self.held_frames);
+        let mut skipped = self.held_frames.saturating_sub(self.frames);
+        let mut parts = vec![(Part::Silence, 0..missing)];
+        for run in &self.runs {
+            let part = match run {
+                Run::Silence(_) => Part::Silence,
+                Run::Made(Made { content: Content::Bank(made), .. }) => Part::Packed(made),
+                Run::Made(made) => Part::Planar(made.planar()?, made.frames),
+            };
+            // Only the first run may reach back too far.
+            parts.push((part, std::mem::take(&mut skipped)..run.frames()));
+        }
+        Ok(Rows { parts })
     }
 }
 
 /// The frames of [`Bands`], oldest first.
 pub(super) struct Rows<'a> {
-    /// Frames of silence before the first run.
-    missing: usize,
-    /// Frames of the first run that are too old.
-    skipped: usize,
-    /// Planar bands and their frames.
-    runs: Vec<(&'a [f32], usize)>,
+    /// Which frames of each part belong to them.
+    parts: Vec<(Part<'a>, Range<usize>)>,
+}
+
+enum Part<'a> {
+    Silence,
+    /// (filters, frames), and their number.
+    Planar(Cow<'a, [f32]>, usize),
+    Packed(&'a FrontMade),
 }
 
 impl Rows<'_> {
+    /// The parts that these frames lie in, and which frames of each.
+    fn cut(&self, wanted: Range<usize>) -> impl Iterator<Item = (&Part<'_>, Range<usize>)> {
+        let mut at = 0;
+        self.parts.iter().filter_map(move |(part, frames)| {
+            let (from, to) = (wanted.start.max(at), wanted.end.min(at + frames.len()));
+            let before = at;
+            at += frames.len();
+            (from < to).then(|| (part, frames.start + from - before..frames.start + to - before))
+        })
+    }
+
     /// Appends these frames of every band to `out`, planar, (filters, frames).
     pub(super) fn copy(&self, wanted: Range<usize>, filters: usize, out: &mut Vec<f32>) {
         for filter in 0..filters {
-            out.resize(out.len() + wanted.end.min(self.missing).saturating_sub(wanted.start), 0.0);
-            // Frame numbers from the first run's first frame on.
-            let numbered = |frame: usize| (frame + self.skipped).saturating_sub(self.missing);
-            let (from, to) = (numbered(wanted.start), numbered(wanted.end));
-            let mut at = 0;
-            for &(bands, frames) in &self.runs {
-                let row = &bands[filter * frames..][..frames];
-                out.extend_from_slice(&row[from.clamp(at, at + frames) - at..to.clamp(at, at + frames) - at]);
-                at += frames;
+            for (part, frames) in self.cut(wanted.clone()) {
+                match part {
+                    Part::Silence => out.resize(out.len() + frames.len(), 0.0),
+                    Part::Planar(bands, length) => {
+                        out.extend_from_slice(&bands[filter * length..][..*length][frames]);
+                    }
+                    Part::Packed(made) => out.extend(made.band(filter).skip(frames.start).take(frames.len())),
+                }
             }
         }
     }
-}
 
-impl Made {
-    /// (filters, frames / 64).
-    pub(super) fn latent(&self) -> Result<&[f32], ModelError> {
-        self.latent.samples("latent", [1, self.filters, self.frames / FRAME_RATIO])
-    }
-
-    /// (filters, frames / 64).
-    pub(super) fn level(&self) -> Result<&[f32], ModelError> {
-        self.level.samples("level", [1, self.filters, self.frames / FRAME_RATIO])
-    }
-
-    /// (filters, frames).
-    pub(super) fn bands(&self) -> Result<&[f32], ModelError> {
-        self.bands.samples("bands", [1, self.filters, self.frames])
+    /// These frames as a bank takes them. What a graph has made is silence to it: one network has ends of one kind.
+    pub(super) fn stretch(&self, wanted: Range<usize>) -> Stretch<'_> {
+        let runs = self.cut(wanted).map(|(part, frames)| match part {
+            // It holds a latent frame ahead of its frames.
+            Part::Packed(made) => (Some(&made.bands), frames.start + FRAME_RATIO..frames.end + FRAME_RATIO),
+            Part::Silence | Part::Planar(..) => (None, frames),
+        });
+        Stretch { runs: runs.collect() }
     }
 }

@@ -10,21 +10,22 @@ use crossbeam_queue::ArrayQueue;
 use tributary_dsp::CHANNELS;
 
 use super::bands::Made;
+use super::ends::FrontEnd;
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
 use crate::error::ModelError;
-use crate::onnx::graph::{Graph, Input, Port, RunOptions, unlimited};
+use crate::onnx::graph::{RunOptions, unlimited};
 use crate::pipeline::window::StemWindow;
 
 /// Longest stretch that either end handles in one run: longer ones cost more each frame, since they leave the cache, and
 /// shorter ones, since the margins count.
 pub(super) const PIECE_FRAMES: usize = 4096;
 
-/// The front end's graph with what every caller needs around it. It is local in time, so what the next hops need of it can
+/// The front end with what every caller needs around it. It is local in time, so what the next hops need of it can
 /// be made in other threads while this hop goes on: the same runs on the same samples, hence the same bits.
 pub(super) struct FrontRun {
-    graph: Graph,
-    /// The same graph for other threads, once they are to be used; not here while one runs.
-    spare: Vec<Graph>,
+    end: FrontEnd,
+    /// The same for other threads, once they are to be used; not here while one runs.
+    spare: Vec<FrontEnd>,
     /// The next hops, the very next one first.
     ahead: VecDeque<Ahead>,
     /// What the front end makes of silence, per filter: what lies before a stream.
@@ -37,7 +38,7 @@ struct Ahead {
     /// Frames the runs cover.
     frames: usize,
     waiting: Arc<ArrayQueue<Piece>>,
-    thread: JoinHandle<(Graph, Result<Vec<MadePiece>, ModelError>)>,
+    thread: JoinHandle<(FrontEnd, Result<Vec<MadePiece>, ModelError>)>,
 }
 
 /// A piece of a hop by its number, and the stems it takes.
@@ -45,18 +46,15 @@ type Piece = (usize, Vec<f32>);
 type MadePiece = (usize, Made);
 
 impl FrontRun {
-    /// Checks the graph's shapes.
-    pub(super) fn new(graph: Graph, filters: usize) -> Result<Self, ModelError> {
-        let made = ["latent", "level", "bands"].map(|name| Port::any_length(name, filters));
-        graph.check(&[Port::any_length("stems", CHANNELS)], &made)?;
+    pub(super) fn new(end: FrontEnd, filters: usize) -> Self {
         let silent_latent = vec![0.0; filters];
         let (spare, ahead) = (Vec::new(), VecDeque::new());
-        Ok(Self { graph, spare, ahead, silent_latent, gathered: Vec::new() })
+        Self { end, spare, ahead, silent_latent, gathered: Vec::new() }
     }
 
-    /// From now on makes as many hops ahead as there are spare sessions of the same graph and the window shows, each in a
-    /// thread of its own.
-    pub(super) fn look_ahead(&mut self, spare: Vec<Graph>) {
+    /// From now on makes as many hops ahead as there are spare ends like this one and the window shows, each in a thread of
+    /// its own.
+    pub(super) fn look_ahead(&mut self, spare: Vec<FrontEnd>) {
         self.spare = spare;
     }
 
@@ -72,8 +70,8 @@ impl FrontRun {
     pub(super) fn learn_silence(&mut self, options: &RunOptions) -> Result<(), ModelError> {
         self.gathered.clear();
         self.gathered.resize(CHANNELS * (FRAME_RATIO + 2 * MARGIN), 0.0);
-        let Self { graph, silent_latent, gathered, .. } = self;
-        let silence = run_front(graph, silent_latent.len(), options, gathered)?;
+        let Self { end, silent_latent, gathered, .. } = self;
+        let silence = end.run(options, silent_latent.len(), gathered)?;
         silent_latent.copy_from_slice(silence.latent()?);
         Ok(())
     }
@@ -97,7 +95,7 @@ impl FrontRun {
             self.gathered.extend_from_slice(channel);
             self.gathered.extend([0.0; MARGIN]);
         }
-        run_front(&mut self.graph, self.silent_latent.len(), options, &self.gathered)
+        self.end.run(options, self.silent_latent.len(), &self.gathered)
     }
 
     /// The newest `behind` frames before the window's edge, in pieces, oldest first.
@@ -118,11 +116,11 @@ impl FrontRun {
         self.start_ahead(window);
         let done = made.len();
         made.into_iter().try_for_each(&mut take)?;
-        let Self { graph, gathered, silent_latent, .. } = self;
+        let Self { end, gathered, silent_latent, .. } = self;
         for range in pieces(window.geometry(), behind).skip(done) {
             gathered.clear();
             gather(gathered, range, |channel| window.channel(channel));
-            take(run_front(graph, silent_latent.len(), options, gathered)?)?;
+            take(end.run(options, silent_latent.len(), gathered)?)?;
         }
         Ok(())
     }
@@ -131,7 +129,7 @@ impl FrontRun {
     fn start_ahead(&mut self, window: &StemWindow) {
         let (filters, frames) = (self.silent_latent.len(), window.geometry().hop_frames);
         while window.shows(self.ahead.len() + 1)
-            && let Some(mut graph) = self.spare.pop()
+            && let Some(mut end) = self.spare.pop()
         {
             let hops = self.ahead.len() + 1;
             let input = |range: Range<usize>| {
@@ -146,20 +144,20 @@ impl FrontRun {
             });
             let to_do = Arc::clone(&waiting);
             let thread = std::thread::spawn(move || {
-                let made = run_waiting(&mut graph, filters, &to_do);
-                (graph, made)
+                let made = run_waiting(&mut end, filters, &to_do);
+                (end, made)
             });
             self.ahead.push_back(Ahead { frames, waiting, thread });
         }
     }
 
-    /// Helps to finish the next hop, if it was started, and takes the graph back. If that thread panicked, its graph is lost
+    /// Helps to finish the next hop, if it was started, and takes its end back. If that thread panicked, that end is lost
     /// and less is made ahead.
     fn end_ahead(&mut self) -> Option<(usize, Result<Vec<Made>, ModelError>)> {
         let Ahead { frames, waiting, thread } = self.ahead.pop_front()?;
-        let helped = run_waiting(&mut self.graph, self.silent_latent.len(), &waiting);
-        let (graph, made) = thread.join().ok()?;
-        self.spare.push(graph);
+        let helped = run_waiting(&mut self.end, self.silent_latent.len(), &waiting);
+        let (end, made) = thread.join().ok()?;
+        self.spare.push(end);
         let all = made.and_then(|mut made| {
             made.extend(helped?);
             made.sort_by_key(|(number, _)| *number);
@@ -175,16 +173,16 @@ impl Drop for FrontRun {
     }
 }
 
-/// Runs the graph over pieces until none is left.
+/// Runs the end over pieces until none is left.
 fn run_waiting(
-    graph: &mut Graph,
+    end: &mut FrontEnd,
     filters: usize,
     waiting: &ArrayQueue<Piece>,
 ) -> Result<Vec<MadePiece>, ModelError> {
     let options = unlimited()?;
     let mut made = Vec::new();
     while let Some((number, stems)) = waiting.pop() {
-        made.push((number, run_front(graph, filters, &options, &stems)?));
+        made.push((number, end.run(&options, filters, &stems)?));
     }
     Ok(made)
 }
@@ -201,17 +199,4 @@ fn pieces(geometry: WindowGeometry, behind: usize) -> impl Iterator<Item = Range
 /// The same frames of all channels, one after the other.
 fn gather<'a>(gathered: &mut Vec<f32>, range: Range<usize>, channel: impl Fn(usize) -> &'a [f32]) {
     (0..CHANNELS).for_each(|number| gathered.extend_from_slice(&channel(number)[range.clone()]));
-}
-
-/// `stems` (8, frames + 2 · margin) to latent, level (filters, frames / 64) and bands (filters, frames).
-fn run_front(
-    graph: &mut Graph,
-    filters: usize,
-    options: &RunOptions,
-    stems: &[f32],
-) -> Result<Made, ModelError> {
-    let frames = stems.len() / CHANNELS;
-    let mut made = graph.run(options, &[("stems", Input::Samples([1, CHANNELS, frames], stems))])?;
-    let (latent, level, bands) = (made.take("latent")?, made.take("level")?, made.take("bands")?);
-    Ok(Made { latent, level, bands, filters, frames: frames - 2 * MARGIN })
 }

@@ -1,4 +1,4 @@
-//! CRAFx2 in four graphs that compute every latent frame once. Front and back end run on new samples as in `split.rs`;
+//! CRAFx2 in four parts that compute every latent frame once. Front and back end run on new samples as in `split.rs`;
 //! the latent mixer is cut in two, because its parts wait for different stretches of the future:
 //!
 //! ```text
@@ -16,6 +16,7 @@ use tributary_dsp::CHANNELS;
 
 use super::back_end::BackRun;
 use super::bands::{Bands, History};
+use super::ends::{BackEnd, Ends, FrontEnd};
 use super::front_end::FrontRun;
 use super::masks::Masks;
 use super::mixer::{Mixer, Sizes};
@@ -26,7 +27,7 @@ use crate::error::ModelError;
 use crate::mask_meter::MaskMeter;
 use crate::model::{MaskHold, MixHop, MixModel, SongLearner};
 use crate::onnx::graph::{Graph, RunOptions, unlimited};
-use crate::pipeline::window::StemWindow;
+use crate::pipeline::window::{HOPS_SHOWN, StemWindow};
 
 /// Latent frames of lookahead in the parity vectors; the exporter uses the same.
 const PARITY_AHEAD: usize = 16;
@@ -34,22 +35,23 @@ const PARITY_AHEAD: usize = 16;
 /// Frames of silence that a bundle without parity vectors is tried on.
 const PROOF_FRAMES: usize = 4096;
 
-/// The four graphs.
-pub(crate) struct Graphs {
-    pub(crate) front: Graph,
+/// What the network is made of.
+pub(crate) struct Parts {
+    pub(crate) ends: Ends,
     pub(crate) temporal: Graph,
     pub(crate) recurrent: Graph,
-    pub(crate) back: Graph,
+    /// Makes both ends once more, for another thread.
+    pub(crate) reopen: Reopen,
 }
 
-/// Opens the graphs of both ends for more threads, the front end's for every hop that is made ahead.
-pub(crate) type Reopen = Box<dyn Fn() -> Result<(Vec<Graph>, Graph), ModelError> + Send>;
+/// Makes both ends of a network once more.
+pub(crate) type Reopen = Box<dyn Fn() -> Result<Ends, ModelError> + Send>;
 
 /// See the module documentation.
 pub(crate) struct IncrementalModel {
     geometry: WindowGeometry,
     front: FrontRun,
-    /// Opens the graphs of both ends for more threads.
+    /// Makes both ends for more threads.
     reopen: Reopen,
     back: BackRun,
     masks: Masks,
@@ -79,15 +81,14 @@ impl IncrementalModel {
     pub(crate) fn new(
         geometry: WindowGeometry,
         sizes: Sizes,
-        graphs: Graphs,
-        reopen: Reopen,
+        parts: Parts,
         prior: Prior,
         output_drive_db: Option<f64>,
     ) -> Result<Self, ModelError> {
-        let Graphs { front, temporal, recurrent, back } = graphs;
+        let Parts { ends, temporal, recurrent, reopen } = parts;
         let filters = sizes.filters;
-        let front = FrontRun::new(front, filters)?;
-        let back = BackRun::new(back, filters, output_drive_db)?;
+        let front = FrontRun::new(ends.front, filters);
+        let back = BackRun::new(ends.back, filters, output_drive_db);
         // What the lookahead leaves beyond margin and delay is there to look ahead; the joint's frames at least.
         let reach = (geometry.lookahead_frames - MARGIN) / FRAME_RATIO;
         let ahead = reach.saturating_sub(sizes.delay).max(geometry.crossfade_frames / FRAME_RATIO + 1);
@@ -161,12 +162,12 @@ impl IncrementalModel {
         let columns = now + more;
         let mut latents = vec![0.0; filters * columns];
         let mut levels = History::new(filters, now);
-        let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
+        let mut bands = Bands::new(frames + 2 * FRAME_RATIO);
         let made = self.front.run(options, input.chunks_exact(frames))?;
         place(&mut latents, columns, 0, made.latent()?, now);
         levels.push(made.level()?, now);
-        bands.push(made.bands()?, frames);
-        bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
+        bands.push(made);
+        bands.push_silence(FRAME_RATIO);
         self.front.place_silence(&mut latents, columns, now..columns);
 
         self.mixer.statistics.freeze(Some(self.mixer.statistics.prior().clone()));
@@ -185,7 +186,7 @@ impl IncrementalModel {
         {
             row[1..=now].copy_from_slice(&made[..now]);
         }
-        self.back.run_whole(options, &bands.rows, &mask.rows)
+        self.back.run_whole(options, &bands, &mask.rows)
     }
 
     /// Forgets the stream but keeps what it averaged.
@@ -290,9 +291,12 @@ impl MixModel for IncrementalModel {
 
     fn look_ahead(&mut self) -> bool {
         // They opened once; if they do not again, one thread does.
-        let Ok((fronts, back)) = (self.reopen)() else { return false };
+        let more: Result<Vec<Ends>, ModelError> = (0..HOPS_SHOWN).map(|_| (self.reopen)()).collect();
+        let Ok(more) = more else { return false };
+        let (fronts, backs): (Vec<FrontEnd>, Vec<BackEnd>) =
+            more.into_iter().map(|ends| (ends.front, ends.back)).unzip();
         self.front.look_ahead(fronts);
-        self.back.share(back);
+        backs.into_iter().take(1).for_each(|back| self.back.share(back));
         true
     }
 

@@ -46,7 +46,7 @@ pub(super) fn measure(
             (true, ..) => &noise,
         };
         let made = front.run(options, (0..CHANNELS).map(|n| channel(n).as_slice()))?;
-        for (row, heard) in made.bands()?.chunks_exact(MEASURED_FRAMES).zip(&mut heard) {
+        for (row, heard) in made.planar()?.chunks_exact(MEASURED_FRAMES).zip(&mut heard) {
             heard[part] = look(row, &mut transform, bin_hz);
         }
     }

@@ -6,7 +6,7 @@
 //! into another filter bank has no neutral mask.
 
 use super::back_end::BackRun;
-use super::bands::History;
+use super::bands::Bands;
 use super::front_end::FrontRun;
 use super::mask_layout;
 use crate::bundle::contract::FRAME_RATIO;
@@ -136,11 +136,11 @@ fn measure_neutral(
     let stems: [Vec<f32>; tributary_dsp::CHANNELS] =
         std::array::from_fn(|_| (0..MEASURED_FRAMES).map(|_| MEASURED_PEAK * noise.sample()).collect());
     let made = front.run(options, stems.iter().map(Vec::as_slice))?;
-    let mut bands = History::new(filters, MEASURED_FRAMES + 2 * FRAME_RATIO);
-    bands.push(made.bands()?, MEASURED_FRAMES);
-    bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
+    let mut bands = Bands::new(MEASURED_FRAMES + 2 * FRAME_RATIO);
+    bands.push(made);
+    bands.push_silence(FRAME_RATIO);
     let ones = vec![1.0; filters * (MEASURED_FRAMES / FRAME_RATIO + 2)];
-    let mix = back.run_whole(options, &bands.rows, &ones)?;
+    let mix = back.run_whole(options, &bands, &ones)?;
     let inner = EDGE_FRAMES..MEASURED_FRAMES - EDGE_FRAMES;
     let (mut with_sum, mut own, mut of_sum) = (0.0, 0.0, 0.0);
     for (side, mix) in mix.chunks_exact(MEASURED_FRAMES).enumerate() {

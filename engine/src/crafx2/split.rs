@@ -1,4 +1,4 @@
-//! CRAFx2 in three graphs, an exact rewrite that lets the expensive front end run on new samples only. The model keeps
+//! CRAFx2 in three parts, an exact rewrite that lets the expensive front end run on new samples only. The model keeps
 //! what earlier hops computed: the front end's bands over hop and lookahead, and its latent frames (with their levels)
 //! over the whole window. Per hop it runs the front end on the samples that are new, the latent mixer on all latent
 //! frames of the window, and the back end on the frames of the hop and its crossfade.
@@ -8,6 +8,7 @@
 
 use super::back_end::BackRun;
 use super::bands::{Bands, History};
+use super::ends::Ends;
 use super::front_end::FrontRun;
 use super::masks::Masks;
 use crate::bundle::contract::{FRAME_RATIO, SPLIT_MARGIN_FRAMES as MARGIN, WindowGeometry};
@@ -42,13 +43,12 @@ impl SplitModel {
     pub(crate) fn new(
         geometry: WindowGeometry,
         filters: usize,
-        front: Graph,
+        ends: Ends,
         latent: Graph,
-        back: Graph,
         output_drive_db: Option<f64>,
     ) -> Result<Self, ModelError> {
-        let front = FrontRun::new(front, filters)?;
-        let back = BackRun::new(back, filters, output_drive_db)?;
+        let front = FrontRun::new(ends.front, filters);
+        let back = BackRun::new(ends.back, filters, output_drive_db);
         let takes = ["latent", "level"].map(|name| Port::any_length(name, filters));
         latent.check(&takes, &[Port::any_length("mask", filters)])?;
         let frames = geometry.window_frames() / FRAME_RATIO;
@@ -100,16 +100,16 @@ impl SplitModel {
             });
         }
         let filters = self.filters;
-        let mut bands = History::new(filters, frames + 2 * FRAME_RATIO);
+        let mut bands = Bands::new(frames + 2 * FRAME_RATIO);
         let made = self.front.run(options, parity.input.chunks_exact(frames))?;
-        bands.push(made.bands()?, frames);
-        bands.push(&vec![0.0; filters * FRAME_RATIO], FRAME_RATIO);
         let mut mask = History::new(filters, frames / FRAME_RATIO + 2);
         run_latent(&mut self.latent, options, filters, made.latent()?, made.level()?, |made| {
             mask.push(made, frames / FRAME_RATIO);
             mask.push(&vec![0.0; filters], 1);
         })?;
-        self.back.run_whole(options, &bands.rows, &mask.rows)
+        bands.push(made);
+        bands.push_silence(FRAME_RATIO);
+        self.back.run_whole(options, &bands, &mask.rows)
     }
 
     /// Brings the caches up to the window's edge.
