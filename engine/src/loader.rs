@@ -173,3 +173,31 @@ fn open_graph(
 ) -> Result<Graph, ModelError> {
     Graph::open(library, provider, &graph.file, &bundle.read_graph(graph)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::crafx2::ends::{BackEnd, FrontEnd};
+
+    #[test]
+    fn the_ends_of_the_models_that_ship_are_banks() {
+        let Ok(library) = OnnxLibrary::find(None) else {
+            eprintln!("SKIPPED: ONNX Runtime was not found (cargo xtask setup)");
+            return;
+        };
+        for model in ["default", "small"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models").join(model);
+            let bundle = ModelBundle::open(folder).expect("a bundle that ships");
+            let Network::Incremental { filters, front, back, .. } = &bundle.contract().network else {
+                panic!("{model} is incremental");
+            };
+            let (ends, reopen) =
+                open_ends(&bundle, &library, Provider::Cpu, *filters, [front, back]).expect("ends");
+            for ends in [ends, reopen().expect("the ends once more")] {
+                assert!(matches!(ends, Ends { front: FrontEnd::Bank(_), back: BackEnd::Bank(_) }), "{model}");
+            }
+        }
+    }
+}
