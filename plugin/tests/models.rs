@@ -68,7 +68,9 @@ fn choose_a_model_while_it_plays() {
     stage_sum(&of_user.join("quicker"), |contract| {
         loudness(contract);
         contract["name"] = json!("Quicker");
-        contract["window"]["lookahead_frames"] = json!(1088);
+        // Its windows end where the normalizer's hops do, so that neither waits for the other.
+        contract["window"]["lookahead_frames"] = json!(1024);
+        contract["window"]["crossfade_frames"] = json!(512);
     });
     stage_sum(&of_user.join("later"), |contract| contract["window"]["lookahead_frames"] = json!(4096));
     stage_sum(&of_user.join("broken"), |contract| contract["window"] = json!("wide"));

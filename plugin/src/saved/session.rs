@@ -142,13 +142,24 @@ impl SessionField {
         let saved = &session.model;
         let is_known = !saved.sha256.is_empty() && !model.sha256.is_empty();
         if is_known && !state.is_model_chosen && saved.sha256 != model.sha256 {
-            notices.push(format!(
-                "This project was saved with the model “{} {}”; “{} {}” is in use now and may sound different.",
-                saved.name, saved.version, model.name, model.version
-            ));
+            notices.push(another_model(saved, model));
         }
         notices
     }
+}
+
+/// What to say of a project that was saved with this model while another one plays.
+fn another_model(saved: &ModelName, now: &ModelName) -> String {
+    if (&saved.name, &saved.version) == (&now.name, &now.version) {
+        return format!(
+            "The model “{} {}” has been revised since this project was saved; it may sound different.",
+            now.name, now.version
+        );
+    }
+    format!(
+        "This project was saved with the model “{} {}”; “{} {}” is in use now and may sound different.",
+        saved.name, saved.version, now.name, now.version
+    )
 }
 
 impl Field for SessionField {
@@ -248,7 +259,9 @@ mod tests {
         let field = loaded(params.session.document());
         assert!(field.notices(&model("abc")).is_empty());
         assert!(field.notices(&ModelName::default()).is_empty(), "nothing to compare with yet");
-        assert!(field.notices(&model("def"))[0].contains("may sound different"));
+        assert!(field.notices(&model("def"))[0].contains("default 0.1.0” has been revised"));
+        let other = ModelName { name: "small".into(), ..model("def") };
+        assert!(field.notices(&other)[0].contains("“default 0.1.0”; “small 0.1.0” is in use now"));
         field.model_was_chosen();
         assert!(field.notices(&model("def")).is_empty());
     }
