@@ -1,9 +1,11 @@
 //! The output folder of a long job over many songs: what is finished, what was skipped and why, what is half-written.
 //!
-//!     OUT/<song>/<stem>.wav            finished songs, nothing else
-//!     OUT/report.json                  all records in one file, rebuilt at the end of every run
-//!     OUT/.tributary/songs/<song>.json one record per song, written after its folder has its final name
-//!     OUT/.tributary/partial/<song>/   a song in the making
+//! ```text
+//! OUT/<song>/<stem>.wav            finished songs, nothing else
+//! OUT/report.json                  all records in one file, rebuilt at the end of every run
+//! OUT/.tributary/songs/<song>.json one record per song, written after its folder has its final name
+//! OUT/.tributary/partial/<song>/   a song in the making
+//! ```
 //!
 //! A song is finished when its record says so, was made with the same settings from the same files, and its folder is
 //! there. Killed at any moment, a job therefore goes on where it was, and any number of shards can share one folder.
