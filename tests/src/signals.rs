@@ -2,36 +2,7 @@
 //!
 //! Stands apart so that every test draws from the same few signals, known by their seed, and compares in the same unit.
 
-/// A small deterministic random generator (SplitMix64; Steele, Lea, Flood 2014). Good enough for noise, not for secrets.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Equal seeds give equal sequences.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 random bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number from 0 up to but not including 1.
-    pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// A number from 0 up to but not including `limit` (≥ 1).
-    pub fn below(&mut self, limit: usize) -> usize {
-        ((self.unit() * limit as f64) as usize).min(limit - 1)
-    }
-}
+pub use tributary_test_support::Random;
 
 /// White noise of uniform density, peak `level`.
 #[must_use]
